@@ -1,0 +1,231 @@
+//! One connection to the bus.
+//!
+//! Knows: address, login, version of the server. Never: a second attempt; the client itself reconnects
+//! once a first connection stood.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::{Client, ConnectOptions};
+use contract::stats::Backlog;
+use tracing::{info, warn};
+
+use crate::error::BusError;
+use crate::topology::{self, Limits, Work, declare_error};
+
+/// Longest wait for one answer of the server.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Longest wait for the TCP connection and the greeting.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// A dead connection is noticed after two missed pings; the default of 60 s never noticed a 35 s outage.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// Longest pause between two attempts of the client to reconnect.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Publishes whose acknowledgement is outstanding on one connection.
+const UNACKNOWLEDGED_MAX: usize = 8_192;
+/// Oldest server that has everything the pipeline uses.
+const SERVER_MIN: (u64, u64) = (2, 10);
+/// From this version on the server reports disk failures and closes known holes.
+const SERVER_ADVISED: (u64, u64, u64) = (2, 12, 7);
+
+/// Where the bus is and how much it may hold.
+#[derive(Clone)]
+pub struct Config {
+    /// `NATS_URL`: one address, or several with commas.
+    pub url: String,
+    /// `NATS_USER`.
+    pub user: Option<String>,
+    /// `NATS_PASSWORD`.
+    pub password: Option<String>,
+    /// `NATS_CREDS`: path of a credentials file.
+    pub creds: Option<PathBuf>,
+    /// The instance, as the server's connection list shows it.
+    pub name: String,
+    /// How much the streams may hold, should they have to be made.
+    pub limits: Limits,
+}
+
+/// A connection with its streams and consumers declared. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    pub(crate) client: Client,
+    pub(crate) jetstream: Context,
+}
+
+impl Bus {
+    /// Connects, checks the server's version and declares what is missing; one attempt.
+    ///
+    /// # Errors
+    /// When no server answers within 5 s, refuses the login, is older than 2.10 or cannot hold the streams.
+    pub async fn connect(config: &Config) -> Result<Self, BusError> {
+        let bus = Self::observe(config).await?;
+        topology::declare(&bus.jetstream, &config.limits).await?;
+        Ok(bus)
+    }
+
+    /// Connects and checks the server's version; declares nothing, for those who only look.
+    ///
+    /// # Errors
+    /// As [`Bus::connect`].
+    pub async fn observe(config: &Config) -> Result<Self, BusError> {
+        let client = open(config).await?;
+        let version = client.server_info().version;
+        check_version(&version)?;
+        let jetstream = ContextBuilder::new()
+            .timeout(ANSWER_WITHIN)
+            .ack_timeout(ANSWER_WITHIN)
+            .max_ack_inflight(UNACKNOWLEDGED_MAX)
+            .backpressure_on_inflight(true)
+            .build(client.clone());
+        info!(bus.version = %version, "connected to the bus");
+        Ok(Self { client, jetstream })
+    }
+
+    /// Whether the connection stands now.
+    pub fn connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Version of the server.
+    pub fn server_version(&self) -> String {
+        self.client.server_info().version
+    }
+
+    /// How far behind a shared consumer is.
+    ///
+    /// # Errors
+    /// When the server does not answer within 5 s.
+    pub async fn backlog(&self, work: Work) -> Result<Backlog, BusError> {
+        let info = self.consumer_info(work).await?;
+        Ok(Backlog { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 })
+    }
+
+    /// Makes room in the stream of `work`: once it is over 70 % full, what every durable consumer has
+    /// acknowledged goes. Returns how many messages went.
+    ///
+    /// # Errors
+    /// When the server does not answer within 5 s.
+    pub async fn trim(&self, work: Work) -> Result<u64, BusError> {
+        let failed = |source: async_nats::jetstream::stream::InfoError| declare_error(work.stream(), source);
+        let stream = self.jetstream.get_stream_no_info(work.stream()).await;
+        let stream = stream.map_err(|source| declare_error(work.stream(), source))?;
+        let info = stream.get_info().await.map_err(failed)?;
+        let limit = u64::try_from(info.config.max_bytes).unwrap_or(u64::MAX);
+        if info.state.bytes < limit / 10 * 7 {
+            return Ok(0);
+        }
+        let floor = self.consumer_info(work).await?.ack_floor.stream_sequence;
+        if floor < info.state.first_sequence {
+            return Ok(0);
+        }
+        let purged = stream.purge().sequence(floor).await;
+        Ok(purged.map_err(|source| declare_error(work.stream(), source))?.purged)
+    }
+
+    /// Waits until everything handed to the client is on its way, at most 5 s.
+    pub async fn flush(&self) {
+        if !matches!(tokio::time::timeout(ANSWER_WITHIN, self.client.flush()).await, Ok(Ok(()))) {
+            warn!("not everything reached the bus before the end; it will be delivered again");
+        }
+    }
+
+    async fn consumer_info(&self, work: Work) -> Result<async_nats::jetstream::consumer::Info, BusError> {
+        let stream = self.jetstream.get_stream_no_info(work.stream()).await;
+        let stream = stream.map_err(|source| declare_error(work.stream(), source))?;
+        stream.consumer_info(work.durable()).await.map_err(|source| declare_error(work.durable(), source))
+    }
+}
+
+async fn open(config: &Config) -> Result<Client, BusError> {
+    let mut options = ConnectOptions::new()
+        .name(&config.name)
+        .connection_timeout(CONNECT_WITHIN)
+        .request_timeout(Some(ANSWER_WITHIN))
+        .ping_interval(PING_EVERY)
+        .max_reconnects(None)
+        .reconnect_delay_callback(|attempts| {
+            let pause = Duration::from_millis(50u64.saturating_mul(1 << attempts.min(6)));
+            pause.min(RECONNECT_PAUSE_MAX)
+        })
+        .event_callback(|event| async move { warn!(event = %event, "the bus connection changed") });
+    if let (Some(user), Some(password)) = (&config.user, &config.password) {
+        options = options.user_and_password(user.clone(), password.clone());
+    }
+    if let Some(path) = &config.creds {
+        let failed = |source| BusError::Credentials { path: path.display().to_string(), source };
+        let text = tokio::fs::read_to_string(path).await.map_err(failed)?;
+        options = options.credentials(&text).map_err(failed)?;
+    }
+    let url = without_password(&config.url);
+    let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
+    match tokio::time::timeout(ANSWER_WITHIN, options.connect(servers)).await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(source)) => Err(BusError::Connect { url, source: Box::new(source) }),
+        Err(late) => Err(BusError::Connect { url, source: Box::new(late) }),
+    }
+}
+
+fn check_version(version: &str) -> Result<(), BusError> {
+    let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let found = (next(), next(), next());
+    if (found.0, found.1) < SERVER_MIN {
+        return Err(BusError::TooOld { found: version.to_owned(), needed: "2.10" });
+    }
+    if found < SERVER_ADVISED {
+        warn!(bus.version = %version, "nats-server 2.12.7 or later is advised: an older one hides disk failures");
+    }
+    Ok(())
+}
+
+/// The address as it may stand in a log.
+fn without_password(url: &str) -> String {
+    let one = |url: &str| match url.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
+        Some((scheme, Some((_, host)))) => format!("{scheme}://***@{host}"),
+        _ => url.trim().to_owned(),
+    };
+    url.split(',').map(one).collect::<Vec<_>>().join(",")
+}
+
+// === impl Config ===
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("url", &without_password(&self.url))
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_before_2_10_is_refused_by_name() {
+        assert!(check_version("2.10.0").is_ok());
+        assert!(check_version("2.15.1").is_ok());
+        assert!(check_version("3.0.0-beta").is_ok());
+        let refused = check_version("2.9.25").unwrap_err();
+        assert_eq!(refused.to_string(), "nats-server 2.9.25 is too old: 2.10 or later is needed");
+        assert!(!refused.is_transient());
+    }
+
+    #[test]
+    fn a_password_in_the_address_is_not_shown() {
+        assert_eq!(without_password("nats://a:b@h:1,nats://k:2"), "nats://***@h:1,nats://k:2");
+        let config = Config {
+            url: "nats://a:secret@h:1".to_owned(),
+            user: None,
+            password: Some("secret".to_owned()),
+            creds: None,
+            name: "x".to_owned(),
+            limits: Limits::default(),
+        };
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}

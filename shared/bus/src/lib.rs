@@ -1,0 +1,21 @@
+//! The carrier: NATS JetStream behind the words of the pipeline.
+//!
+//! Knows: connections, streams, consumers, headers; the only room that names `async-nats`.
+//! Never: what a payload means, or when to try again: it tries once and says whether trying again may help.
+
+mod connect;
+mod deliver;
+mod error;
+mod follow;
+mod keep;
+mod listen;
+mod publish;
+mod topology;
+
+pub use connect::{Bus, Config};
+pub use deliver::{Deliveries, Delivery};
+pub use error::BusError;
+pub use follow::{Followed, Following, Seen, Start};
+pub use listen::{Heard, Listener};
+pub use publish::{Message, Pending, Stored};
+pub use topology::{Limits, REDELIVERY_AFTER, Work};

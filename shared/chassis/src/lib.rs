@@ -1,0 +1,24 @@
+//! The frame every service is bolted to: configuration, clock, logs, health, stop and exit.
+//!
+//! Knows: processes, signals, sockets for operators. Never: markets, the bus, the database.
+//!
+//! The life of a service, in the order its `main` uses these modules:
+//! [`instance::name`], [`telemetry::start`], [`vars::Vars`], [`exit::unusable`] when the configuration
+//! is at fault, [`stop::on_signal`], then inside `run` [`ready::Readiness`], [`admin::Admin`] and
+//! [`tasks::Tasks`], and at last [`exit::of`].
+
+pub mod clock;
+
+pub mod instance;
+pub mod logline;
+pub mod telemetry;
+pub mod vars;
+
+pub mod stop;
+pub mod tasks;
+
+pub mod admin;
+pub mod ready;
+
+pub mod backoff;
+pub mod exit;

@@ -1,0 +1,176 @@
+//! The log of the process, and its memory of the latest errors.
+//!
+//! Knows: stderr, formats, the newest errors. Never: what an event means.
+
+mod errors;
+mod stamped;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal};
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+
+use tracing::{error, warn};
+use tracing_subscriber::fmt::format::Format;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use crate::tasks::panic_text;
+use crate::vars;
+use errors::ErrorLayer;
+use stamped::Stamped;
+
+pub use errors::{ErrorLog, ErrorNote};
+
+/// The filter where `RUST_LOG` is not set or cannot be understood.
+const FILTER_DEFAULT: &str = "info";
+
+/// The one log of the process, once started.
+static STARTED: OnceLock<ErrorLog> = OnceLock::new();
+
+/// The log of this process, started.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    errors: ErrorLog,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum LogFormat {
+    Json,
+    Text,
+}
+
+/// Starts the log on stderr, the memory of errors, and the hook that logs panics.
+///
+/// JSON unless stderr is a terminal (`LOG_FORMAT` decides otherwise), each line with `service` and `instance`;
+/// filtered by `RUST_LOG`, default `info`. A second call in one process changes nothing and answers with the
+/// first one's memory.
+pub fn start(service: &'static str, instance: &str) -> Telemetry {
+    if let Some(errors) = STARTED.get() {
+        return Telemetry { errors: errors.clone() };
+    }
+    let errors = ErrorLog::default();
+    let is_terminal = io::stderr().is_terminal();
+    let (format, format_fault) = format_of(vars::of_this_process("LOG_FORMAT").as_deref(), is_terminal);
+    let (filter, filter_fault) = filter_of(vars::of_this_process("RUST_LOG").as_deref());
+    let lines = lines(format, is_terminal, service, instance).with_filter(filter);
+    let layers = tracing_subscriber::registry().with(lines.and_then(ErrorLayer::new(errors.clone())));
+    let is_first = STARTED.set(errors.clone()).is_ok() && layers.try_init().is_ok();
+    if is_first {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+    for fault in [format_fault, filter_fault].into_iter().flatten() {
+        warn!("{fault}");
+    }
+    Telemetry { errors }
+}
+
+// === impl Telemetry ===
+
+impl Telemetry {
+    /// The memory of errors, shared with the log.
+    pub fn errors(&self) -> ErrorLog {
+        self.errors.clone()
+    }
+}
+
+fn lines<S>(
+    format: LogFormat,
+    is_terminal: bool,
+    service: &str,
+    instance: &str,
+) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+{
+    let layer = fmt::layer().with_writer(io::stderr);
+    match format {
+        LogFormat::Json => {
+            let inner = Format::default().json().flatten_event(true).with_span_list(false);
+            layer.json().event_format(Stamped::new(inner, service, instance)).boxed()
+        }
+        LogFormat::Text => layer.with_ansi(is_terminal).boxed(),
+    }
+}
+
+fn format_of(setting: Option<&str>, is_terminal: bool) -> (LogFormat, Option<String>) {
+    let automatic = if is_terminal { LogFormat::Text } else { LogFormat::Json };
+    match setting {
+        Some("json") => (LogFormat::Json, None),
+        Some("text") => (LogFormat::Text, None),
+        Some("auto") | None => (automatic, None),
+        Some(_) => (automatic, Some("LOG_FORMAT is neither json, text nor auto; using auto".to_owned())),
+    }
+}
+
+fn filter_of(setting: Option<&str>) -> (EnvFilter, Option<String>) {
+    let setting = setting.unwrap_or(FILTER_DEFAULT);
+    match EnvFilter::try_new(setting) {
+        Ok(filter) => (filter, None),
+        Err(error) => {
+            let fault = format!("RUST_LOG cannot be understood ({error}); using {FILTER_DEFAULT}");
+            (EnvFilter::new(FILTER_DEFAULT), Some(fault))
+        }
+    }
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let text = panic_text(panic.payload());
+    // Captured only where RUST_BACKTRACE asks for it.
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        error!(panic.location = location, panic.backtrace = %trace, "panicked: {text}");
+    } else {
+        error!(panic.location = location, "panicked: {text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_json_unless_it_goes_to_a_terminal_or_a_setting_decides() {
+        assert_eq!(format_of(None, false), (LogFormat::Json, None));
+        assert_eq!(format_of(Some("auto"), true), (LogFormat::Text, None));
+        assert_eq!(format_of(Some("json"), true), (LogFormat::Json, None));
+        assert_eq!(format_of(Some("text"), false), (LogFormat::Text, None));
+    }
+
+    #[test]
+    fn an_unknown_format_is_told_and_passed_over() {
+        let (format, fault) = format_of(Some("xml"), false);
+        assert_eq!(format, LogFormat::Json);
+        assert!(fault.unwrap().contains("LOG_FORMAT"));
+    }
+
+    #[test]
+    fn a_bad_filter_is_told_and_info_is_used() {
+        let (filter, fault) = filter_of(Some("feed=loud=er"));
+        assert_eq!(filter.to_string(), "info");
+        assert!(fault.unwrap().contains("RUST_LOG"));
+        let (filter, fault) = filter_of(Some("feed=debug"));
+        assert_eq!((filter.to_string().as_str(), fault), ("feed=debug", None));
+    }
+
+    #[test]
+    fn a_second_start_shares_the_memory_of_the_first_and_a_panic_is_remembered() {
+        let first = start("feed", "feed-1");
+        let second = start("feed", "feed-2");
+        std::thread::spawn(|| panic!("remember {}", "me")).join().unwrap_err();
+        let told = second.errors().last_hour(crate::clock::now());
+        assert!(told.iter().any(|note| note.message.starts_with("panicked: remember me")), "{told:?}");
+        assert!(first.errors().count_last_hour(crate::clock::now()) >= 1);
+    }
+
+    #[test]
+    fn both_formats_can_be_layered_on_a_registry() {
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let subscriber = tracing_subscriber::registry().with(lines(format, false, "feed", "feed-1"));
+            tracing::subscriber::with_default(subscriber, || warn!("a line"));
+        }
+    }
+}

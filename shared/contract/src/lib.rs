@@ -1,0 +1,15 @@
+//! What travels between the services: values, payloads, subjects, encoding, tick ids.
+//!
+//! Knows: the words of the pipeline. Never: a socket, a clock, a venue's own spelling.
+
+pub mod codec;
+pub mod gap;
+pub mod ids;
+pub mod letter;
+pub mod market;
+pub mod money;
+pub mod stats;
+pub mod subject;
+pub mod tick;
+pub mod time;
+pub mod verdict;

@@ -1,0 +1,290 @@
+//! One market: its ids and words, its two tokens and their books.
+//!
+//! Knows: that the outcomes are complements of each other. Never: who listens, what is sent.
+
+use std::sync::Arc;
+
+use crate::book::Book;
+use crate::clock;
+use crate::hash::{self, Surroundings};
+use crate::names;
+use crate::scenario::RestBook;
+use crate::units::{Price, Side, Size};
+
+/// Levels a side when a book is first filled.
+const LEVELS_AT_START: i32 = 14;
+/// The markets after the first 200 that lack volume figures, as 62 % of the venue's do.
+const MARKETS_SURE_OF_VOLUME: usize = 200;
+
+/// One outcome of a market.
+#[derive(Debug)]
+pub(crate) struct Token {
+    pub(crate) id: Arc<str>,
+    pub(crate) outcome: String,
+    pub(crate) book: Book,
+}
+
+/// Whether a market can be found at REST and subscribed to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Listing {
+    /// Made, but not yet announced: nobody can see it.
+    Reserved,
+    /// Traded.
+    Open,
+    /// Resolved: its tokens have no book any more.
+    Closed,
+}
+
+/// What a market is there for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// The ordinary stream of changes and trades.
+    Ordinary,
+    /// The injection of this number: its best prices move only when the injection wants it.
+    Injection(usize),
+}
+
+/// A market and the state of its books.
+#[derive(Debug)]
+pub(crate) struct Market {
+    pub(crate) number: usize,
+    pub(crate) condition_id: Arc<str>,
+    pub(crate) question: String,
+    pub(crate) slug: String,
+    pub(crate) tokens: Vec<Token>,
+    /// Smallest price step in ten-thousandths.
+    pub(crate) tick: u16,
+    pub(crate) neg_risk: bool,
+    pub(crate) listing: Listing,
+    pub(crate) purpose: Purpose,
+    /// Volume of 24 h in hundredths of a dollar; `None` where Gamma leaves the members out.
+    pub(crate) volume_cents: Option<u64>,
+    pub(crate) ends_at_ms: u64,
+    /// When a price change of this market was last sent.
+    pub(crate) touched_at_ms: u64,
+    /// Until then nothing may be sent: the book on the sockets is wrong on purpose.
+    pub(crate) held_until_ms: u64,
+    /// How REST `/book` answers for its tokens.
+    pub(crate) rest_book: RestBook,
+    /// Somebody subscribed to it once in this run.
+    pub(crate) active: bool,
+    furnished: bool,
+    seed: u64,
+}
+
+impl Market {
+    /// An invented market; its books are filled when they are first needed, so that 36,000 are cheap.
+    pub(crate) fn invented(number: usize, of: usize, seed: u64, purpose: Purpose, now_ms: u64) -> Self {
+        let seed = seed ^ (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut random = fastrand::Rng::with_seed(seed);
+        let words = names::wording(number);
+        let condition_id = names::hex_id(&mut random).into();
+        let tokens = words.outcomes.into_iter().map(|outcome| Token {
+            id: names::token_id(&mut random).into(),
+            outcome,
+            book: Book::empty(),
+        });
+        let has_volume = number < MARKETS_SURE_OF_VOLUME || number < of * 2 / 5;
+        let rank = number as u64 + 1;
+        Self {
+            number,
+            condition_id,
+            slug: names::slug(&words.question, number),
+            question: words.question,
+            tokens: tokens.collect(),
+            tick: if purpose == Purpose::Ordinary && random.u8(0..4) > 0 { 100 } else { 10 },
+            neg_risk: random.u8(0..5) < 2,
+            listing: Listing::Open,
+            purpose,
+            // Falls with the number, so that the order by volume is the order by number.
+            volume_cents: has_volume.then_some(2_000_000_000 / rank + 100_000 - rank),
+            ends_at_ms: (now_ms / 86_400_000 + 2 + random.u64(0..200)) * 86_400_000 + 43_200_000,
+            touched_at_ms: 0,
+            held_until_ms: 0,
+            rest_book: RestBook::Up,
+            active: false,
+            furnished: false,
+            seed,
+        }
+    }
+
+    /// A market known only from a recording; its books come from there.
+    pub(crate) fn recorded(number: usize, condition_id: Arc<str>, tokens: Vec<Token>, now_ms: u64) -> Self {
+        let mut market = Self::invented(number, number + 1, 0, Purpose::Ordinary, now_ms);
+        market.question = format!("Recorded market {number} ({})", condition_id.get(..10).unwrap_or("short id"));
+        market.slug = names::slug(&market.question, number);
+        market.condition_id = condition_id;
+        market.tokens = tokens;
+        market.furnished = true;
+        market
+    }
+
+    /// Fills the books once, around a price of its own (injections: around one half).
+    pub(crate) fn furnish(&mut self, now_ms: u64) {
+        if self.furnished {
+            return;
+        }
+        let mut random = fastrand::Rng::with_seed(self.seed.rotate_left(17));
+        let cents = if self.purpose == Purpose::Ordinary { random.i32(25..=75) } else { 50 };
+        let age_ms = random.u64(0..3_600_000);
+        self.furnish_around(cents * 100, now_ms - age_ms, &mut random);
+        if random.u8(0..10) > 0 {
+            self.trade_at(Price::ZERO.moved(cents * 100));
+            self.rehash(now_ms - age_ms, &mut String::new());
+        }
+    }
+
+    /// Fills both books anew around a mid price in ten-thousandths.
+    pub(crate) fn furnish_around(&mut self, mid: i32, changed_at_ms: u64, random: &mut fastrand::Rng) {
+        self.furnished = true;
+        for token in &mut self.tokens {
+            token.book.clear();
+        }
+        let tick = i32::from(self.tick);
+        for step in 1..=LEVELS_AT_START {
+            let hundredths = random.u64(500..20_000) * (step as u64);
+            self.apply(Side::Buy, Price::ZERO.moved(mid - step * tick), Size::of_hundredths(hundredths));
+            let hundredths = random.u64(500..20_000) * (step as u64);
+            self.apply(Side::Sell, Price::ZERO.moved(mid + step * tick), Size::of_hundredths(hundredths));
+        }
+        self.rehash(changed_at_ms, &mut String::new());
+    }
+
+    /// Sets a level of the first token's book, and the same order as the second token's book shows it.
+    pub(crate) fn apply(&mut self, side: Side, price: Price, size: Size) {
+        for (at, token) in self.tokens.iter_mut().enumerate() {
+            let (side, price) = mirrored(at, side, price);
+            token.book.set(side, price, size);
+        }
+    }
+
+    /// A trade of either token at this price. Both books then show this very price, not its complement
+    /// (seen in the recording of 2026-06-30: two books of one market, both with the same last trade).
+    pub(crate) fn trade_at(&mut self, price: Price) {
+        for token in &mut self.tokens {
+            token.book.last_trade = Some(price);
+        }
+    }
+
+    /// Stamps both books and computes their hashes.
+    pub(crate) fn rehash(&mut self, changed_at_ms: u64, scratch: &mut String) {
+        for at in 0..self.tokens.len() {
+            self.rehash_token(at, changed_at_ms, scratch);
+        }
+    }
+
+    /// Stamps one book and computes its hash.
+    pub(crate) fn rehash_token(&mut self, at: usize, changed_at_ms: u64, scratch: &mut String) {
+        self.tokens[at].book.changed_at_ms = changed_at_ms;
+        let hash = hash::of_book(scratch, self.surroundings(at), &self.tokens[at].book);
+        self.tokens[at].book.hash = hash;
+    }
+
+    /// What goes into the hash of a token's book besides the book.
+    pub(crate) fn surroundings(&self, at: usize) -> Surroundings<'_> {
+        let token = &self.tokens[at];
+        Surroundings {
+            condition_id: &self.condition_id,
+            token_id: &token.id,
+            tick_size: tick_text(self.tick),
+            neg_risk: self.neg_risk,
+            timestamp_ms: token.book.changed_at_ms,
+        }
+    }
+
+    /// The first token's book, from which changes are chosen.
+    pub(crate) fn book(&self) -> &Book {
+        &self.tokens[0].book
+    }
+
+    /// A timestamp for the next change: never before the last one.
+    pub(crate) fn next_stamp(&self, wanted_ms: u64) -> u64 {
+        self.tokens.iter().map(|token| token.book.changed_at_ms).fold(wanted_ms, u64::max)
+    }
+
+    /// When the market was made, as Gamma says it.
+    pub(crate) fn started_at(&self) -> String {
+        clock::iso(self.ends_at_ms - 220 * 86_400_000)
+    }
+}
+
+/// An order in the first token's book, as the token at `at` shows it: a bid at p is an ask at 1 - p.
+pub(crate) fn mirrored(at: usize, side: Side, price: Price) -> (Side, Price) {
+    if at == 0 { (side, price) } else { (side.opposite(), price.complement()) }
+}
+
+/// The text of a tick size given in ten-thousandths.
+pub(crate) fn tick_text(tick: u16) -> &'static str {
+    match tick {
+        1000 => "0.1",
+        100 => "0.01",
+        25 => "0.0025",
+        1 => "0.0001",
+        _ => "0.001",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn market() -> Market {
+        let mut market = Market::invented(3, 10, 7, Purpose::Ordinary, 1_790_000_000_000);
+        market.furnish(1_790_000_000_000);
+        market
+    }
+
+    fn assert_complementary(market: &Market) {
+        let [first, second] = &market.tokens[..] else { panic!("two tokens") };
+        for side in [Side::Buy, Side::Sell] {
+            let here = first.book.levels(side).iter().map(|level| (level.price.complement(), level.size));
+            let there = second.book.levels(side.opposite()).iter().map(|level| (level.price, level.size));
+            assert!(here.eq(there), "the books are not complements of each other");
+        }
+    }
+
+    #[test]
+    fn the_books_of_a_new_market_are_complements_and_not_crossed() {
+        let market = market();
+        assert_complementary(&market);
+        assert!(market.book().best_bid() < market.book().best_ask());
+        assert!(market.tokens.iter().all(|token| token.book.changed_at_ms <= 1_790_000_000_000));
+    }
+
+    #[test]
+    fn a_bid_on_one_token_is_an_ask_at_the_complement_on_the_other() {
+        assert_eq!(mirrored(1, Side::Buy, Price::of(6_300)), (Side::Sell, Price::of(3_700)));
+        assert_eq!(mirrored(0, Side::Buy, Price::of(6_300)), (Side::Buy, Price::of(6_300)));
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_market_and_another_number_another() {
+        let [one, same, other] = [(5, 7), (5, 7), (6, 7)]
+            .map(|(number, seed)| Market::invented(number, 10, seed, Purpose::Ordinary, 0).condition_id);
+        assert_eq!(one, same);
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn volume_falls_with_the_number() {
+        let volume = |number| Market::invented(number, 36_000, 7, Purpose::Ordinary, 0).volume_cents;
+        assert!((0..14_399).all(|number| volume(number) > volume(number + 1)));
+        assert_eq!(volume(20_000), None);
+    }
+
+    proptest! {
+        #[test]
+        fn books_stay_complements_after_any_changes(
+            changes in proptest::collection::vec((any::<bool>(), 1_u16..10_000, 0_u64..1_000), 1..60)
+        ) {
+            let mut market = market();
+            for (buys, price, hundredths) in changes {
+                let side = if buys { Side::Buy } else { Side::Sell };
+                market.apply(side, Price::of(price), Size::of_hundredths(hundredths));
+            }
+            assert_complementary(&market);
+        }
+    }
+}

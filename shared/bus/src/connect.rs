@@ -10,6 +10,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectOptions};
+use chassis::vars::Vars;
 use contract::stats::Backlog;
 use tracing::{info, warn};
 
@@ -191,6 +192,38 @@ fn without_password(url: &str) -> String {
 }
 
 // === impl Config ===
+
+impl Config {
+    /// Reads `NATS_URL`, `NATS_USER`, `NATS_PASSWORD`, `NATS_CREDS`, `BUS_MAX_MB`, `BUS_MAX_AGE_H` and
+    /// `BUS_REPLICAS`: the same for every service. `name`: the instance.
+    pub fn read(vars: &mut Vars, name: &str) -> Self {
+        let url = vars.text("NATS_URL", "nats://127.0.0.1:4222", "the bus; several addresses with commas");
+        let user = vars.optional_text("NATS_USER", "user on the bus");
+        let password = vars.secret("NATS_PASSWORD", "password on the bus");
+        let creds =
+            vars.optional_text("NATS_CREDS", "credentials file for the bus, in place of user and password");
+        let megabytes = vars.integer(
+            "BUS_MAX_MB",
+            2_048,
+            16..=1_048_576,
+            "MB",
+            "size of the raw and of the judged stream",
+        );
+        let hours =
+            vars.integer("BUS_MAX_AGE_H", 24, 1..=8_760, "hours", "age at which messages leave the streams");
+        let replicas = vars.integer("BUS_REPLICAS", 1, 1..=5, "copies", "copies of each stream in a cluster");
+        if user.is_some() != password.is_some() {
+            vars.fault("NATS_USER", "goes with NATS_PASSWORD: set both or neither");
+        }
+        let limits = Limits {
+            ticks_bytes: megabytes << 20,
+            age: Duration::from_secs(hours * 3_600),
+            replicas: usize::try_from(replicas).unwrap_or(1),
+        };
+        let password = password.map(|secret| secret.expose().to_owned());
+        Self { url, user, password, creds: creds.map(PathBuf::from), name: name.to_owned(), limits }
+    }
+}
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -10,12 +10,13 @@ use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 
-use tracing::{error, warn};
+use tracing::{Subscriber, error, warn};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Format;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::tasks::panic_text;
 use crate::vars;
@@ -48,22 +49,7 @@ enum LogFormat {
 /// filtered by `RUST_LOG`, default `info`. A second call in one process changes nothing and answers with the
 /// first one's memory.
 pub fn start(service: &'static str, instance: &str) -> Telemetry {
-    if let Some(errors) = STARTED.get() {
-        return Telemetry { errors: errors.clone() };
-    }
-    let errors = ErrorLog::default();
-    let is_terminal = io::stderr().is_terminal();
-    let (format, format_fault) = format_of(vars::of_this_process("LOG_FORMAT").as_deref(), is_terminal);
-    let (filter, filter_fault) = filter_of(vars::of_this_process("RUST_LOG").as_deref());
-    let lines = lines(format, is_terminal, service, instance).with_filter(filter);
-    let layers = tracing_subscriber::registry().with(lines.and_then(ErrorLayer::new(errors.clone())));
-    let is_first = STARTED.set(errors.clone()).is_ok() && layers.try_init().is_ok();
-    if is_first {
-        std::panic::set_hook(Box::new(log_panic));
-    }
-    for fault in [format_fault, filter_fault].into_iter().flatten() {
-        warn!("{fault}");
-    }
+    let errors = STARTED.get_or_init(|| start_first(service, instance)).clone();
     Telemetry { errors }
 }
 
@@ -76,6 +62,34 @@ impl Telemetry {
     }
 }
 
+fn start_first(service: &str, instance: &str) -> ErrorLog {
+    let errors = ErrorLog::default();
+    let is_terminal = io::stderr().is_terminal();
+    let (format, format_fault) = format_of(vars::of_this_process("LOG_FORMAT").as_deref(), is_terminal);
+    let (filter, filter_fault) = filter_of(vars::of_this_process("RUST_LOG").as_deref());
+    let lines = lines(format, is_terminal, service, instance);
+    // Only a test may have a log already; then that one stays.
+    if layered(lines, filter, errors.clone()).try_init().is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+    for fault in [format_fault, filter_fault].into_iter().flatten() {
+        warn!("{fault}");
+    }
+    errors
+}
+
+/// Lines obey the filter; errors are remembered whatever it says. Each layer has a filter of its own, so that
+/// an event which neither wants costs one comparison.
+fn layered(
+    lines: Box<dyn Layer<Registry> + Send + Sync>,
+    filter: EnvFilter,
+    errors: ErrorLog,
+) -> impl Subscriber + Send + Sync {
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(ErrorLayer::new(errors).with_filter(LevelFilter::ERROR))
+}
+
 fn lines<S>(
     format: LogFormat,
     is_terminal: bool,
@@ -83,7 +97,7 @@ fn lines<S>(
     instance: &str,
 ) -> Box<dyn Layer<S> + Send + Sync>
 where
-    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+    S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let layer = fmt::layer().with_writer(io::stderr);
     match format {
@@ -167,10 +181,27 @@ mod tests {
     }
 
     #[test]
-    fn both_formats_can_be_layered_on_a_registry() {
+    fn both_formats_can_be_written() {
         for format in [LogFormat::Json, LogFormat::Text] {
-            let subscriber = tracing_subscriber::registry().with(lines(format, false, "feed", "feed-1"));
+            let lines = lines(format, false, "feed", "feed-1");
+            let subscriber = layered(lines, EnvFilter::new("info"), ErrorLog::default());
             tracing::subscriber::with_default(subscriber, || warn!("a line"));
         }
+    }
+
+    #[test]
+    fn an_error_is_remembered_even_where_the_filter_hides_it() {
+        let errors = ErrorLog::default();
+        let lines = lines(LogFormat::Json, false, "feed", "feed-1");
+        let subscriber = layered(lines, EnvFilter::new("off"), errors.clone());
+        tracing::subscriber::with_default(subscriber, || error!("hidden"));
+        assert_eq!(errors.count_last_hour(crate::clock::now()), 1);
+    }
+
+    #[test]
+    fn what_nobody_wants_is_switched_off_at_its_source() {
+        let lines = lines(LogFormat::Json, false, "feed", "feed-1");
+        let subscriber = layered(lines, EnvFilter::new("info"), ErrorLog::default());
+        assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::INFO));
     }
 }

@@ -1,1 +1,22 @@
-//! store.
+//! The shelf: what is kept in Postgres, and how it is found again.
+//!
+//! Knows: SQL, tables, roles, migrations; the only room that names `tokio-postgres`.
+//! Never: the bus, or when to try again: it tries once and says of which class a failure is.
+
+pub mod row;
+
+mod connect;
+mod error;
+mod insert;
+mod insert_sql;
+mod migrate;
+mod read;
+mod retention;
+mod shelf;
+
+pub use error::{Class, StoreError};
+pub use insert::{Rows, Stored, Table};
+pub use migrate::{Migrated, migrate};
+pub use read::{Cursor, GapFilter, MarketFilter, Reader, TradeFilter};
+pub use retention::Expired;
+pub use shelf::{Fit, Shelf};

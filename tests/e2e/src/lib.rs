@@ -1,1 +1,12 @@
-//! e2e.
+//! The whole, running: real NATS, real Postgres, real services, and the venue's stand-in.
+//!
+//! Knows: how to start, break and mend each part, and how to hold the database against the ledger.
+//! Never: a part that is not the real one, but for the venue.
+
+pub mod account;
+pub mod eventually;
+pub mod world;
+
+pub use account::{Account, Sheet};
+pub use eventually::eventually;
+pub use world::{Settings, World};

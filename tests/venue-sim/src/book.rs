@@ -29,13 +29,7 @@ pub(crate) struct Book {
 
 impl Book {
     pub(crate) fn empty() -> Self {
-        Self {
-            bids: Vec::new(),
-            asks: Vec::new(),
-            changed_at_ms: 0,
-            hash: Hash::default(),
-            last_trade: None,
-        }
+        Self { bids: Vec::new(), asks: Vec::new(), changed_at_ms: 0, hash: Hash::default(), last_trade: None }
     }
 
     /// The levels of a side: bids ascending, asks descending.

@@ -40,7 +40,12 @@ pub(crate) fn push_opening_book(out: &mut String, market: &Market, at: usize) {
     push_levels(out, token.book.levels(Side::Sell), ",");
     member(out, ",", "tick_size", tick_text(market.tick));
     member(out, ",", "event_type", "book");
-    member(out, ",", "last_trade_price", &token.book.last_trade.map(Price::three_decimals).unwrap_or_default());
+    member(
+        out,
+        ",",
+        "last_trade_price",
+        &token.book.last_trade.map(Price::three_decimals).unwrap_or_default(),
+    );
     out.push('}');
 }
 

@@ -161,8 +161,11 @@ mod tests {
     #[test]
     fn recorded_books_of_the_venue_verify() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
-        let files =
-            ["ws/polyarb_capture_2026-06-30.jsonl", "ws/polybot_frames_2025-12-23.jsonl", "ws/nautilus_crossing_burst_2026-09-29.jsonl"];
+        let files = [
+            "ws/polyarb_capture_2026-06-30.jsonl",
+            "ws/polybot_frames_2025-12-23.jsonl",
+            "ws/nautilus_crossing_burst_2026-09-29.jsonl",
+        ];
         let mut verified = 0;
         for name in files {
             let Ok(text) = std::fs::read_to_string(folder.join(name)) else {

@@ -111,7 +111,8 @@ impl Market {
     /// A market known only from a recording; its books come from there.
     pub(crate) fn recorded(number: usize, condition_id: Arc<str>, tokens: Vec<Token>, now_ms: u64) -> Self {
         let mut market = Self::invented(number, number + 1, 0, Purpose::Ordinary, now_ms);
-        market.question = format!("Recorded market {number} ({})", condition_id.get(..10).unwrap_or("short id"));
+        market.question =
+            format!("Recorded market {number} ({})", condition_id.get(..10).unwrap_or("short id"));
         market.slug = names::slug(&market.question, number);
         market.condition_id = condition_id;
         market.tokens = tokens;
@@ -141,10 +142,10 @@ impl Market {
             token.book.clear();
         }
         let tick = i32::from(self.tick);
-        for step in 1..=LEVELS_AT_START {
-            let hundredths = random.u64(500..20_000) * (step as u64);
+        for (step, worth) in (1..=LEVELS_AT_START).zip(1_u64..) {
+            let hundredths = random.u64(500..20_000) * worth;
             self.apply(Side::Buy, Price::ZERO.moved(mid - step * tick), Size::of_hundredths(hundredths));
-            let hundredths = random.u64(500..20_000) * (step as u64);
+            let hundredths = random.u64(500..20_000) * worth;
             self.apply(Side::Sell, Price::ZERO.moved(mid + step * tick), Size::of_hundredths(hundredths));
         }
         self.rehash(changed_at_ms, &mut String::new());

@@ -14,13 +14,33 @@ pub(crate) struct Wording {
 }
 
 const PLACES: [&str; 12] = [
-    "Northfield", "Lakeside", "Harbour Bay", "Eastmoor", "Silver Ridge", "Port Alder", "Westhaven", "Pinecrest",
-    "Stonebridge", "Fairwater", "Redcliff", "Maple Valley",
+    "Northfield",
+    "Lakeside",
+    "Harbour Bay",
+    "Eastmoor",
+    "Silver Ridge",
+    "Port Alder",
+    "Westhaven",
+    "Pinecrest",
+    "Stonebridge",
+    "Fairwater",
+    "Redcliff",
+    "Maple Valley",
 ];
 const TEAMS: [&str; 10] =
     ["Otters", "Herons", "Pilots", "Comets", "Foxes", "Mariners", "Badgers", "Kites", "Rangers", "Falcons"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -42,7 +62,10 @@ pub(crate) fn wording(number: usize) -> Wording {
             let [home, away] = [format!("{place} {team}"), format!("{other} {rival}")];
             (format!("{home} vs. {away}: game {round}"), [home, away])
         }
-        3 => (format!("{place} Harbour Index up or down on {month} {day}? (session {round})"), pair("Up", "Down")),
+        3 => (
+            format!("{place} Harbour Index up or down on {month} {day}? (session {round})"),
+            pair("Up", "Down"),
+        ),
         _ => (format!("{place} {team} vs. {other} {rival}, game {round}: O/U 2.5"), pair("Over", "Under")),
     };
     Wording { question, outcomes }
@@ -58,7 +81,8 @@ pub(crate) fn slug(question: &str, number: usize) -> String {
             slug.push('-');
         }
     }
-    write!(slug, "{}{number}", if slug.ends_with('-') { "" } else { "-" }).expect("writing to a String cannot fail");
+    write!(slug, "{}{number}", if slug.ends_with('-') { "" } else { "-" })
+        .expect("writing to a String cannot fail");
     slug
 }
 

@@ -13,37 +13,37 @@ const SIZE_DECIMALS: u32 = 6;
 
 /// Price of one share in ten-thousandths of a dollar. Range: 0 to `10_000`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Price(u16);
+pub(crate) struct Price(u16);
 
 impl Price {
     /// The price 0: what an empty bid side shows as its best.
-    pub const ZERO: Self = Self(0);
+    pub(crate) const ZERO: Self = Self(0);
     /// The price 1: what an empty ask side shows as its best.
-    pub const ONE: Self = Self(10_000);
+    pub(crate) const ONE: Self = Self(10_000);
 
     /// The price of so many ten-thousandths; anything above 1 becomes 1.
-    pub fn of(ten_thousandths: u16) -> Self {
+    pub(crate) fn of(ten_thousandths: u16) -> Self {
         Self(ten_thousandths.min(Self::ONE.0))
     }
 
     /// The price in ten-thousandths.
-    pub fn units(self) -> u16 {
+    pub(crate) fn units(self) -> u16 {
         self.0
     }
 
     /// What the other outcome of a two-outcome market costs: 1 less this price.
-    pub fn complement(self) -> Self {
+    pub(crate) fn complement(self) -> Self {
         Self(Self::ONE.0 - self.0)
     }
 
     /// This price and so many ten-thousandths more (or less), held between 0 and 1.
-    pub fn moved(self, ten_thousandths: i32) -> Self {
+    pub(crate) fn moved(self, ten_thousandths: i32) -> Self {
         let moved = (i32::from(self.0) + ten_thousandths).clamp(0, i32::from(Self::ONE.0));
         Self(u16::try_from(moved).expect("it was clamped between 0 and 10,000"))
     }
 
     /// Reads a decimal text of a price between 0 and 1 with at most four decimals.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let units = parse_decimal(text, PRICE_DECIMALS)?;
         u16::try_from(units).ok().filter(|units| *units <= Self::ONE.0).map(Self)
     }
@@ -54,44 +54,44 @@ impl Price {
     }
 
     /// Three decimals, as a book shows its last trade price: `0.490`.
-    pub fn three_decimals(self) -> String {
+    pub(crate) fn three_decimals(self) -> String {
         format!("{}.{:03}", self.0 / Self::ONE.0, self.0 % Self::ONE.0 / 10)
     }
 }
 
 /// Shares in millionths. A level's size lies on the grid of 0.01, a trade's may use all six decimals.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Size(u64);
+pub(crate) struct Size(u64);
 
 impl Size {
     /// No shares: a level of this size is removed.
-    pub const ZERO: Self = Self(0);
+    pub(crate) const ZERO: Self = Self(0);
     /// One share.
-    pub const SHARE: u64 = 1_000_000;
+    pub(crate) const SHARE: u64 = 1_000_000;
 
     /// So many millionths of a share.
-    pub fn of_millionths(millionths: u64) -> Self {
+    pub(crate) fn of_millionths(millionths: u64) -> Self {
         Self(millionths)
     }
 
     /// So many hundredths of a share.
-    pub fn of_hundredths(hundredths: u64) -> Self {
+    pub(crate) fn of_hundredths(hundredths: u64) -> Self {
         Self(hundredths * (Self::SHARE / 100))
     }
 
     /// The size in millionths of a share.
-    pub fn millionths(self) -> u64 {
+    pub(crate) fn millionths(self) -> u64 {
         self.0
     }
 
     /// What is left of a level after `eaten`, cut to the grid of 0.01.
-    pub fn less(self, eaten: Self) -> Self {
+    pub(crate) fn less(self, eaten: Self) -> Self {
         let grid = Self::SHARE / 100;
         Self(self.0.saturating_sub(eaten.0) / grid * grid)
     }
 
     /// Reads a decimal text of a size with at most six decimals.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         parse_decimal(text, SIZE_DECIMALS).map(Self)
     }
 
@@ -120,7 +120,7 @@ impl Side {
     }
 
     /// The other side.
-    pub fn opposite(self) -> Self {
+    pub(crate) fn opposite(self) -> Self {
         match self {
             Self::Buy => Self::Sell,
             Self::Sell => Self::Buy,
@@ -128,7 +128,7 @@ impl Side {
     }
 
     /// Reads the venue's word.
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         match word {
             "BUY" => Some(Self::Buy),
             "SELL" => Some(Self::Sell),

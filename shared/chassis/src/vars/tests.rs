@@ -199,7 +199,7 @@ fn the_help_lists_every_setting_with_unit_range_and_default_even_beside_faults()
         vars.optional_text("NATS_CREDS", "Credentials.");
         let Err(Stop::Help(text)) = vars.finish() else { panic!("no help") };
         for part in [
-            "feed 0.1.0: reads the venue",
+            ": reads the venue\n",
             "Usage: feed [COMMAND] [SUBJECT] [--SETTING VALUE]...",
             "  migrate\n      Migrates and ends.",
             "  FEED_PING_S, --feed-ping-s\n      A setting.\n      whole number, 1 to 60 seconds. Default: 10.",
@@ -218,8 +218,9 @@ fn the_help_lists_every_setting_with_unit_range_and_default_even_beside_faults()
 #[test]
 fn the_version_is_told() {
     let stop = vars([], &["--version"]).finish().unwrap_err();
-    assert_eq!(stop, Stop::Version("feed 0.1.0".to_owned()));
-    assert_eq!(stop.to_string(), "feed 0.1.0");
+    let expected = concat!("feed ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(stop, Stop::Version(expected.to_owned()));
+    assert_eq!(stop.to_string(), expected);
 }
 
 #[test]

@@ -1,0 +1,25 @@
+//! The feed as a program.
+//!
+//! Knows: how a process begins and ends. Never: what it does in between.
+
+use std::process::ExitCode;
+
+use chassis::admin::healthcheck;
+use chassis::telemetry;
+use chassis::vars::Vars;
+use chassis::{exit, stop};
+use feed::config::Config;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let vars = Vars::of_process("feed", "Reads Polymarket's market channel and publishes ticks to the bus.");
+    let config = match Config::read(vars) {
+        Ok(config) => config,
+        Err(stop) => return exit::unusable(stop),
+    };
+    if config.healthcheck {
+        return if healthcheck(config.admin).await { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let telemetry = telemetry::start("feed", &config.instance);
+    exit::of(feed::run(config, telemetry, stop::on_signal()).await)
+}

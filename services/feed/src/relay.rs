@@ -1,0 +1,297 @@
+//! Between sockets and bus: a bounded buffer, emptied in a pipelined window.
+//!
+//! Knows: what waits, what is under way, up to when everything is acknowledged. Never: what a message says.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bus::{Bus, BusError, Message, Stored};
+use chassis::backoff::Backoff;
+use contract::time::Timestamp;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// Publishes under way. More brings no more on one machine: the server is the limit from 256 on.
+const WINDOW: usize = 1_024;
+/// The largest payload that a message may have; the server's limit is 1 MiB, headers included.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 900 * 1024;
+/// What a message takes beside its payload: subject, ids, headers.
+const MESSAGE_OVERHEAD: usize = 400;
+/// Pauses between attempts while the bus takes nothing.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// See [`RETRY_MIN`].
+const RETRY_MAX: Duration = Duration::from_secs(2);
+/// Time to empty the buffer when the feed stops.
+const DRAIN_WITHIN: Duration = Duration::from_secs(4);
+
+/// The buffer; a clone is the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Relay(Arc<Shared>);
+
+/// The buffer holds as much as it may.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Full;
+
+/// How full the buffer is, and what went through it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Level {
+    /// Messages that wait or are under way.
+    pub(crate) messages: u64,
+    /// Bytes of those that wait.
+    pub(crate) bytes: u64,
+    /// Messages acknowledged so far.
+    pub(crate) published: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    bytes_max: usize,
+    queue: Mutex<Queue>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    urgent: VecDeque<Item>,
+    ticks: VecDeque<Item>,
+    bytes: usize,
+    /// Receive times of all ticks that are not acknowledged yet, with their number.
+    outstanding: BTreeMap<Timestamp, u32>,
+    published: u64,
+}
+
+#[derive(Debug)]
+struct Item {
+    message: Message,
+    received_at: Option<Timestamp>,
+}
+
+enum Settled {
+    Stored,
+    Unknown,
+    Full,
+}
+
+type Outcome = (Item, Result<Stored, BusError>);
+
+// === impl Relay ===
+
+impl Relay {
+    /// A buffer that holds ticks of at most `bytes_max` bytes.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self(Arc::new(Shared { bytes_max, queue: Mutex::default(), wake: Notify::new() }))
+    }
+
+    /// Takes a tick received at `received_at`; never waits.
+    ///
+    /// # Errors
+    /// When the buffer is full: the tick is lost, and the caller records a gap.
+    pub(crate) fn offer(&self, message: Message, received_at: Timestamp) -> Result<(), Full> {
+        let item = Item { message, received_at: Some(received_at) };
+        let mut queue = self.queue();
+        if queue.bytes + item.bytes() > self.0.bytes_max {
+            return Err(Full);
+        }
+        queue.bytes += item.bytes();
+        *queue.outstanding.entry(received_at).or_default() += 1;
+        queue.ticks.push_back(item);
+        drop(queue);
+        self.0.wake.notify_one();
+        Ok(())
+    }
+
+    /// Takes a gap or a market, ahead of all ticks and whatever waits: there are at most a few for each market.
+    pub(crate) fn tell(&self, message: Message) {
+        self.queue().urgent.push_back(Item { message, received_at: None });
+        self.0.wake.notify_one();
+    }
+
+    /// Whether the buffer is at most half full, so that ticks are taken again after an overflow.
+    pub(crate) fn is_relaxed(&self) -> bool {
+        self.queue().bytes <= self.0.bytes_max / 2
+    }
+
+    /// How full it is.
+    pub(crate) fn level(&self) -> Level {
+        let queue = self.queue();
+        let under_way: u64 = queue.outstanding.values().map(|&count| u64::from(count)).sum();
+        Level {
+            messages: under_way + queue.urgent.len() as u64,
+            bytes: queue.bytes as u64,
+            published: queue.published,
+        }
+    }
+
+    /// Every tick received before this moment is acknowledged by the bus.
+    pub(crate) fn complete_until(&self, now: Timestamp) -> Timestamp {
+        self.queue().outstanding.first_key_value().map_or(now, |(&oldest, _)| oldest)
+    }
+
+    /// Publishes what comes until `stop`, then what is left, at most for 4 s.
+    pub(crate) async fn run(self, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+        let mut under_way = FuturesUnordered::<BoxFuture<'static, Outcome>>::new();
+        let (mut not_before, mut deadline) = (Instant::now(), None);
+        loop {
+            if Instant::now() >= not_before && self.fill(&bus, &mut under_way).await {
+                not_before = Instant::now() + backoff.next(fastrand::u64(..));
+            }
+            if stop.is_cancelled() {
+                let until = *deadline.get_or_insert_with(|| Instant::now() + DRAIN_WITHIN);
+                if under_way.is_empty() && self.is_empty() || Instant::now() >= until {
+                    break;
+                }
+            }
+            tokio::select! {
+                Some(outcome) = under_way.next() => match self.settle(outcome) {
+                    Settled::Stored => backoff.reset(),
+                    Settled::Unknown => {}
+                    Settled::Full => not_before = Instant::now() + backoff.next(fastrand::u64(..)),
+                },
+                () = self.0.wake.notified(), if Instant::now() >= not_before => {}
+                () = stop.cancelled(), if deadline.is_none() => {}
+                () = tokio::time::sleep(RETRY_MIN) => {}
+            }
+        }
+        let left = self.level().messages;
+        if left > 0 {
+            warn!(messages = left, "stopped before the bus had everything; a gap will tell");
+        }
+        Ok(())
+    }
+
+    /// Hands messages to the bus until the window is full; whether it refused one.
+    async fn fill(&self, bus: &Bus, under_way: &mut FuturesUnordered<BoxFuture<'static, Outcome>>) -> bool {
+        while under_way.len() < WINDOW {
+            let Some(item) = self.take() else { break };
+            match bus.publish(&item.message).await {
+                Ok(pending) => under_way.push(async move { (item, pending.acknowledged().await) }.boxed()),
+                Err(error) => {
+                    debug!(%error, "the bus takes nothing now");
+                    self.give_back(item);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn settle(&self, (item, outcome): Outcome) -> Settled {
+        let error = match outcome {
+            Ok(_stored) => {
+                self.acknowledged(&item);
+                return Settled::Stored;
+            }
+            Err(error) => error,
+        };
+        // Unknown whether it is stored: the same id makes the repetition harmless.
+        debug!(%error, subject = %item.message.subject, "the bus did not acknowledge; published again");
+        self.give_back(item);
+        if matches!(error, BusError::Full { .. }) { Settled::Full } else { Settled::Unknown }
+    }
+
+    fn take(&self) -> Option<Item> {
+        let mut queue = self.queue();
+        if let Some(item) = queue.urgent.pop_front() {
+            return Some(item);
+        }
+        let item = queue.ticks.pop_front()?;
+        queue.bytes -= item.bytes();
+        Some(item)
+    }
+
+    fn give_back(&self, item: Item) {
+        let mut queue = self.queue();
+        if item.received_at.is_some() {
+            queue.bytes += item.bytes();
+            queue.ticks.push_front(item);
+        } else {
+            queue.urgent.push_front(item);
+        }
+    }
+
+    fn acknowledged(&self, item: &Item) {
+        let mut queue = self.queue();
+        queue.published += 1;
+        let Some(received_at) = item.received_at else { return };
+        if let Some(count) = queue.outstanding.get_mut(&received_at) {
+            *count -= 1;
+            if *count == 0 {
+                queue.outstanding.remove(&received_at);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let queue = self.queue();
+        queue.ticks.is_empty() && queue.urgent.is_empty()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Item ===
+
+impl Item {
+    fn bytes(&self) -> usize {
+        self.message.payload.len() + MESSAGE_OVERHEAD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: usize) -> Message {
+        Message::new("ticks.raw.trade.0xab".to_owned(), "id".to_owned(), vec![0; bytes - MESSAGE_OVERHEAD])
+    }
+
+    fn at(us: i64) -> Timestamp {
+        Timestamp::from_micros(us)
+    }
+
+    #[test]
+    fn the_buffer_takes_ticks_to_its_limit_and_not_beyond() {
+        let relay = Relay::new(2_000);
+        assert_eq!(relay.offer(message(1_000), at(1)), Ok(()));
+        assert!(relay.is_relaxed(), "half full");
+        assert_eq!(relay.offer(message(1_001), at(2)), Err(Full));
+        assert_eq!(relay.offer(message(1_000), at(2)), Ok(()));
+        assert!(!relay.is_relaxed());
+        assert_eq!(relay.level(), Level { messages: 2, bytes: 2_000, published: 0 });
+    }
+
+    #[test]
+    fn a_gap_is_taken_by_a_full_buffer_and_goes_first() {
+        let relay = Relay::new(1_000);
+        relay.offer(message(1_000), at(1)).unwrap();
+        relay.tell(Message { subject: "gaps.0xab".to_owned(), ..message(900) });
+        assert_eq!(relay.take().unwrap().message.subject, "gaps.0xab");
+    }
+
+    #[test]
+    fn everything_is_complete_up_to_the_oldest_tick_without_acknowledgement() {
+        let relay = Relay::new(10_000);
+        assert_eq!(relay.complete_until(at(9)), at(9));
+        for us in [3, 4, 4] {
+            relay.offer(message(500), at(us)).unwrap();
+        }
+        let (first, second, third) = (relay.take().unwrap(), relay.take().unwrap(), relay.take().unwrap());
+        relay.acknowledged(&second);
+        assert_eq!(relay.complete_until(at(9)), at(3));
+        relay.acknowledged(&first);
+        assert_eq!(relay.complete_until(at(9)), at(4), "one of two of this moment is still under way");
+        relay.give_back(third);
+        assert!(!relay.is_empty());
+        relay.acknowledged(&relay.take().unwrap());
+        assert_eq!((relay.complete_until(at(9)), relay.level().published), (at(9), 3));
+    }
+}

@@ -1,0 +1,129 @@
+//! The feed's word on itself, once a second.
+//!
+//! Knows: the board, the log's errors, what is wrong. Never: how to mend it.
+
+use std::time::Duration;
+
+use bus::Bus;
+use chassis::clock;
+use chassis::ready::Latch;
+use chassis::telemetry::ErrorLog;
+use contract::codec::encode;
+use contract::stats::{ErrorNote, FeedReport, Report, Service, Stats};
+use contract::subject;
+use contract::time::Timestamp;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::board::Board;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::relay::Relay;
+
+/// Newest errors that are told.
+const ERRORS_TOLD: usize = 20;
+/// Data older than this means that the venue is not being read.
+const DATA_AGE_MAX: Duration = Duration::from_mins(1);
+
+/// Tells stats and metrics.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    instance: String,
+    shard: String,
+    universe: String,
+    started_at: Timestamp,
+    errors: ErrorLog,
+    board: Board,
+    relay: Relay,
+    metrics: Metrics,
+}
+
+impl Reporter {
+    /// A reporter for this process, which started now.
+    pub(crate) fn new(
+        config: &Config,
+        errors: ErrorLog,
+        board: Board,
+        relay: Relay,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            instance: config.instance.clone(),
+            shard: config.shard.to_string(),
+            universe: config.universe.to_string(),
+            started_at: clock::now().into(),
+            errors,
+            board,
+            relay,
+            metrics,
+        }
+    }
+
+    /// Tells until `stop`. The latches: bus, venue.
+    pub(crate) async fn run(
+        self,
+        bus: Bus,
+        latches: [Latch; 2],
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let subject = subject::stats(Service::Feed, &self.instance);
+        let mut every = interval(Duration::from_secs(1));
+        every.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                _ = every.tick() => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+            let now = Timestamp::from(clock::now());
+            let report = self.board.report(&self.shard, &self.universe, &self.relay);
+            self.metrics.mirror(&report, now);
+            let problems = self.problems(&bus, &report, now);
+            latches[0].set(bus.connected());
+            match self.board.last_data_at().filter(|&at| now.since(at) <= DATA_AGE_MAX) {
+                Some(_) => latches[1].set(true),
+                None => latches[1].fail("no data from the venue for a minute"),
+            }
+            let stats = self.stats(report, problems, now);
+            if let Err(error) = bus.announce(subject.clone(), encode(&stats)).await {
+                debug!(%error, "stats were not told");
+            }
+        }
+    }
+
+    fn problems(&self, bus: &Bus, report: &FeedReport, now: Timestamp) -> Vec<String> {
+        let mut problems = self.board.problems();
+        if !bus.connected() {
+            problems.push("the bus is away".to_owned());
+        }
+        if report.gaps_open > 0 {
+            problems.push(format!("{} gaps are open", report.gaps_open));
+        }
+        match report.last_data_at {
+            None => problems.push("no data from the venue yet".to_owned()),
+            Some(at) if now.since(at) > DATA_AGE_MAX => {
+                problems.push(format!("no data from the venue for {} s", now.since(at).as_secs()));
+            }
+            Some(_) => {}
+        }
+        problems
+    }
+
+    fn stats(&self, report: FeedReport, problems: Vec<String>, now: Timestamp) -> Stats {
+        let notes = self.errors.last_hour(clock::now());
+        let newest = notes.iter().take(ERRORS_TOLD);
+        Stats {
+            service: Service::Feed,
+            instance: self.instance.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started_at,
+            at: now,
+            problems,
+            errors: newest
+                .map(|note| ErrorNote { at: note.at.into(), message: note.message.clone() })
+                .collect(),
+            errors_last_hour: self.errors.count_last_hour(clock::now()),
+            report: Report::Feed(report),
+        }
+    }
+}

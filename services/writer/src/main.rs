@@ -1,0 +1,19 @@
+//! The program `writer`.
+//!
+//! Knows: the five steps of a main. Never: anything else.
+
+use std::process::ExitCode;
+
+use chassis::vars::Vars;
+use chassis::{exit, stop, telemetry};
+use writer::config::Config;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = match Config::read(Vars::of_process("writer", writer::ABOUT)) {
+        Ok(config) => config,
+        Err(stop) => return exit::unusable(stop),
+    };
+    let telemetry = telemetry::start("writer", &config.instance);
+    exit::of(writer::run(config, telemetry, stop::on_signal()).await)
+}

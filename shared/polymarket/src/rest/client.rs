@@ -1,0 +1,126 @@
+//! One HTTP call: its turn, its time limit, its answer as text.
+//!
+//! Knows: status codes, bytes, seconds. Never: what an answer means.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
+
+use super::error::RestError;
+
+/// The longest answer that is read. The longest seen is a catalogue page of 160 kB.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes read of an answer that is an error: enough to say what the venue said.
+const ERROR_BYTES_MAX: usize = 4 * 1024;
+
+/// An HTTP client that keeps to a rate.
+pub(super) struct Client {
+    http: reqwest::Client,
+    limiter: DefaultDirectRateLimiter,
+    timeout: Duration,
+}
+
+impl Client {
+    pub(super) fn new(urls: &[&str], rate_per_s: NonZeroU32, timeout: Duration) -> Result<Self, RestError> {
+        for url in urls {
+            let is_usable =
+                Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            if !is_usable {
+                return Err(RestError::Address((*url).to_owned()));
+            }
+        }
+        crate::install_tls();
+        // No proxy from the environment, no cookies, no redirect: an answer comes from the configured address or not at all.
+        let http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .user_agent(concat!("polyfeed/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(timeout)
+            .tls_backend_preconfigured(tls())
+            .build()
+            .map_err(RestError::Setup)?;
+        Ok(Self { http, limiter: RateLimiter::direct(Quota::per_second(rate_per_s)), timeout })
+    }
+
+    pub(super) async fn get(
+        &self,
+        base: &str,
+        route: &'static str,
+        query: &[(&str, String)],
+    ) -> Result<String, RestError> {
+        self.call(route, self.http.get(address(base, route)).query(query)).await
+    }
+
+    pub(super) async fn post(
+        &self,
+        base: &str,
+        route: &'static str,
+        body: String,
+    ) -> Result<String, RestError> {
+        self.call(
+            route,
+            self.http.post(address(base, route)).header(CONTENT_TYPE, "application/json").body(body),
+        )
+        .await
+    }
+
+    async fn call(&self, route: &'static str, request: RequestBuilder) -> Result<String, RestError> {
+        let whole = async {
+            self.limiter.until_ready().await;
+            let request = request.header(ACCEPT, "application/json");
+            let answer = request.send().await.map_err(|source| RestError::Unreachable { route, source })?;
+            read(route, answer).await
+        };
+        let late = RestError::TimedOut { route, waited: self.timeout };
+        tokio::time::timeout(self.timeout, whole).await.unwrap_or(Err(late))
+    }
+}
+
+/// The same roots as the sockets use, so that both work, or not, in a container without certificates.
+fn tls() -> rustls::ClientConfig {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+}
+
+fn address(base: &str, route: &str) -> String {
+    format!("{}{route}", base.trim_end_matches('/'))
+}
+
+async fn read(route: &'static str, mut answer: Response) -> Result<String, RestError> {
+    let status = answer.status();
+    // Any other success would be an answer to another question: no content, or a part of it.
+    if status != StatusCode::OK {
+        let retry_after =
+            answer.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap_or_default().to_owned());
+        let body = body(route, &mut answer, ERROR_BYTES_MAX).await.unwrap_or_default();
+        let said = String::from_utf8_lossy(&body);
+        return Err(RestError::refused(route, status.as_u16(), retry_after.as_deref(), &said));
+    }
+    let body = body(route, &mut answer, BODY_BYTES_MAX).await?;
+    String::from_utf8(body)
+        .map_err(|error| RestError::not_json(route, &String::from_utf8_lossy(error.as_bytes())))
+}
+
+/// The body, piece by piece, so that an endless one ends at the limit.
+async fn body(route: &'static str, answer: &mut Response, bytes_max: usize) -> Result<Vec<u8>, RestError> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(|source| RestError::Unreachable { route, source })? {
+        if body.len() + piece.len() > bytes_max {
+            return Err(RestError::TooLarge { route, bytes_max });
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+// === impl Client ===
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}

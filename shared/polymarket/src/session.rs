@@ -1,0 +1,220 @@
+//! One socket of the market channel: opened, subscribed, kept awake, read.
+//!
+//! Knows: the first message, the heartbeat, how a socket ends. Never: a reconnection, a book.
+
+use std::time::Duration;
+
+use contract::ids::TokenId;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+/// Longest wait for the connection and the upgrade.
+const OPEN_WITHIN: Duration = Duration::from_secs(15);
+/// Longest wait for a message of ours to leave.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// The largest frame: the opening books of 200 tokens take about 3 MB, of 400 deep ones about 10 MB.
+const FRAME_BYTES_MAX: usize = 16 << 20;
+/// Token ids in one subscription message: 100 of them are 8 KB.
+const TOKENS_PER_MESSAGE: usize = 100;
+/// The longest wait that a `Retry-After` may impose.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+
+/// An open, subscribed socket.
+#[derive(Debug)]
+pub struct Session {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// What a socket brings.
+#[derive(Debug)]
+pub enum Frame {
+    /// A text frame, to be read by [`crate::translate::frame`].
+    Text(Utf8Bytes),
+    /// A binary frame: the venue never sends one.
+    Binary(Vec<u8>),
+}
+
+/// Why a socket could not be opened, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The venue refused the upgrade.
+    #[error("the venue answered {status} to the upgrade")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// How long it asks us to wait, at most a minute.
+        retry_after: Option<Duration>,
+    },
+    /// The venue closed the socket.
+    #[error("the venue closed the socket: {code} {reason}")]
+    Closed {
+        /// WebSocket close code; 1006 where none was given.
+        code: u16,
+        /// Its reason, at most 123 bytes, control characters left out.
+        reason: String,
+    },
+    /// The connection could not be made, or broke.
+    #[error("the connection failed")]
+    Broken(#[source] Box<WsError>),
+    /// Something took longer than it may.
+    #[error("{what} took longer than {limit:?}")]
+    Slow {
+        /// What.
+        what: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+}
+
+impl Session {
+    /// Opens a socket and subscribes to `tokens`, with opening books and the venue's extra events.
+    ///
+    /// # Errors
+    /// When the venue cannot be reached, refuses, or takes longer than 15 s.
+    pub async fn open(url: &str, tokens: &[TokenId]) -> Result<Self, SessionError> {
+        let mut limits = WebSocketConfig::default();
+        limits.max_message_size = Some(FRAME_BYTES_MAX);
+        limits.max_frame_size = Some(FRAME_BYTES_MAX);
+        let connecting = connect_async_with_config(url, Some(limits), true);
+        let (socket, _answer) = match tokio::time::timeout(OPEN_WITHIN, connecting).await {
+            Ok(connected) => connected.map_err(classified)?,
+            Err(_) => return Err(SessionError::Slow { what: "opening the socket", limit: OPEN_WITHIN }),
+        };
+        let mut session = Self { socket };
+        let mut chunks = tokens.chunks(TOKENS_PER_MESSAGE);
+        session.send(first_message(chunks.next().unwrap_or_default())).await?;
+        for chunk in chunks {
+            session.send(later_message("subscribe", chunk)).await?;
+        }
+        Ok(session)
+    }
+
+    /// Sends the text `PING` that keeps the socket open; never before the first subscription.
+    ///
+    /// # Errors
+    /// When the connection broke or takes nothing for 10 s.
+    pub async fn ping(&mut self) -> Result<(), SessionError> {
+        self.send("PING".to_owned()).await
+    }
+
+    /// Answers a `PING` of the venue.
+    ///
+    /// # Errors
+    /// As [`Session::ping`].
+    pub async fn pong(&mut self) -> Result<(), SessionError> {
+        self.send("PONG".to_owned()).await
+    }
+
+    /// The next frame; waits for ever when none comes. Dropping the wait loses nothing.
+    ///
+    /// # Errors
+    /// When the socket was closed or the connection broke.
+    pub async fn next(&mut self) -> Result<Frame, SessionError> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => return Ok(Frame::Text(text)),
+                Some(Ok(Message::Binary(bytes))) => return Ok(Frame::Binary(bytes.to_vec())),
+                // The library answers protocol pings by itself; these say nothing of the data.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Close(frame))) => {
+                    let (code, reason) =
+                        frame.map_or((1006, String::new()), |f| (f.code.into(), f.reason.to_string()));
+                    let reason = reason.chars().filter(|c| !c.is_control()).collect();
+                    return Err(SessionError::Closed { code, reason });
+                }
+                Some(Err(error)) => return Err(classified(error)),
+                None => return Err(SessionError::Closed { code: 1006, reason: String::new() }),
+            }
+        }
+    }
+
+    /// Says goodbye, at most for a second.
+    pub async fn close(mut self) {
+        // The venue needs no goodbye: whether it is heard makes no difference.
+        let _heard = tokio::time::timeout(Duration::from_secs(1), self.socket.close(None)).await;
+    }
+
+    async fn send(&mut self, text: String) -> Result<(), SessionError> {
+        match tokio::time::timeout(SEND_WITHIN, self.socket.send(Message::text(text))).await {
+            Ok(sent) => sent.map_err(classified),
+            Err(_) => Err(SessionError::Slow { what: "sending a message", limit: SEND_WITHIN }),
+        }
+    }
+}
+
+impl SessionError {
+    /// How long the venue asks us to wait before the next attempt, where it says so.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Closed { .. } | Self::Broken(_) | Self::Slow { .. } => None,
+        }
+    }
+}
+
+/// The first message of a socket. `level` is left out: what it means is not documented.
+fn first_message(tokens: &[TokenId]) -> String {
+    serde_json::json!({
+        "type": "market",
+        "assets_ids": tokens,
+        "custom_feature_enabled": true,
+        "initial_dump": true,
+    })
+    .to_string()
+}
+
+fn later_message(operation: &str, tokens: &[TokenId]) -> String {
+    serde_json::json!({ "operation": operation, "assets_ids": tokens, "custom_feature_enabled": true })
+        .to_string()
+}
+
+fn classified(error: WsError) -> SessionError {
+    match error {
+        WsError::Http(answer) => {
+            let header = answer.headers().get("retry-after");
+            let seconds =
+                header.and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
+            let retry_after = seconds.map(|s| Duration::from_secs(s).min(RETRY_AFTER_MAX));
+            SessionError::Refused { status: answer.status().as_u16(), retry_after }
+        }
+        other => SessionError::Broken(Box::new(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_message_is_a_market_subscription_and_later_ones_are_operations() {
+        let tokens = [TokenId::try_from("71").unwrap(), TokenId::try_from("72").unwrap()];
+        let first: serde_json::Value = serde_json::from_str(&first_message(&tokens)).unwrap();
+        assert_eq!(first["type"], "market");
+        assert_eq!(first["assets_ids"], serde_json::json!(["71", "72"]));
+        assert_eq!(first["custom_feature_enabled"], true);
+        let later: serde_json::Value = serde_json::from_str(&later_message("subscribe", &tokens)).unwrap();
+        assert_eq!((later["operation"].as_str(), later.get("type")), (Some("subscribe"), None));
+    }
+
+    #[tokio::test]
+    async fn a_venue_that_refuses_the_upgrade_is_told_apart_from_one_that_is_gone() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/ws/market", listener.local_addr().unwrap());
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _request = stream.read(&mut [0; 2_048]).await.unwrap();
+            let answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 99999\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let refused = Session::open(&url, &[]).await.unwrap_err();
+        assert!(matches!(refused, SessionError::Refused { status: 429, .. }), "{refused:?}");
+        assert_eq!(refused.retry_after(), Some(RETRY_AFTER_MAX));
+        answering.await.unwrap();
+        let gone = Session::open(&url, &[]).await.unwrap_err();
+        assert!(matches!(gone, SessionError::Broken(_)), "{gone:?}");
+    }
+}

@@ -1,0 +1,218 @@
+//! Frames as the venue writes them, and what we make of them.
+//!
+//! Knows: forms from the protocol (market channel documentation, read 2026-11-23). Never: captured bytes.
+
+use contract::tick::Kind;
+
+use super::*;
+
+const MARKET: &str = "0xbd31dc8a20211944f6b70f31557f1001557b59905b7738480ca09bd4532f84af";
+const NOW: Timestamp = Timestamp::from_millis(1_789_156_414_000);
+
+fn change(price: &str, size: &str) -> String {
+    format!(
+        r#"{{"asset_id":"71", "price":"{price}", "size":"{size}", "side":"SELL", "hash":"caab9fea204d5ce8d2eca8410ae7d71f107bab10", "best_bid":"0.624", "best_ask":"0.63"}}"#
+    )
+}
+
+fn price_change(entries: &[String]) -> String {
+    format!(
+        r#"{{"market":"{MARKET}", "price_changes":[{}], "timestamp":"1789156413830", "event_type":"price_change"}}"#,
+        entries.join(", ")
+    )
+}
+
+fn last_trade(members: &str) -> String {
+    format!(
+        r#"{{"market":"{MARKET}", "asset_id":"71", "price":"0.55", {members}"fee_rate_bps":"0", "side":"BUY", "timestamp":"1789156413830", "event_type":"last_trade_price"}}"#
+    )
+}
+
+fn book_of(bids: &str, asks: &str) -> String {
+    format!(
+        r#"{{"market":"{MARKET}","asset_id":"71","timestamp":"1789156413830","hash":"caab9fea204d5ce8d2eca8410ae7d71f107bab10","bids":[{bids}],"asks":[{asks}],"tick_size":"0.01","event_type":"book","last_trade_price":""}}"#
+    )
+}
+
+fn ticks(text: &str) -> Vec<Tick> {
+    frame(text, NOW)
+        .into_iter()
+        .map(|heard| match heard {
+            Heard::Tick(tick) => tick,
+            other => panic!("no tick: {other:?}"),
+        })
+        .collect()
+}
+
+fn refusal(text: &str) -> String {
+    match frame(text, NOW).as_slice() {
+        [Heard::Refused { error, .. }] => error.clone(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn only_trade(text: &str) -> Trade {
+    match ticks(text).pop().unwrap() {
+        Tick::Trade(trade) => *trade,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn signs_of_life_carry_no_data() {
+    for (text, expected) in [
+        ("PONG", Quiet::Pong),
+        ("pong\n", Quiet::Pong),
+        ("PING", Quiet::Ping),
+        ("[]", Quiet::Empty),
+        ("", Quiet::Empty),
+        ("NO NEW ASSETS", Quiet::Empty),
+    ] {
+        assert!(
+            matches!(frame(text, NOW).as_slice(), [Heard::Nothing(quiet)] if *quiet == expected),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn each_entry_of_a_price_change_is_a_tick() {
+    let ticks = ticks(&price_change(&[change("0.63", "9"), change("0.64", "0")]));
+    let Tick::Price(second) = &ticks[1] else { panic!() };
+    assert_eq!(ticks.len(), 2);
+    assert!(second.size.is_zero());
+    assert_eq!((second.side, second.best_bid.unwrap().to_string()), (Side::Sell, "0.624".to_owned()));
+    assert_ne!(ticks[0].id(), ticks[1].id());
+}
+
+#[test]
+fn a_bad_entry_costs_its_neighbours_nothing() {
+    let text = price_change(&[change("0.63", "9"), change("1.01", "9"), change("0.64", "9")]);
+    let heard = frame(&text, NOW);
+    assert!(matches!(heard.as_slice(), [Heard::Tick(_), Heard::Refused { .. }, Heard::Tick(_)]), "{heard:?}");
+}
+
+#[test]
+fn a_bad_element_of_an_array_costs_its_neighbours_nothing() {
+    let good = last_trade(r#""size":"1", "#);
+    let text = format!("[{good},{{\"event_type\":\"book\"}},{good},7]");
+    let heard = frame(&text, NOW);
+    let refused: Vec<&str> = heard
+        .iter()
+        .filter_map(|h| if let Heard::Refused { bytes, .. } = h { Some(*bytes) } else { None })
+        .collect();
+    assert_eq!(refused, ["{\"event_type\":\"book\"}", "7"]);
+    assert_eq!(heard.len(), 4);
+}
+
+#[test]
+fn a_broken_frame_is_refused_with_all_its_bytes() {
+    assert!(refusal("[{\"event_type\":\"book\"").starts_with("no JSON"));
+    assert!(refusal("{\"event_type\":").starts_with("not as documented"));
+    assert_eq!(refusal("{}"), "`event_type` is missing");
+    assert_eq!(refusal(r#"{"event_type":7}"#), "unknown event type `7`");
+    assert_eq!(refusal(r#"{"event_type":null,"x":1}"#), "`event_type` is missing");
+    assert_eq!(refusal(r#"{"event_type":"settlement_preview"}"#), "unknown event type `settlement_preview`");
+    assert_eq!(refusal(r#"{"error":"bad"}"#), "the venue reports an error: bad");
+}
+
+#[test]
+fn a_size_that_is_no_size_leaves_the_trade_without_one() {
+    for members in
+        ["", r#""size":"", "#, r#""size":"0", "#, r#""size":"-3", "#, r#""size":"NaN", "#, r#""size":null, "#]
+    {
+        assert_eq!(only_trade(&last_trade(members)).size, None, "{members}");
+    }
+    assert_eq!(only_trade(&last_trade(r#""size":"3.581817", "#)).size.unwrap().to_string(), "3.581817");
+    assert_eq!(only_trade(&last_trade(r#""size":3.5, "#)).size.unwrap().to_string(), "3.5");
+}
+
+#[test]
+fn a_transaction_hash_is_part_of_the_id_and_may_be_absent() {
+    let with = only_trade(&last_trade(r#""size":"1", "transaction_hash":"0xFE", "#));
+    let without = only_trade(&last_trade(r#""size":"1", "transaction_hash":"", "#));
+    assert_eq!(with.transaction_hash.unwrap().as_str(), "0xfe");
+    assert_eq!(without.transaction_hash, None);
+    assert_ne!(with.id, without.id);
+    assert!(refusal(&last_trade(r#""size":"1", "transaction_hash":"nope", "#)).contains("transaction hash"));
+}
+
+#[test]
+fn levels_in_either_order_give_the_same_book() {
+    let (low, high) = (r#"{"price":"0.1","size":"1"}"#, r#"{"price":".48","size":"2"}"#);
+    let (near, far) = (r#"{"price":"0.5","size":"3"}"#, r#"{"price":"0.9","size":"4"}"#);
+    let live = ticks(&book_of(&format!("{low},{high}"), &format!("{far},{near}")));
+    let documented = ticks(&book_of(&format!("{high},{low}"), &format!("{near},{far}")));
+    assert_eq!(live, documented);
+    let Tick::Book(book) = &live[0] else { panic!() };
+    assert_eq!(
+        (book.bids[0].0.to_string(), book.asks[0].0.to_string()),
+        ("0.48".to_owned(), "0.5".to_owned())
+    );
+    assert_eq!(book.last_trade_price, None);
+}
+
+#[test]
+fn a_level_that_stands_twice_makes_a_book_unusable() {
+    let level = r#"{"price":"0.10","size":"1"},{"price":"0.1","size":"2"}"#;
+    assert_eq!(refusal(&book_of(level, "")), "the level 0.1 stands twice in the book");
+}
+
+#[test]
+fn an_empty_side_of_a_quote_is_none() {
+    let text = |bid: &str, ask: &str| {
+        format!(
+            r#"{{"market":"{MARKET}", "asset_id":"71", "best_bid":"{bid}", "best_ask":"{ask}", "spread":"0.01", "timestamp":"1789156413830", "event_type":"best_bid_ask"}}"#
+        )
+    };
+    for (bid, ask) in [("", ""), ("0", "1"), ("0", "0")] {
+        let Tick::Quote(quote) = ticks(&text(bid, ask)).pop().unwrap() else { panic!() };
+        assert_eq!((quote.best_bid, quote.best_ask), (None, None), "{bid} {ask}");
+    }
+    let Tick::Quote(quote) = ticks(&text("0.51", "0.52")).pop().unwrap() else { panic!() };
+    assert!(quote.best_bid.is_some() && quote.best_ask.is_some());
+}
+
+#[test]
+fn old_forms_of_price_change_are_read() {
+    let old = format!(
+        r#"{{"asset_id":"71","market":"{MARKET}","hash":"caab9fea204d5ce8d2eca8410ae7d71f107bab10","timestamp":"1700000000000","event_type":"price_change","changes":[{{"price":"0.4","side":"BUY","size":"3"}}]}}"#
+    );
+    assert_eq!(ticks(&old)[0].kind(), Kind::Price);
+    let shape_only = price_change(&[change("0.63", "9")]).replace(r#", "event_type":"price_change""#, "");
+    assert_eq!(ticks(&shape_only).len(), 1);
+}
+
+#[test]
+fn a_grid_change_and_news_of_markets_are_read() {
+    let text = format!(
+        r#"{{"market":"{MARKET}", "asset_id":"71", "old_tick_size":"0.01", "new_tick_size":"0.001", "timestamp":"1789156413830", "event_type":"tick_size_change"}}"#
+    );
+    assert_eq!(ticks(&text)[0].kind(), Kind::TickSize);
+    let text = format!(
+        r#"{{"id":"5155500", "market":"{MARKET}", "condition_id":"{MARKET}", "event_type":"new_market"}}"#
+    );
+    assert!(matches!(frame(&text, NOW).as_slice(), [Heard::NewMarket(_)]));
+    let text = text.replace("new_market", "market_resolved");
+    assert!(matches!(frame(&text, NOW).as_slice(), [Heard::Resolved(_)]));
+}
+
+#[test]
+fn a_time_in_seconds_or_an_odd_id_is_refused() {
+    let good = last_trade(r#""size":"1", "#);
+    for (from, to) in [
+        ("1789156413830", "1789156413"),
+        (MARKET, "0xzz"),
+        (r#""asset_id":"71""#, r#""asset_id":"7.1""#),
+        (r#""side":"BUY""#, r#""side":"buy""#),
+        (r#""price":"0.55""#, r#""price":{}"#),
+    ] {
+        refusal(&good.replace(from, to));
+    }
+}
+
+#[test]
+fn an_escaped_text_is_read() {
+    let text = last_trade(r#""size":"1", "#).replace(r#""BUY""#, r#""\u0042UY""#);
+    assert_eq!(only_trade(&text).side, Side::Buy);
+}

@@ -1,0 +1,371 @@
+//! One world a test: its own NATS, Postgres, venue and services.
+//!
+//! Knows: processes, addresses, settings. Never: another test's world.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use stack::launch::{Group, Launch, Process, StopBy};
+use stack::places::Places;
+use stack::{nats, postgres, wheels};
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
+use venue_sim::ledger::Entry;
+use venue_sim::scenario::Scenario;
+use venue_sim::{Begin, Options, Simulator};
+
+use crate::account::{Account, reconcile};
+use crate::eventually::eventually;
+
+/// Longest wait for a part to start: the machine may be building beside it.
+pub const START_WITHIN: Duration = Duration::from_mins(1);
+/// Longest wait for everything sent to be stored.
+pub const STORED_WITHIN: Duration = Duration::from_secs(90);
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a world is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the venue does.
+    pub scenario: Scenario,
+    /// How many processors.
+    pub processors: usize,
+    /// How many writers.
+    pub writers: usize,
+    /// Settings of services beside those that every world needs.
+    pub env: Vec<(&'static str, String)>,
+}
+
+/// A running world. Dropped, everything in it ends.
+#[derive(Debug)]
+pub struct World {
+    /// The bus.
+    pub nats: nats::Server,
+    /// The database.
+    pub postgres: postgres::Server,
+    /// The venue.
+    pub sim: Simulator,
+    launches: BTreeMap<String, Launch>,
+    running: BTreeMap<String, Process>,
+    page: u16,
+    database: Client,
+    folder: TempDir,
+}
+
+impl Settings {
+    /// One of the simulator's scenarios, one processor, one writer.
+    ///
+    /// # Panics
+    /// When there is no such scenario.
+    pub fn scenario(name: &str) -> Self {
+        let scenario = Scenario::named(name).expect("one of the simulator's scenarios");
+        Self { scenario, processors: 1, writers: 1, env: Vec::new() }
+    }
+
+    /// The same with another number of markets, rate and duration.
+    #[must_use]
+    pub fn sized(mut self, markets: usize, rate_per_s: u32, duration_s: Option<u32>) -> Self {
+        (self.scenario.markets, self.scenario.rate_per_s, self.scenario.duration_s) =
+            (markets, rate_per_s, duration_s);
+        self
+    }
+}
+
+impl World {
+    /// Starts servers, venue and services; the venue sends once it is subscribed.
+    ///
+    /// # Panics
+    /// When a part does not start: a world without it proves nothing.
+    pub async fn start(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let places = Places::of_workspace().expect("a place for the servers");
+        let say = |line: &str| eprintln!("{line}");
+        let nats_program = wheels::nats(&places, &say).await.expect("nats-server");
+        let programs = wheels::postgres(&places, &say).await.expect("postgres");
+        let bus = nats::Settings {
+            port: 0,
+            data: folder.path().join("nats"),
+            log: folder.path().join("nats.log"),
+            durability: nats::Durability::Standard,
+            file_max_bytes: 8 << 30,
+            group: Group::Shared,
+        };
+        let (nats, postgres) =
+            tokio::join!(nats::Server::start(&nats_program, bus), postgres::Server::disposable(&programs));
+        let (nats, postgres) = (nats.expect("nats-server starts"), postgres.expect("postgres starts"));
+        postgres.create_database("polyfeed").await.expect("a database");
+        let mut options = Options::of(settings.scenario.clone());
+        options.begin = Begin::WhenTold;
+        let sim = Simulator::start(options).await.expect("the simulator starts");
+        migrate(&postgres, folder.path()).await;
+        let database = reader(&postgres).await;
+        let mut world = Self {
+            nats,
+            postgres,
+            sim,
+            launches: BTreeMap::new(),
+            running: BTreeMap::new(),
+            page: stack::ports::free().expect("a free port"),
+            database,
+            folder,
+        };
+        world.launches = world.launches(&settings);
+        for name in world.names() {
+            world.bring_up(&name);
+        }
+        world.all_healthy().await;
+        world
+    }
+
+    /// The venue sends from now on, to its scenario's end; waits for that end.
+    ///
+    /// # Panics
+    /// When frames are still queued 10 s after the end.
+    pub async fn play(&self) {
+        self.sim.begin();
+        self.sim.finished().await.expect("the venue could write all it had to say");
+    }
+
+    /// The names of the services.
+    pub fn names(&self) -> Vec<String> {
+        self.launches.keys().cloned().collect()
+    }
+
+    /// Starts a service.
+    ///
+    /// # Panics
+    /// When its program cannot be started.
+    pub fn bring_up(&mut self, name: &str) {
+        let process = self.launches[name].spawn().expect("the service starts");
+        self.running.insert(name.to_owned(), process);
+    }
+
+    /// Kills a service as a power cut would.
+    pub async fn kill(&mut self, name: &str) {
+        if let Some(mut process) = self.running.remove(name) {
+            process.kill().await;
+        }
+    }
+
+    /// Asks a service to stop; its exit code.
+    ///
+    /// # Panics
+    /// When it does not end within 10 s.
+    pub async fn stop(&mut self, name: &str) -> Option<i32> {
+        let mut process = self.running.remove(name).expect("a running service");
+        process.stop(STOP_WITHIN).await.and_then(|status| status.code())
+    }
+
+    /// Waits until the page says that everything is well.
+    ///
+    /// # Panics
+    /// When it does not within a minute, with what it says instead and the ends of the logs.
+    pub async fn all_healthy(&self) {
+        let limit = START_WITHIN;
+        let until = tokio::time::Instant::now() + limit;
+        loop {
+            let (code, body) = match self.get("/api/status").await {
+                Ok(answer) => answer,
+                Err(error) => (0, Value::String(error.to_string())),
+            };
+            if code == 200 {
+                return;
+            }
+            assert!(
+                tokio::time::Instant::now() < until,
+                "not healthy within {limit:?}: {code} {body:#}\n{}",
+                self.logs()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Asks the page; status code and JSON.
+    ///
+    /// # Errors
+    /// When it does not answer within 10 s or answers no JSON.
+    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, Value)> {
+        let answer = reqwest::Client::new().get(format!("{}{path}", self.page_url()));
+        let answer = answer.timeout(Duration::from_secs(10)).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    /// Address of the page.
+    pub fn page_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.page)
+    }
+
+    /// Holds the database against the ledger now.
+    pub async fn account(&self) -> Account {
+        reconcile(&self.ledger(), &self.database).await
+    }
+
+    /// Waits until the database and the ledger agree.
+    ///
+    /// # Panics
+    /// When they still differ after a minute and a half, or the raw stream and the judged one do not add up.
+    pub async fn finish(self) -> Account {
+        let mut last = Account::default();
+        eventually("everything sent is stored once, and nothing else", STORED_WITHIN, async || {
+            last = self.account().await;
+            last.balanced().map_err(|word| format!("{word}\n{}", self.logs()))
+        })
+        .await;
+        assert!(last.matched > 0, "nothing was compared");
+        last
+    }
+
+    /// The ledger now.
+    pub fn ledger(&self) -> Vec<Entry> {
+        self.sim.ledger()
+    }
+
+    /// Asks the database, as the reader: rows of text.
+    ///
+    /// # Panics
+    /// When the query fails.
+    pub async fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        let messages = self.database.simple_query(sql).await.expect("a good query");
+        let rows = messages.iter().filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|column| row.get(column).unwrap_or("").to_owned()).collect())
+            }
+            _ => None,
+        });
+        rows.collect()
+    }
+
+    /// Connects to the database anew: after a restart of the server.
+    pub async fn reconnect(&mut self) {
+        self.database = reader(&self.postgres).await;
+    }
+
+    /// Process id of a service.
+    pub fn pid(&self, name: &str) -> Option<u32> {
+        self.running.get(name).map(Process::pid)
+    }
+
+    /// The last lines of every log.
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        for name in self.names().iter().map(String::as_str).chain(["migrate", "nats"]) {
+            let lines = stack::log::last_lines(&self.folder.path().join(format!("{name}.log")), 8);
+            text.extend(["--- ", name, "\n", &lines.join("\n"), "\n"]);
+        }
+        text
+    }
+
+    fn launches(&self, settings: &Settings) -> BTreeMap<String, Launch> {
+        let mut names = vec![("feed".to_owned(), "feed"), ("dashboard".to_owned(), "dashboard")];
+        names.extend((1..=settings.processors).map(|n| (format!("processor-{n}"), "processor")));
+        names.extend((1..=settings.writers).map(|n| (format!("writer-{n}"), "writer")));
+        let urls = self.sim.urls();
+        let launch = |(name, program): (String, &str)| {
+            let mut env = vec![
+                ("NATS_URL", self.nats.url()),
+                ("INSTANCE", name.clone()),
+                ("LOG_FORMAT", "json".to_owned()),
+            ];
+            match program {
+                "feed" => env.extend([
+                    ("POLYMARKET_WS_URL", urls.ws.clone()),
+                    ("POLYMARKET_GAMMA_URL", urls.gamma.clone()),
+                    ("FEED_UNIVERSE", "all".to_owned()),
+                    ("FEED_RECONNECT_MAX_S", "2".to_owned()),
+                ]),
+                "writer" => {
+                    env.push(("DATABASE_URL", self.postgres.url("polyfeed_writer", PASSWORD, "polyfeed")));
+                }
+                "dashboard" => env.extend([
+                    ("DATABASE_URL", self.postgres.url("polyfeed_reader", PASSWORD, "polyfeed")),
+                    ("DASHBOARD_ADDR", format!("127.0.0.1:{}", self.page)),
+                ]),
+                _ => {}
+            }
+            if program == "feed" || program == "processor" {
+                env.extend([
+                    ("POLYMARKET_CLOB_URL", urls.clob.clone()),
+                    ("POLYMARKET_DATA_URL", urls.data.clone()),
+                ]);
+            }
+            if program != "dashboard" {
+                env.push(("ADMIN_ADDR", "127.0.0.1:0".to_owned()));
+            }
+            for (key, value) in &settings.env {
+                if belongs(key, program) {
+                    env.retain(|(there, _)| there != key);
+                    env.push((key, value.clone()));
+                }
+            }
+            (name.clone(), launch(&name, program, env, self.folder.path()))
+        };
+        names.into_iter().map(launch).collect()
+    }
+}
+
+/// Password of both logins: the database listens on loopback and lives as long as one test.
+const PASSWORD: &str = "a-password-for-one-test";
+
+/// Whether a setting is one of this program's.
+fn belongs(key: &str, program: &str) -> bool {
+    let prefixes: &[&str] = match program {
+        "feed" => &["FEED_", "BUS_"],
+        "processor" => &["GATE_", "REST_", "BUS_"],
+        "writer" => &["WRITER_", "RETENTION_", "BUS_"],
+        _ => &["DASHBOARD_", "BUS_"],
+    };
+    prefixes.iter().any(|prefix| key.starts_with(prefix)) || key == "RUST_LOG"
+}
+
+fn launch(name: &str, program: &str, env: Vec<(&str, String)>, folder: &Path) -> Launch {
+    Launch {
+        name: name.to_owned(),
+        program: binary(program),
+        args: Vec::new(),
+        env: env.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        folder: None,
+        account: None,
+        log: folder.join(format!("{name}.log")),
+        stop_by: StopBy::Terminate,
+        group: Group::Shared,
+    }
+}
+
+/// A program of ours, as it was built beside this test.
+///
+/// # Panics
+/// When it was not built: run the tests with `./just test`.
+pub fn binary(program: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own file");
+    let built = test.parent().and_then(Path::parent).map(|folder| folder.join(program));
+    let path = built.filter(|path| path.is_file());
+    path.unwrap_or_else(|| {
+        panic!("`{program}` was not built: run `cargo build --workspace --bins`, or `./just test`")
+    })
+}
+
+async fn migrate(postgres: &postgres::Server, folder: &Path) {
+    let env = vec![("MIGRATE_DATABASE_URL", postgres.admin_url("polyfeed"))];
+    let mut launch = launch("migrate", "writer", env, folder);
+    launch.args = vec!["migrate".to_owned()];
+    let mut process = launch.spawn().expect("the migration starts");
+    let status = tokio::time::timeout(START_WITHIN, process.wait()).await.expect("the migration ends");
+    let log = stack::log::last_lines(&launch.log, 20).join("\n");
+    assert!(status.is_some_and(|status| status.success()), "the migration failed:\n{log}");
+    for role in ["polyfeed_writer", "polyfeed_reader"] {
+        let sql = format!("alter role {role} password '{PASSWORD}'");
+        postgres.psql("polyfeed", &sql).await.expect("a password for the login");
+    }
+}
+
+async fn reader(postgres: &postgres::Server) -> Client {
+    let url = postgres.admin_url("polyfeed");
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("the database answers");
+    tokio::spawn(async move {
+        // It ends with the client, or with the server that a test restarts.
+        let _ended = connection.await;
+    });
+    client
+}

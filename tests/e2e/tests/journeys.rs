@@ -1,0 +1,95 @@
+//! What the venue said is in the database: once, with its verdict, and nothing else.
+//!
+//! Knows: the simulator's scenarios and its ledger. Never: a tolerance but recorded gaps.
+
+use std::time::Duration;
+
+use e2e::{Settings, World, eventually};
+
+async fn conserved(scenario: &str) -> World {
+    let world = World::start(Settings::scenario(scenario)).await;
+    world.play().await;
+    eventually("everything sent is stored", e2e::world::STORED_WITHIN, async || {
+        world.account().await.balanced()
+    })
+    .await;
+    world
+}
+
+#[tokio::test]
+async fn every_stale_trade_is_refused_and_the_others_are_not() {
+    let world = conserved("stale-trades").await;
+    let verdicts = world.query("select verdict, count(*) from api.trades group by 1 order by 1").await;
+    assert!(verdicts.iter().any(|row| row[0] == "refused"), "{verdicts:?}");
+    let late = "select count(*) from api.trades where verdict = 'refused' and age_s <= 300";
+    assert_eq!(world.query(late).await[0][0], "0");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_missing_size_is_found_at_rest_or_stays_unknown() {
+    let world = conserved("missing-sizes").await;
+    let sources =
+        world.query("select coalesce(size_source, 'none'), count(*) from api.trades group by 1").await;
+    for source in ["venue", "rest", "none"] {
+        assert!(sources.iter().any(|row| row[0] == source), "{source}: {sources:?}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_price_far_from_the_book_is_flagged_unless_rest_shows_that_our_book_was_off() {
+    let world = conserved("price-spikes").await;
+    let flagged =
+        "select confirmed, count(*) from api.trades where verdict = 'flagged' group by 1 order by 1";
+    let flagged = world.query(flagged).await;
+    assert_eq!(flagged.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["f", "t"], "{flagged:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_missed_in_a_reconnect_lies_in_a_gap() {
+    let world = conserved("reconnect").await;
+    let gaps = world.query("select count(*), count(healed_at) from api.gaps").await;
+    assert_ne!(gaps[0][0], "0");
+    assert_eq!(gaps[0][0], gaps[0][1], "every gap is healed");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn two_identical_fills_in_one_millisecond_are_two_rows() {
+    let world = conserved("duplicates").await;
+    let twins = "select count(*) from (select 1 from api.trades group by token_id, side, price, size, executed_at, \
+        transaction_hash having count(*) = 2) twins";
+    assert_ne!(world.query(twins).await[0][0], "0");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn garbage_costs_its_neighbours_nothing_and_is_kept() {
+    let world = conserved("garbage").await;
+    eventually("dead letters are stored with their bytes", Duration::from_secs(30), async || {
+        let rows = world.query("select count(*) from api.dead_letters where octet_length(payload) > 0").await;
+        if rows[0][0] == "0" { Err("none yet") } else { Ok(()) }
+    })
+    .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn four_processors_share_the_stream() {
+    let mut settings = Settings::scenario("calm").sized(20, 400, Some(15));
+    (settings.processors, settings.writers) = (4, 2);
+    let world = World::start(settings).await;
+    world.play().await;
+    eventually("each processor has worked", Duration::from_secs(20), async || {
+        let (_, status) = world.get("/api/status").await.map_err(|error| error.to_string())?;
+        let instances =
+            status["details"]["services"]["processor"]["instances"].as_array().cloned().unwrap_or_default();
+        let worked =
+            instances.iter().filter(|one| one["received"].as_u64().is_some_and(|count| count > 0)).count();
+        if worked == 4 { Ok(()) } else { Err(format!("{worked} of 4: {:#}", status["details"])) }
+    })
+    .await;
+    world.finish().await;
+}

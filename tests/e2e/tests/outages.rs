@@ -1,0 +1,104 @@
+//! Parts are killed and restarted under load, and nothing acknowledged is lost or doubled.
+//!
+//! Knows: what may break. Never: a loss that no gap tells of.
+
+use std::time::Duration;
+
+use e2e::{Settings, World, eventually};
+
+/// Ticks a second while parts break.
+const RATE: u32 = 1_000;
+/// Kills of each kind.
+const KILLS: u32 = 10;
+/// What a service gets between its start and its next end: enough to have work in hand.
+const BETWEEN: Duration = Duration::from_millis(1_500);
+
+async fn under_load(processors: usize, writers: usize) -> World {
+    let mut settings = Settings::scenario("calm").sized(40, RATE, None);
+    (settings.processors, settings.writers) = (processors, writers);
+    let world = World::start(settings).await;
+    world.sim.begin();
+    flowing(&world).await;
+    world
+}
+
+async fn flowing(world: &World) {
+    let before = stored(world).await;
+    eventually("ticks reach the database", Duration::from_secs(60), async || {
+        let now = stored(world).await;
+        if now > before { Ok(()) } else { Err(format!("still {now}")) }
+    })
+    .await;
+}
+
+async fn stored(world: &World) -> u64 {
+    world.query("select coalesce(sum(rows), 0) from api.totals").await[0][0].parse().expect("a number")
+}
+
+async fn settled(world: World) {
+    world.sim.stop_generating().await.expect("the venue could write all it had to say");
+    world.finish().await;
+}
+
+async fn killed_again_and_again(name: &str) {
+    let mut world = under_load(2, 1).await;
+    for _ in 0..KILLS {
+        world.kill(name).await;
+        world.bring_up(name);
+        tokio::time::sleep(BETWEEN).await;
+    }
+    world.all_healthy().await;
+    settled(world).await;
+}
+
+#[tokio::test]
+async fn a_processor_killed_ten_times_loses_nothing() {
+    killed_again_and_again("processor-1").await;
+}
+
+#[tokio::test]
+async fn the_writer_killed_ten_times_loses_nothing_and_doubles_nothing() {
+    killed_again_and_again("writer-1").await;
+}
+
+#[tokio::test]
+async fn the_dashboard_killed_ten_times_disturbs_nobody() {
+    killed_again_and_again("dashboard").await;
+}
+
+#[tokio::test]
+async fn the_feed_killed_ten_times_loses_only_what_lies_in_recorded_gaps() {
+    killed_again_and_again("feed").await;
+}
+
+#[tokio::test]
+async fn nats_restarted_under_load_loses_nothing() {
+    let mut world = under_load(2, 1).await;
+    world.nats.kill().await;
+    world.nats.restart().await.expect("nats-server starts again");
+    world.all_healthy().await;
+    flowing(&world).await;
+    world.nats.stop().await;
+    world.nats.restart().await.expect("nats-server starts again");
+    world.all_healthy().await;
+    settled(world).await;
+}
+
+#[tokio::test]
+async fn postgres_restarted_under_load_loses_nothing() {
+    let mut world = under_load(2, 1).await;
+    world.postgres.kill().await;
+    world.postgres.restart().await.expect("postgres starts again");
+    world.reconnect().await;
+    world.all_healthy().await;
+    flowing(&world).await;
+    settled(world).await;
+}
+
+#[tokio::test]
+async fn services_end_in_order_when_asked_to() {
+    let mut world = under_load(1, 1).await;
+    for name in ["feed", "processor-1", "writer-1", "dashboard"] {
+        assert_eq!(world.stop(name).await, Some(0), "{name}: {}", world.logs());
+    }
+}

@@ -1,0 +1,164 @@
+//! The desk of the REST services: how each behaves, and what was asked.
+//!
+//! Knows: modes, counts, bodies of errors. Never: a market.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio_util::sync::CancellationToken;
+
+use crate::scenario::Service;
+
+/// A hanging answer is given up after this; every client's own limit is shorter.
+const HANG: Duration = Duration::from_mins(2);
+
+/// How a REST service behaves.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum RestMode {
+    /// As it should.
+    #[default]
+    Up,
+    /// 503 at once.
+    Down,
+    /// 429 with `Retry-After: 1`.
+    Limited,
+    /// The right answer, so much later.
+    Slow(Duration),
+    /// No answer.
+    Hang,
+}
+
+/// Modes and counts of all services.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    modes: Mutex<[RestMode; 3]>,
+    calls: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Desk {
+    /// From now on a service behaves like this.
+    pub(crate) fn set(&self, service: Service, mode: RestMode) {
+        lock(&self.modes)[place(service)] = mode;
+    }
+
+    /// How often each route was asked, refused ones included.
+    pub(crate) fn calls(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.calls).clone()
+    }
+
+    /// Counts a call and lets it through, or answers it as the service's mode wants it.
+    pub(crate) async fn admit(
+        &self,
+        service: Service,
+        route: &'static str,
+        stop: &CancellationToken,
+    ) -> Result<(), Response> {
+        *lock(&self.calls).entry(route).or_default() += 1;
+        let mode = lock(&self.modes)[place(service)];
+        match mode {
+            RestMode::Up => Ok(()),
+            RestMode::Down => Err(unavailable()),
+            RestMode::Limited => {
+                let body = "{\"error\":\"too many requests\"}";
+                Err((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], body).into_response())
+            }
+            RestMode::Slow(delay) => {
+                pause(delay, stop).await;
+                Ok(())
+            }
+            RestMode::Hang => Err(hang(stop).await),
+        }
+    }
+}
+
+/// Never answers while a client may wait; 503 afterwards.
+pub(crate) async fn hang(stop: &CancellationToken) -> Response {
+    pause(HANG, stop).await;
+    unavailable()
+}
+
+/// A JSON body with status 200.
+pub(crate) fn json(body: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// A JSON body `{"error":"…"}` with this status.
+pub(crate) fn refusal(status: StatusCode, error: &str) -> Response {
+    let body = serde_json::json!({ "error": error }).to_string();
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// The answer of a service that is down.
+pub(crate) fn unavailable() -> Response {
+    refusal(StatusCode::SERVICE_UNAVAILABLE, "service unavailable")
+}
+
+/// The values of a query parameter: repeated ones and comma lists alike.
+pub(crate) fn values<'a>(query: &'a [(String, String)], names: &[&str]) -> Vec<&'a str> {
+    let matching = query.iter().filter(|(name, _)| names.contains(&name.as_str()));
+    matching.flat_map(|(_, value)| value.split(',')).filter(|value| !value.is_empty()).collect()
+}
+
+/// The last value of a query parameter, whole.
+pub(crate) fn value<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    query.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+async fn pause(delay: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(delay) => {}
+    }
+}
+
+fn place(service: Service) -> usize {
+    match service {
+        Service::Clob => 0,
+        Service::Gamma => 1,
+        Service::Data => 2,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_are_counted_whatever_the_mode() {
+        let (desk, stop) = (Desk::default(), CancellationToken::new());
+        assert!(desk.admit(Service::Clob, "/book", &stop).await.is_ok());
+        desk.set(Service::Clob, RestMode::Down);
+        let refused = desk.admit(Service::Clob, "/book", &stop).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        desk.set(Service::Clob, RestMode::Limited);
+        let limited = desk.admit(Service::Clob, "/book", &stop).await.unwrap_err();
+        assert_eq!(
+            (limited.status(), limited.headers()["retry-after"].to_str().unwrap()),
+            (429.try_into().unwrap(), "1")
+        );
+        assert!(desk.admit(Service::Data, "/trades", &stop).await.is_ok());
+        assert_eq!(desk.calls(), BTreeMap::from([("/book", 3), ("/trades", 1)]));
+    }
+
+    #[tokio::test]
+    async fn a_hanging_service_lets_go_when_the_simulator_stops() {
+        let (desk, stop) = (Desk::default(), CancellationToken::new());
+        desk.set(Service::Gamma, RestMode::Hang);
+        stop.cancel();
+        assert!(desk.admit(Service::Gamma, "/markets", &stop).await.is_err());
+    }
+
+    #[test]
+    fn repeated_parameters_and_comma_lists_are_the_same() {
+        let query = [("a".to_owned(), "1,2".to_owned()), ("a".to_owned(), "3".to_owned())];
+        assert_eq!(values(&query, &["a"]), ["1", "2", "3"]);
+        assert_eq!(value(&query, "a"), Some("3"));
+    }
+}

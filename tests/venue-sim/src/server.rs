@@ -1,0 +1,88 @@
+//! The one port: WebSocket, REST and the simulator's own routes.
+//!
+//! Knows: which address is whose. Never: what stands in a frame or an answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Query, State, WebSocketUpgrade};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::rest::{json, refusal, value};
+use crate::scenario::Cut;
+use crate::shared::Shared;
+use crate::status::Status;
+use crate::{clob, data, gamma, socket};
+
+/// Largest message of a client: a subscription of 1,000 tokens has 80 KB.
+const MESSAGE_MAX: usize = 1024 * 1024;
+/// Entries of one answer of the ledger.
+const LEDGER_PAGE: usize = 100_000;
+
+/// All routes.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/ws/market", get(market_channel))
+        .route("/clob/book", get(clob::book))
+        .route("/clob/books", post(clob::books).get(clob::books_by_get))
+        .route("/clob/time", get(clob::time))
+        .route("/gamma/markets", get(gamma::markets))
+        .route("/gamma/markets/keyset", get(gamma::keyset))
+        .route("/data/trades", get(data::trades_v1))
+        .route("/data/v2/trades", get(data::trades_v2))
+        .route("/data/v2/status", get(data::status))
+        .route("/sim/status", get(status))
+        .route("/sim/ledger", get(ledger))
+        .route("/sim/begin", post(begin))
+        .route("/sim/drop", post(drop_sockets))
+        .with_state(shared)
+}
+
+async fn market_channel(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    let tasks = shared.tasks.clone();
+    let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
+    // Tracked, so that a shutdown can wait for it.
+    upgrade.on_upgrade(move |socket| tasks.track_future(socket::serve(socket, shared)))
+}
+
+/// `GET /sim/status`
+async fn status(State(shared): State<Arc<Shared>>) -> Response {
+    let status = Status::of(&shared);
+    json(serde_json::to_string(&status).expect("a status holds only numbers and words"))
+}
+
+/// `GET /sim/ledger?from=SEQUENCE&limit=N`: one entry a line.
+async fn ledger(State(shared): State<Arc<Shared>>, Query(query): Query<Vec<(String, String)>>) -> Response {
+    let number = |name| value(&query, name).map_or(Some(None), |text| text.parse::<u64>().ok().map(Some));
+    let (Some(from), Some(limit)) = (number("from"), number("limit")) else {
+        return refusal(StatusCode::BAD_REQUEST, "from and limit are whole numbers");
+    };
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LEDGER_PAGE).min(LEDGER_PAGE);
+    let mut text = String::new();
+    for entry in shared.ledger.entries(from.unwrap_or(0), limit) {
+        text.push_str(&serde_json::to_string(&entry).expect("an entry holds only texts and numbers"));
+        text.push('\n');
+    }
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], text).into_response()
+}
+
+/// `POST /sim/begin`: ticks are generated from now on.
+async fn begin(State(shared): State<Arc<Shared>>) -> Response {
+    shared.begun.send_replace(true);
+    json("{\"begun\":true}".to_owned())
+}
+
+/// `POST /sim/drop`: ends all sockets; `?how=abort` without a close frame.
+async fn drop_sockets(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Response {
+    let cut = match value(&query, "how") {
+        None | Some("close") => Cut::Close,
+        Some("abort") => Cut::Abort,
+        Some(_) => return refusal(StatusCode::BAD_REQUEST, "how is close or abort"),
+    };
+    json(format!("{{\"dropped\":{}}}", shared.end_sockets(cut).len()))
+}

@@ -1,0 +1,453 @@
+//! The venue's whole state, and the one way in which frames leave it.
+//!
+//! Knows: markets, listeners, fills, the ledger; each send is recorded and queued in one step, so that an
+//! opening book and the changes after it cannot cross. Never: when or why something is sent; it never waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::ws::Message;
+
+use crate::expect::Expectation;
+use crate::fills::{Fill, Fills};
+use crate::frame::{self, Change, Trade};
+use crate::hub::{Hub, Reach};
+use crate::ledger::{Kind, Ledger, Marks, Occasion, Record, Special};
+use crate::market::{Listing, Market, Purpose, mirrored};
+use crate::scenario::{Injection, Scenario};
+use crate::units::{Price, Side, Size};
+
+/// Markets made besides the others and not announced, for `new_market`.
+const RESERVED: usize = 16;
+
+/// Everything behind the one lock.
+#[derive(Debug)]
+pub(crate) struct Venue {
+    pub(crate) markets: Vec<Market>,
+    pub(crate) hub: Hub,
+    pub(crate) fills: Fills,
+    /// Markets that somebody subscribed to once: the ordinary stream goes there.
+    pub(crate) active: Vec<usize>,
+    /// When an opening book was last sent.
+    pub(crate) opened_at_ms: u64,
+    /// While true nothing but PONG goes out.
+    pub(crate) frozen: bool,
+    by_token: HashMap<Arc<str>, (usize, usize)>,
+    by_condition: HashMap<Arc<str>, usize>,
+    ledger: Arc<Ledger>,
+    scratch: String,
+}
+
+/// An order in the terms of the first token's book: the new total at a price.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order {
+    pub(crate) side: Side,
+    pub(crate) price: Price,
+    pub(crate) size: Size,
+}
+
+/// A trade about to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Print {
+    pub(crate) market: usize,
+    pub(crate) token: usize,
+    pub(crate) side: Side,
+    pub(crate) price: Price,
+    /// The true size, as the Data API tells it.
+    pub(crate) size: Size,
+    /// The size on the wire; `None` leaves it out.
+    pub(crate) size_text: Option<String>,
+    pub(crate) timestamp_ms: u64,
+    pub(crate) transaction_hash: String,
+    pub(crate) hash_on_wire: bool,
+    pub(crate) at_rest: bool,
+    pub(crate) expected: Expectation,
+}
+
+/// What a client asks for in a subscription.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) tokens: Vec<String>,
+    pub(crate) opening_books: bool,
+}
+
+impl Venue {
+    /// The markets of a scenario: those of its injections first (they rank highest by volume), then the
+    /// ordinary ones, then a few that are not announced yet.
+    pub(crate) fn of_scenario(scenario: &Scenario, fills: Fills, ledger: Arc<Ledger>, now_ms: u64) -> Self {
+        let pools: Vec<usize> = scenario.injections.iter().map(Injection::pool_size).collect();
+        let total = pools.iter().sum::<usize>() + scenario.markets + RESERVED;
+        let mut markets: Vec<Market> = Vec::with_capacity(total);
+        for (injection, size) in pools.into_iter().enumerate() {
+            for _ in 0..size {
+                let purpose = Purpose::Injection(injection);
+                let mut market = Market::invented(markets.len(), total, scenario.seed, purpose, now_ms);
+                market.rest_book = scenario.injections[injection].trade.rest_book;
+                markets.push(market);
+            }
+        }
+        for reserved in (0..scenario.markets + RESERVED).map(|at| at >= scenario.markets) {
+            let mut market = Market::invented(markets.len(), total, scenario.seed, Purpose::Ordinary, now_ms);
+            if reserved {
+                market.listing = Listing::Reserved;
+            }
+            markets.push(market);
+        }
+        Self::of_markets(markets, fills, ledger)
+    }
+
+    /// A venue with these markets.
+    pub(crate) fn of_markets(markets: Vec<Market>, fills: Fills, ledger: Arc<Ledger>) -> Self {
+        let mut by_token = HashMap::with_capacity(markets.len() * 2);
+        let mut by_condition = HashMap::with_capacity(markets.len());
+        for (at, market) in markets.iter().enumerate() {
+            by_condition.insert(Arc::clone(&market.condition_id), at);
+            for (token_at, token) in market.tokens.iter().enumerate() {
+                by_token.insert(Arc::clone(&token.id), (at, token_at));
+            }
+        }
+        Self {
+            hub: Hub::for_markets(markets.len()),
+            markets,
+            fills,
+            active: Vec::new(),
+            opened_at_ms: 0,
+            frozen: false,
+            by_token,
+            by_condition,
+            ledger,
+            scratch: String::new(),
+        }
+    }
+
+    /// The market and the place in it of an open token.
+    pub(crate) fn token(&self, id: &str) -> Option<(usize, usize)> {
+        let found = self.by_token.get(id).copied();
+        found.filter(|(market, _)| self.markets[*market].listing == Listing::Open)
+    }
+
+    /// The market of a condition id that was announced.
+    pub(crate) fn condition(&self, id: &str) -> Option<usize> {
+        let found = self.by_condition.get(id).copied();
+        found.filter(|market| self.markets[*market].listing != Listing::Reserved)
+    }
+
+    /// The next market that can be announced.
+    pub(crate) fn next_reserved(&self) -> Option<usize> {
+        self.markets.iter().position(|market| market.listing == Listing::Reserved)
+    }
+
+    /// The last market that was announced in this run and is still open; those are the last ones of all.
+    pub(crate) fn last_announced(&self) -> Option<usize> {
+        let first = self.markets.len().saturating_sub(RESERVED);
+        self.markets.iter().rposition(|market| market.listing == Listing::Open && market.number >= first)
+    }
+
+    /// Subscribes a socket and queues its opening books. False if nothing was there to answer.
+    pub(crate) fn subscribe(&mut self, socket: u64, wish: &Wish, books_max: usize, now_ms: u64) -> bool {
+        let (mut new, mut unknown) = (Vec::new(), 0_usize);
+        for id in &wish.tokens {
+            let Some((market, token)) = self.token(id) else {
+                unknown += 1;
+                continue;
+            };
+            if self.hub.listen(socket, market, token) {
+                new.push((market, token));
+            }
+            if !self.markets[market].active {
+                self.markets[market].active = true;
+                self.active.push(market);
+            }
+        }
+        if !wish.opening_books || self.frozen || (new.is_empty() && unknown == 0) {
+            return false;
+        }
+        // As the venue does without a sign: beyond its limit only changes arrive.
+        if self.hub.tokens_of(socket) > books_max {
+            return false;
+        }
+        self.open_books(socket, &new, now_ms);
+        true
+    }
+
+    /// Takes tokens of a socket away.
+    pub(crate) fn unsubscribe(&mut self, socket: u64, tokens: &[String]) {
+        for id in tokens {
+            if let Some((market, token)) = self.by_token.get(id.as_str()).copied() {
+                self.hub.forget(socket, market, token);
+            }
+        }
+    }
+
+    /// Applies a match group or a single change, then sends one price change for each order, all with the
+    /// final hashes and best prices. `lead` is the token named first in each frame.
+    pub(crate) fn change(
+        &mut self,
+        market: usize,
+        orders: &[Order],
+        stamp_ms: u64,
+        lead: usize,
+        now_ms: u64,
+    ) {
+        self.apply(market, orders, stamp_ms);
+        for order in orders {
+            self.send_change(market, *order, lead, Occasion::Live, now_ms);
+        }
+    }
+
+    /// Applies orders and computes hashes; sends nothing.
+    pub(crate) fn apply(&mut self, market: usize, orders: &[Order], stamp_ms: u64) {
+        let of = &mut self.markets[market];
+        for order in orders {
+            of.apply(order.side, order.price, order.size);
+        }
+        of.rehash(stamp_ms, &mut self.scratch);
+    }
+
+    /// Sends a price change for an order that is applied already.
+    pub(crate) fn send_change(
+        &mut self,
+        market: usize,
+        order: Order,
+        lead: usize,
+        occasion: Occasion,
+        now_ms: u64,
+    ) {
+        self.markets[market].touched_at_ms = now_ms;
+        let of = &self.markets[market];
+        let changes: Vec<Change> = [lead, 1 - lead]
+            .into_iter()
+            .filter(|token| *token < of.tokens.len())
+            .map(|token| {
+                let (side, price) = mirrored(token, order.side, order.price);
+                Change { token, side, price, size: order.size }
+            })
+            .collect();
+        let stamp_ms = of.book().changed_at_ms;
+        let text = frame::price_change(of, &changes, stamp_ms);
+        let record = |change: &Change| (change.token, self.change_record(market, *change, occasion, now_ms));
+        let records = changes.iter().map(record).collect();
+        self.publish(market, Reach::Token, &Message::text(text), records);
+    }
+
+    /// Sends the best prices of a market's tokens.
+    pub(crate) fn send_quotes(&mut self, market: usize, stamp_ms: u64, now_ms: u64) {
+        for token in 0..self.markets[market].tokens.len() {
+            let of = &self.markets[market];
+            let text = frame::best_bid_ask(of, token, stamp_ms);
+            let best = (of.tokens[token].book.best_bid(), of.tokens[token].book.best_ask());
+            let mut record = self.record(market, token, Kind::Quote, stamp_ms, now_ms);
+            record.best = Some(best);
+            self.publish(market, Reach::TokenCustom, &Message::text(text), vec![(token, record)]);
+        }
+    }
+
+    /// Sends both books of a market, as after a trade.
+    pub(crate) fn send_books(&mut self, market: usize, now_ms: u64) {
+        for token in 0..self.markets[market].tokens.len() {
+            let text = frame::book(&self.markets[market], token);
+            let record = self.book_record(market, token, Occasion::Live, now_ms);
+            self.publish(market, Reach::Token, &Message::text(text), vec![(token, record)]);
+        }
+    }
+
+    /// Sends a new tick size of a market, which its books take over.
+    pub(crate) fn send_tick_size(&mut self, market: usize, tick: u16, now_ms: u64) {
+        let old = std::mem::replace(&mut self.markets[market].tick, tick);
+        let stamp_ms = self.markets[market].next_stamp(now_ms);
+        for token in 0..self.markets[market].tokens.len() {
+            let held_at_ms = self.markets[market].tokens[token].book.changed_at_ms;
+            self.markets[market].rehash_token(token, held_at_ms, &mut self.scratch);
+            let text = frame::tick_size_change(&self.markets[market], token, old, stamp_ms);
+            let record = self.record(market, token, Kind::TickSize, stamp_ms, now_ms);
+            self.publish(market, Reach::Token, &Message::text(text), vec![(token, record)]);
+        }
+    }
+
+    /// Sends a trade and writes down its fill. Both books show its price as the last one from then on.
+    pub(crate) fn send_trade(&mut self, print: &Print, now_ms: u64) {
+        let price_text = print.price.to_string();
+        let trade = Trade {
+            token: print.token,
+            price: &price_text,
+            size: print.size_text.as_deref(),
+            side: print.side,
+            timestamp_ms: print.timestamp_ms,
+            transaction_hash: print.hash_on_wire.then_some(&*print.transaction_hash),
+        };
+        let text = frame::last_trade_price(&self.markets[print.market], trade);
+        let record = self.trade_record(print, now_ms);
+        self.settle(print);
+        self.publish(print.market, Reach::Token, &Message::text(text), vec![(print.token, record)]);
+    }
+
+    /// What follows from a trade besides its frame: the last trade price, and the fill if REST is to know it.
+    pub(crate) fn settle(&mut self, print: &Print) {
+        let market = &mut self.markets[print.market];
+        if market.book().last_trade != Some(print.price) {
+            market.trade_at(print.price);
+            for token in 0..market.tokens.len() {
+                let held_at_ms = market.tokens[token].book.changed_at_ms;
+                market.rehash_token(token, held_at_ms, &mut self.scratch);
+            }
+        }
+        if print.at_rest {
+            let fill = Fill {
+                number: 0,
+                market: print.market,
+                token: print.token,
+                side: print.side,
+                price: print.price,
+                size: print.size,
+                settled_at_ms: 0,
+                transaction_hash: print.transaction_hash.clone(),
+            };
+            self.fills.push(fill, print.timestamp_ms);
+        }
+    }
+
+    /// Announces a reserved market, or the end of an announced one, to everybody with custom features.
+    pub(crate) fn announce(&mut self, market: usize, now_ms: u64) {
+        let of = &mut self.markets[market];
+        let text = match of.listing {
+            Listing::Reserved => {
+                of.listing = Listing::Open;
+                frame::new_market(of, now_ms)
+            }
+            Listing::Open => {
+                of.listing = Listing::Closed;
+                frame::market_resolved(of, now_ms)
+            }
+            Listing::Closed => return,
+        };
+        self.active.retain(|active| *active != market || self.markets[market].listing == Listing::Open);
+        let record = self.record(market, 0, Kind::Market, now_ms, now_ms);
+        self.publish(market, Reach::EveryCustom, &Message::text(text), vec![(0, record)]);
+    }
+
+    /// Records and queues one frame. Without anybody to get it only its trades are recorded: nothing else
+    /// that nobody could see matters, while a trade can still be asked for at REST.
+    pub(crate) fn publish(
+        &mut self,
+        market: usize,
+        reach: Reach,
+        message: &Message,
+        records: Vec<(usize, Record)>,
+    ) {
+        let bits: Vec<u8> = records.iter().map(|(token, _)| 1_u8 << (*token & 7)).collect();
+        let all = bits.iter().fold(0, |all, bit| all | bit);
+        if self.frozen || !self.hub.reaches(market, all, reach) {
+            let trades =
+                records.into_iter().map(|(_, record)| record).filter(|record| record.kind == Kind::Trade);
+            self.ledger.push(trades);
+            return;
+        }
+        let first = self.ledger.push(records.into_iter().map(|(_, record)| record));
+        self.hub.deliver(market, &bits, reach, message, first);
+    }
+
+    /// Records and queues one frame about several tokens (replay).
+    pub(crate) fn publish_across(
+        &mut self,
+        about: &[(usize, usize)],
+        message: &Message,
+        records: Vec<Record>,
+    ) {
+        let first = self.ledger.push(records.into_iter());
+        if !self.frozen {
+            self.hub.deliver_across(about, message, first);
+        }
+    }
+
+    /// A record with only the members that every kind has.
+    pub(crate) fn record(
+        &self,
+        market: usize,
+        token: usize,
+        kind: Kind,
+        stamp_ms: u64,
+        now_ms: u64,
+    ) -> Record {
+        let of = &self.markets[market];
+        Record {
+            kind,
+            occasion: Occasion::Live,
+            condition_id: Arc::clone(&of.condition_id),
+            token_id: Arc::clone(&of.tokens[token].id),
+            side: None,
+            price: None,
+            size: None,
+            best: None,
+            timestamp_ms: stamp_ms,
+            hash: None,
+            sent_at_ms: now_ms,
+            special: None,
+            deliveries: 0,
+            doubts: 0,
+        }
+    }
+
+    /// The record of a trade.
+    pub(crate) fn trade_record(&self, print: &Print, now_ms: u64) -> Record {
+        let mut record = self.record(print.market, print.token, Kind::Trade, print.timestamp_ms, now_ms);
+        record.side = Some(print.side);
+        record.price = Some(print.price);
+        record.special = Some(Box::new(Special {
+            size: print.size_text.clone(),
+            transaction_hash: print.hash_on_wire.then(|| print.transaction_hash.clone()),
+            expected: Some(print.expected.clone()),
+            ..Special::default()
+        }));
+        record
+    }
+
+    /// The record of one entry of a price change, as its book is now.
+    pub(crate) fn change_record(
+        &self,
+        market: usize,
+        change: Change,
+        occasion: Occasion,
+        now_ms: u64,
+    ) -> Record {
+        let book = &self.markets[market].tokens[change.token].book;
+        let mut record = self.record(market, change.token, Kind::Price, book.changed_at_ms, now_ms);
+        record.occasion = occasion;
+        record.side = Some(change.side);
+        record.price = Some(change.price);
+        record.size = Some(change.size);
+        record.best = Some((book.best_bid(), book.best_ask()));
+        record.hash = Some(book.hash);
+        record
+    }
+
+    fn book_record(&self, market: usize, token: usize, occasion: Occasion, now_ms: u64) -> Record {
+        let book = &self.markets[market].tokens[token].book;
+        let mut record = self.record(market, token, Kind::Book, book.changed_at_ms, now_ms);
+        record.occasion = occasion;
+        record.hash = Some(book.hash);
+        record
+    }
+
+    /// Queues the opening array. A token whose book is not known yet (replay) is left out, as an unknown one.
+    fn open_books(&mut self, socket: u64, tokens: &[(usize, usize)], now_ms: u64) {
+        self.opened_at_ms = now_ms;
+        let mut text = String::with_capacity(2 + tokens.len() * 1536);
+        text.push('[');
+        let mut records = Vec::with_capacity(tokens.len());
+        for (market, token) in tokens.iter().copied() {
+            self.markets[market].furnish(now_ms);
+            if self.markets[market].tokens[token].book.changed_at_ms == 0 {
+                continue;
+            }
+            if !records.is_empty() {
+                text.push(',');
+            }
+            frame::push_opening_book(&mut text, &self.markets[market], token);
+            records.push(self.book_record(market, token, Occasion::Opening, now_ms));
+        }
+        text.push(']');
+        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        let first = self.ledger.push(records.into_iter());
+        self.hub.answer(socket, Message::text(text), Marks { first, count, mask: u64::MAX }, true);
+    }
+}

@@ -86,7 +86,8 @@ mod tests {
         let Some(account) = for_servers().unwrap() else {
             return; // Not root: there is no other account to ask for.
         };
-        let folder = tempfile::tempdir().unwrap(); // Mode 0700, owned by root.
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         assert!(!account.may_enter(folder.path()));
         assert!(account.may_enter(Path::new("/")));
     }

@@ -14,7 +14,7 @@ pub const STEADY_AFTER: Duration = Duration::from_secs(30);
 /// This many exits within [`LOOP_WINDOW`] are a crash loop.
 pub const LOOP_EXITS: usize = 5;
 /// The span in which exits are counted.
-pub const LOOP_WINDOW: Duration = Duration::from_secs(60);
+pub const LOOP_WINDOW: Duration = Duration::from_mins(1);
 
 /// The waits and exits of one child.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl Backoff {
         if ran >= STEADY_AFTER {
             self.next = WAIT_MIN;
             self.reported = false;
+            self.exits.clear();
         }
         let wait = self.next;
         self.next = (self.next * 2).min(WAIT_MAX);

@@ -101,7 +101,8 @@ impl Launch {
         let child = command.spawn().map_err(|source| {
             Fault::io(format!("could not start {} (`{}`)", self.name, self.program.display()), source)
         })?;
-        let pid = child.id().expect("a child that nobody has waited for has an id");
+        let gone = || Fault::new(format!("{} ended before it had a number", self.name));
+        let pid = child.id().ok_or_else(gone)?;
         Ok(Process { child, pid, stop_by: self.stop_by, group: self.group, ended: None })
     }
 }

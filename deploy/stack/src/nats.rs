@@ -16,7 +16,7 @@ use crate::launch::{Group, LOOK_EVERY, Launch, Process, StopBy};
 use crate::{log, places, ports};
 
 /// Start-up, with the recovery of a full store on a slow disk.
-pub const START_WAIT: Duration = Duration::from_secs(60);
+pub const START_WAIT: Duration = Duration::from_mins(1);
 /// A stop in order flushes open files; it takes milliseconds.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// One look at the greeting.

@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn folder_that_only_root_may_enter_moves_postgres_outside() {
-        let closed = tempfile::tempdir().unwrap(); // Mode 0700.
+        let closed = tempfile::tempdir().unwrap();
+        fs::set_permissions(closed.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let places = Places::at(&closed.path().join("clone/.local")).unwrap();
         assert_eq!(places.is_outside(), places.account.is_some());
         if places.is_outside() {

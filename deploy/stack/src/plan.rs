@@ -75,7 +75,7 @@ pub struct Folders {
 
 /// The services of `kind`, in the order in which they are started.
 pub fn services(kind: Kind, addresses: &Addresses, passwords: &Passwords, folders: &Folders) -> Vec<Child> {
-    let plan = Plan { kind, addresses, passwords, folders };
+    let plan = Plan { kind, addresses, folders };
     let mut children = Vec::new();
     if kind == Kind::Demo {
         let env = vec![pair("VENUE_SIM_ADDR", format!("127.0.0.1:{}", addresses.sim))];
@@ -131,7 +131,6 @@ pub fn page_url(page: SocketAddr) -> String {
 struct Plan<'a> {
     kind: Kind,
     addresses: &'a Addresses,
-    passwords: &'a Passwords,
     folders: &'a Folders,
 }
 

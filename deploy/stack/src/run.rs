@@ -262,11 +262,10 @@ impl Up<'_> {
                 launch.log.display()
             )));
         }
-        let mut sql = String::new();
+        let login = admin_login(programs, addresses.postgres, passwords, DATABASE);
         for (role, password) in [(WRITER_ROLE, &passwords.writer), (READER_ROLE, &passwords.reader)] {
-            sql += &format!("alter role {role} with login password {};\n", literal(password));
+            login.run(&format!("alter role {role} with login password {};", literal(password))).await?;
         }
-        admin_login(programs, addresses.postgres, passwords, DATABASE).run(&sql).await?;
         (self.say)(&format!("the database is migrated in {}", seconds(began)));
         Ok(())
     }

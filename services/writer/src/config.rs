@@ -4,7 +4,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chassis::instance;
 use chassis::vars::{Secret, Stop, Vars};
@@ -155,12 +154,18 @@ impl DatabaseConfig {
                 vars.fault(name, "must be an address such as postgres://user:password@host:5432/database");
             }
         }
-        Self { url: url.unwrap_or_default(), migrate_url, retention_days: u16::try_from(days).unwrap_or(u16::MAX) }
+        Self {
+            url: url.unwrap_or_default(),
+            migrate_url,
+            retention_days: u16::try_from(days).unwrap_or(u16::MAX),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://writer:hunter2@db/polyfeed");

@@ -159,14 +159,18 @@ mod tests {
     #[test]
     fn a_dead_letter_is_a_row_even_if_it_cannot_be_read() {
         let sent = DeadLetter::new(Service::Feed, "socket 1", "1", "odd", b"bytes", NOW);
-        let Message::Row(Row::DeadLetter(row)) = read_from(Work::Dead, "dead.feed", &codec::encode(&sent)) else {
+        let Message::Row(Row::DeadLetter(row)) = read_from(Work::Dead, "dead.feed", &codec::encode(&sent))
+        else {
             panic!("no row")
         };
         assert_eq!((row.service, row.payload.as_slice()), ("feed", b"bytes".as_slice()));
         let Message::Row(Row::DeadLetter(row)) = read_from(Work::Dead, "dead.feed", b"\xc1") else {
             panic!("no row")
         };
-        assert_eq!((row.service, row.subject.as_str(), row.payload.as_slice()), ("writer", "dead.feed", b"\xc1".as_slice()));
+        assert_eq!(
+            (row.service, row.subject.as_str(), row.payload.as_slice()),
+            ("writer", "dead.feed", b"\xc1".as_slice())
+        );
         let far = DeadLetter { at: Timestamp::from_micros(i64::MAX), ..sent };
         assert!(matches!(read_from(Work::Dead, "dead.feed", &codec::encode(&far)), Message::Row(_)));
     }

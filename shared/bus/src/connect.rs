@@ -197,6 +197,8 @@ impl Config {
     /// Reads `NATS_URL`, `NATS_USER`, `NATS_PASSWORD`, `NATS_CREDS`, `BUS_MAX_MB`, `BUS_MAX_AGE_H` and
     /// `BUS_REPLICAS`: the same for every service. `name`: the instance.
     pub fn read(vars: &mut Vars, name: &str) -> Self {
+        // One environment serves the whole stack: these are for others.
+        vars.elsewhere(&["BUS_DURABILITY", "NATS_PORT"]);
         let url = vars.text("NATS_URL", "nats://127.0.0.1:4222", "the bus; several addresses with commas");
         let user = vars.optional_text("NATS_USER", "user on the bus");
         let password = vars.secret("NATS_PASSWORD", "password on the bus");

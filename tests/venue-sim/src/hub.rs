@@ -90,16 +90,13 @@ impl Hub {
     pub(crate) fn listen(&mut self, id: u64, market: usize, token: usize) -> bool {
         let (Some(seat), bit) = (self.seats.get_mut(&id), bit(token)) else { return false };
         let listeners = &mut self.listeners[market];
-        let added = match listeners.iter_mut().find(|(socket, _)| *socket == id) {
-            Some((_, bits)) => {
-                let new = *bits & bit == 0;
-                *bits |= bit;
-                new
-            }
-            None => {
-                listeners.push((id, bit));
-                true
-            }
+        let added = if let Some((_, bits)) = listeners.iter_mut().find(|(socket, _)| *socket == id) {
+            let new = *bits & bit == 0;
+            *bits |= bit;
+            new
+        } else {
+            listeners.push((id, bit));
+            true
         };
         seat.tokens += usize::from(added);
         added

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::fault::Fault;
 
 /// Administrative statements are short; a migration runs elsewhere.
-const ANSWER_WAIT: Duration = Duration::from_secs(60);
+const ANSWER_WAIT: Duration = Duration::from_mins(1);
 
 /// A login at a server of this machine.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Login {
                 .stderr(Stdio::piped())
                 .kill_on_drop(true)
                 .spawn()?;
-            let mut input = psql.stdin.take().expect("its input was asked to be piped");
+            let mut input = psql.stdin.take().ok_or_else(|| std::io::Error::other("psql has no input"))?;
             let sql = sql.to_owned();
             let feeder = async move { input.write_all(sql.as_bytes()).await };
             let (fed, answer) = tokio::join!(feeder, psql.wait_with_output());

@@ -17,7 +17,7 @@ use crate::fault::Fault;
 use crate::{places, secret, wheels};
 
 /// initdb takes a second or two, ten on a slow disk.
-const INITDB_WAIT: Duration = Duration::from_secs(120);
+const INITDB_WAIT: Duration = Duration::from_mins(2);
 
 /// Makes the cluster in `data` unless it is there; its superuser is `postgres` with `password`.
 ///

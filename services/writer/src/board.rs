@@ -1,0 +1,227 @@
+//! What the writer knows of itself: counted in one place, told on the bus and at the operator's door.
+//!
+//! Knows: counters, states, the brake on dead letters. Never: what brought them about.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chassis::ready::{Latch, Readiness};
+use contract::stats::{Backlog, WriterReport};
+use prometheus_client::registry::Registry;
+use store::Stored;
+
+use crate::breaker::Breaker;
+use crate::metrics::{InTable, Metrics, Why};
+
+/// The state of one writer. A clone is the same state.
+#[derive(Clone, Debug)]
+pub struct Board {
+    readiness: Readiness,
+    bus: Latch,
+    database: Latch,
+    letters: Latch,
+    metrics: Metrics,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    report: WriterReport,
+    breaker: Breaker,
+    is_blocked: bool,
+}
+
+/// Why a message was given up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum GivenUp {
+    /// We could not read it.
+    Undecodable,
+    /// The database would not take it.
+    Refused,
+}
+
+// === impl Board ===
+
+impl Board {
+    /// A board whose instruments `registry` shows.
+    pub fn new(registry: &mut Registry) -> Self {
+        let readiness = Readiness::new();
+        let (bus, database) = (readiness.latch("bus"), readiness.latch("database"));
+        let letters = readiness.latch("dead letters");
+        letters.set(true);
+        Self { bus, database, letters, readiness, metrics: Metrics::new(registry), state: Arc::default() }
+    }
+
+    /// The latches.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// A message came.
+    pub fn received(&self) {
+        self.metrics.received.inc();
+        self.state().report.received += 1;
+    }
+
+    /// So many messages are collected and not stored yet.
+    pub fn holds(&self, messages: usize) {
+        self.metrics.held.set(i64::try_from(messages).unwrap_or(i64::MAX));
+    }
+
+    /// A transaction of `rows` rows is committed.
+    pub fn stored(&self, stored: &Stored, rows: u64, took: Duration) {
+        let mut state = self.state();
+        for (table, new) in &stored.inserted {
+            *state.report.stored.entry(table.word().to_owned()).or_default() += new;
+            self.metrics.stored.get_or_create(&InTable { table: table.word() }).inc_by(*new);
+        }
+        state.report.duplicates += stored.duplicates;
+        state.report.batches += 1;
+        state.report.batch_rows = rows;
+        state.report.batch_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.metrics.duplicates.inc_by(stored.duplicates);
+        self.metrics.took(took);
+    }
+
+    /// A message was given up at `now`.
+    pub fn gave_up(&self, why: GivenUp, now: Instant) {
+        let reason = match why {
+            GivenUp::Undecodable => "undecodable",
+            GivenUp::Refused => "refused",
+        };
+        self.metrics.dead.get_or_create(&Why { reason }).inc();
+        let mut state = self.state();
+        state.report.dead += 1;
+        state.breaker.note(now);
+    }
+
+    /// Until when nothing is to be read, because too many messages were given up; none when reading may go on.
+    pub fn closed_until(&self, now: Instant) -> Option<Instant> {
+        let until = self.state().breaker.closed_until(now);
+        match until {
+            Some(_) => self.letters.fail("too many messages could not be stored; reading rests"),
+            None => self.letters.set(true),
+        }
+        until
+    }
+
+    /// The database answered. Answers whether that is news.
+    pub fn database_answers(&self) -> bool {
+        self.metrics.database_connected.set(1);
+        self.database.set(true);
+        let mut state = self.state();
+        let is_news = !state.report.database_connected;
+        state.report.database_connected = true;
+        state.is_blocked = false;
+        is_news
+    }
+
+    /// The database is away. Answers whether that is news.
+    pub fn database_is_away(&self, why: &str) -> bool {
+        self.metrics.database_connected.set(0);
+        self.database.fail(why);
+        let mut state = self.state();
+        std::mem::replace(&mut state.report.database_connected, false)
+    }
+
+    /// The database refuses us, and no row is at fault: nothing more is to be read. Answers whether that is news.
+    pub fn database_refuses(&self, why: &str) -> bool {
+        self.metrics.database_connected.set(0);
+        self.database.fail(why);
+        let mut state = self.state();
+        state.report.database_connected = false;
+        !std::mem::replace(&mut state.is_blocked, true)
+    }
+
+    /// A transaction has to be tried again.
+    pub fn tries_again(&self) {
+        self.metrics.retries.inc();
+    }
+
+    /// Whether the database refuses us.
+    pub fn is_blocked(&self) -> bool {
+        self.state().is_blocked
+    }
+
+    /// The bus is there, or why it is not.
+    pub fn bus_is(&self, state: Result<(), String>) {
+        match state {
+            Ok(()) => self.bus.set(true),
+            Err(why) => self.bus.fail(why),
+        }
+    }
+
+    /// How far behind the shared consumer is, if it could be learned.
+    pub fn backlog(&self, backlog: Option<Backlog>) {
+        self.state().report.backlog = backlog;
+    }
+
+    /// What is told on the bus.
+    pub fn report(&self) -> WriterReport {
+        self.state().report.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::Table;
+
+    use super::*;
+
+    fn board() -> Board {
+        Board::new(&mut Registry::default())
+    }
+
+    #[test]
+    fn stored_rows_add_up_by_table() {
+        let board = board();
+        let stored = Stored { inserted: [(Table::Trades, 2), (Table::Prices, 5)].into(), duplicates: 1 };
+        board.stored(&stored, 8, Duration::from_millis(3));
+        board.stored(&stored, 8, Duration::from_millis(4));
+        board.received();
+        let report = board.report();
+        assert_eq!((report.stored["trades"], report.stored["prices"]), (4, 10));
+        assert_eq!((report.duplicates, report.batches, report.batch_rows, report.batch_us), (2, 2, 8, 4_000));
+        assert_eq!(report.received, 1);
+    }
+
+    #[test]
+    fn a_database_that_comes_and_goes_is_news_once_each_time() {
+        let board = board();
+        board.bus_is(Ok(()));
+        assert!(board.database_answers());
+        assert!(!board.database_answers());
+        assert!(board.readiness().is_ready());
+        assert!(board.database_is_away("it is gone"));
+        assert!(!board.database_is_away("it is gone"));
+        assert_eq!(board.readiness().problems(), ["database: it is gone"]);
+        assert!(!board.report().database_connected);
+    }
+
+    #[test]
+    fn a_database_that_refuses_us_blocks_the_reading_until_it_answers() {
+        let board = board();
+        assert!(board.database_refuses("no rights"));
+        assert!(!board.database_refuses("no rights"));
+        assert!(board.is_blocked());
+        board.database_answers();
+        assert!(!board.is_blocked());
+    }
+
+    #[test]
+    fn fifty_dead_letters_at_once_are_a_problem_with_a_name_for_ten_seconds() {
+        let (board, now) = (board(), Instant::now());
+        (0..50).for_each(|_| board.gave_up(GivenUp::Refused, now));
+        assert!(board.closed_until(now).is_some());
+        assert!(board.readiness().problems().iter().any(|problem| problem.starts_with("dead letters:")));
+        assert!(board.closed_until(now + crate::breaker::WINDOW).is_none());
+        assert_eq!(board.report().dead, 50);
+        board.gave_up(GivenUp::Undecodable, now);
+        board.bus_is(Err("away".to_owned()));
+        assert!(board.readiness().problems().contains(&"bus: away".to_owned()));
+    }
+}

@@ -1,0 +1,12 @@
+//! The simulator over real connections, as its users meet it.
+//!
+//! Knows: the public protocol reference. Never: the simulator's inside.
+
+#[cfg(test)]
+mod recordings;
+#[cfg(test)]
+mod services;
+#[cfg(test)]
+mod socket;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,220 @@
+//! REST over real connections.
+//!
+//! Knows: section 2 of the protocol reference. Never: the simulator's inside.
+
+use std::time::Duration;
+
+use crate::support::{
+    Client, all_tokens, eventually, eventually_some, get, request, start, tokens_of, universe,
+};
+use serde_json::{Value, json};
+use venue_sim::ledger::Kind;
+use venue_sim::rest::RestMode;
+use venue_sim::scenario::Service;
+
+#[tokio::test]
+async fn gamma_pages_by_keyset_from_the_largest_volume_on() {
+    let simulator = start("calm", |_, scenario| scenario.markets = 250).await;
+    let markets = universe(&simulator).await;
+    assert_eq!(markets.len(), 250);
+    let volumes =
+        markets.iter().map(|market| market["volume24hr"].as_f64().unwrap_or(0.0)).collect::<Vec<_>>();
+    assert!(volumes.windows(2).all(|pair| pair[0] >= pair[1]) && volumes[0] > 0.0);
+    assert!(volumes.contains(&0.0), "the small ones have no volume members");
+    let market = &markets[0];
+    assert_eq!(tokens_of(market).len(), 2);
+    assert_eq!(serde_json::from_str::<Vec<String>>(market["outcomes"].as_str().unwrap()).unwrap().len(), 2);
+    assert!(
+        market["volume"].is_string() && market["volumeNum"].is_number() && market["orderMinSize"].is_number()
+    );
+    assert!(
+        market["feeType"].is_null()
+            && market["closed"] == false
+            && market["endDate"].as_str().unwrap().ends_with('Z')
+    );
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn gamma_filters_by_ids_tokens_and_slug_and_refuses_what_the_venue_refuses() {
+    let simulator = start("calm", |_, _| {}).await;
+    let gamma = simulator.urls().gamma;
+    let market = universe(&simulator).await[3].clone();
+    let [condition, slug] = ["conditionId", "slug"].map(|name| market[name].as_str().unwrap().to_owned());
+    let token = tokens_of(&market)[1].clone();
+    for filter in
+        [format!("condition_ids={condition}"), format!("clob_token_ids={token}"), format!("slug={slug}")]
+    {
+        let found = get(&format!("{gamma}/markets?{filter}")).await;
+        assert_eq!(found.as_array().unwrap().len(), 1, "{filter}");
+        assert_eq!(found[0]["conditionId"], condition.as_str());
+        let closed = get(&format!("{gamma}/markets?{filter}&closed=true")).await;
+        assert_eq!(closed, json!([]));
+    }
+    for wrong in
+        ["/keyset?offset=1", "/keyset?limit=101", "/keyset?limit=0", "?order=volume_24hr", "?offset=2001"]
+    {
+        assert_eq!(request("GET", &format!("{gamma}/markets{wrong}"), "").await.0, 422, "{wrong}");
+    }
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn clob_books_have_the_order_and_members_of_the_venue() {
+    let simulator = start("calm", |_, _| {}).await;
+    let clob = simulator.urls().clob;
+    let tokens = all_tokens(&simulator).await;
+    let (status, text) = request("GET", &format!("{clob}/book?token_id={}", tokens[0]), "").await;
+    let book: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(status, 200);
+    assert!(text.ends_with('}') && book["min_order_size"] == "5" && book["neg_risk"].is_boolean());
+    let (_, opening) = Client::subscribed(&simulator, &tokens[..1]).await;
+    for member in ["hash", "timestamp", "bids", "asks", "tick_size", "last_trade_price"] {
+        assert_eq!(book[member], opening[0][member], "{member}");
+    }
+    let (status, text) = request("GET", &format!("{clob}/book?token_id=1"), "").await;
+    assert!(status == 404 && text.contains("No orderbook exists"), "{text}");
+    let wanted = json!([{"token_id": tokens[0]}, {"token_id": "1"}, {"token_id": tokens[3]}]).to_string();
+    let (status, text) = request("POST", &format!("{clob}/books"), &wanted).await;
+    let books: Vec<Value> = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, books.len()), (200, 2));
+    assert_eq!(request("GET", &format!("{clob}/books"), "").await.0, 400);
+    assert_eq!(request("POST", &format!("{clob}/books"), "nonsense").await.0, 400);
+    assert!(get(&format!("{clob}/time")).await.as_u64().unwrap() > 1_700_000_000);
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn data_tells_the_same_trades_in_both_versions_after_their_settlement() {
+    let simulator = start("calm", |options, scenario| {
+        options.settlement_delay = Duration::from_secs(1);
+        scenario.rate_per_s = 4_000;
+    })
+    .await;
+    let (mut client, _) = Client::subscribed(&simulator, &all_tokens(&simulator).await).await;
+    simulator.begin();
+    while simulator.ledger().iter().filter(|entry| entry.kind == Kind::Trade).count() < 8 {
+        client.next().await;
+    }
+    let data = simulator.urls().data;
+    simulator.stop_generating().await.unwrap();
+    let trade = simulator.ledger().into_iter().find(|entry| entry.kind == Kind::Trade).unwrap();
+    let by_condition = format!("{data}/v2/trades?condition={}&limit=1000", trade.condition_id);
+    let hash = trade.transaction_hash.as_deref().unwrap();
+    let settled = async || {
+        let answer = get(&by_condition).await;
+        answer["data"].as_array().unwrap().iter().find(|row| row["transaction_hash"] == hash).cloned()
+    };
+    let row = eventually_some("the trade is settled", settled).await;
+    assert_eq!(row["token_id"], trade.token_id.as_str());
+    assert_eq!(row["size"].to_string(), *trade.size.as_ref().unwrap());
+    assert_eq!(row["timestamp"].as_u64().unwrap(), (trade.timestamp_ms + 1_000) / 1_000);
+    let old = get(&format!("{data}/trades?market={}&limit=1000", trade.condition_id)).await;
+    let twin = old
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|other| other["transactionHash"] == row["transaction_hash"])
+        .unwrap();
+    assert_eq!(
+        (&twin["asset"], &twin["size"], &twin["price"]),
+        (&row["token_id"], &row["size"], &row["price"])
+    );
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn data_v2_pages_by_cursor_and_refuses_what_the_venue_refuses() {
+    let simulator = start("calm", |options, scenario| {
+        options.settlement_delay = Duration::ZERO;
+        scenario.rate_per_s = 8_000;
+    })
+    .await;
+    let (mut client, _) = Client::subscribed(&simulator, &all_tokens(&simulator).await).await;
+    simulator.begin();
+    while simulator.ledger().iter().filter(|entry| entry.kind == Kind::Trade).count() < 7 {
+        client.next().await;
+    }
+    simulator.stop_generating().await.unwrap();
+    let count = simulator.ledger().iter().filter(|entry| entry.kind == Kind::Trade).count();
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let newest = u128::from(simulator.ledger().iter().map(|entry| entry.timestamp_ms).max().unwrap());
+    eventually("the last trades, stamped 30 ms ahead, are settled", || now() > newest).await;
+    let data = simulator.urls().data;
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = get(&format!("{data}/v2/trades?limit=3{cursor}")).await;
+        seen.extend(page["data"].as_array().unwrap().iter().map(|row| row["transaction_hash"].to_string()));
+        match page["pagination"]["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    // Trades below 0.01 share are dust and hidden.
+    assert!(seen.len() <= count && seen.len() + 1 >= count, "{} {count}", seen.len());
+    let twenty_one = vec!["0x1"; 21].join(",");
+    let twenty_one = format!("condition={twenty_one}");
+    for wrong in ["limit=1001", "limit=0", "cursor=x", "condition=0x1&event_id=2", &twenty_one] {
+        let (status, text) = request("GET", &format!("{data}/v2/trades?{wrong}"), "").await;
+        assert!(status == 400 && text.contains("\"retryable\":false"), "{wrong}: {text}");
+    }
+    assert_eq!(request("GET", &format!("{data}/trades?offset=10001"), "").await.0, 400);
+    assert_eq!(get(&format!("{data}/v2/status")).await["lag_seconds"], 0);
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn each_service_fails_as_it_is_told_and_alone() {
+    let simulator = start("calm", |_, _| {}).await;
+    let urls = simulator.urls();
+    simulator.set_rest(Service::Data, RestMode::Down);
+    simulator.set_rest(Service::Gamma, RestMode::Slow(Duration::from_millis(5)));
+    assert_eq!(request("GET", &format!("{}/v2/trades", urls.data), "").await.0, 503);
+    assert_eq!(request("GET", &format!("{}/markets?limit=1", urls.gamma), "").await.0, 200);
+    simulator.set_rest(Service::Data, RestMode::Up);
+    assert_eq!(request("GET", &format!("{}/v2/trades", urls.data), "").await.0, 200);
+    assert_eq!(simulator.rest_calls()["/v2/trades"], 2);
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_token_of_a_broken_book_has_no_answer_and_its_neighbours_have() {
+    let simulator = start("price-spikes", |_, _| {}).await;
+    let clob = simulator.urls().clob;
+    let tokens = all_tokens(&simulator).await;
+    let (mut broken, mut whole) = (None, None);
+    // The markets of the injections rank highest: 12 of them answer, then four have a book that REST cannot give.
+    for token in tokens.iter().step_by(2).take(20) {
+        let wanted = json!([{"token_id": token}]).to_string();
+        match request("POST", &format!("{clob}/books"), &wanted).await.1.as_str() {
+            "[]" => broken = broken.or(Some(token.clone())),
+            _ => whole = whole.or(Some(token.clone())),
+        }
+    }
+    let book = |token: Option<String>| format!("{clob}/book?token_id={}", token.unwrap());
+    assert_eq!(request("GET", &book(broken), "").await.0, 503);
+    assert_eq!(request("GET", &book(whole), "").await.0, 200);
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_control_routes_begin_drop_and_tell_the_ledger() {
+    let simulator = start("calm", |_, scenario| scenario.rate_per_s = 500).await;
+    let base = simulator.urls().clob.replace("/clob", "/sim");
+    let (mut client, _) = Client::subscribed(&simulator, &all_tokens(&simulator).await).await;
+    assert_eq!(get(&format!("{base}/status")).await["phase"], "waiting");
+    assert_eq!(request("POST", &format!("{base}/begin"), "").await.0, 200);
+    client.next().await;
+    let status = get(&format!("{base}/status")).await;
+    assert_eq!((&status["phase"], &status["sockets"]), (&json!("running"), &json!(1)));
+    let (_, lines) = request("GET", &format!("{base}/ledger?from=2&limit=3"), "").await;
+    let entries: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        entries.iter().map(|entry| entry["sequence"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [2, 3, 4]
+    );
+    assert_eq!(request("POST", &format!("{base}/drop?how=abort"), "").await.1, "{\"dropped\":1}");
+    assert_eq!(request("POST", &format!("{base}/drop?how=gently"), "").await.0, 400);
+    assert_eq!(request("GET", &format!("{base}/ledger?from=x"), "").await.0, 400);
+    simulator.shutdown().await;
+}

@@ -27,6 +27,7 @@ stack: NATS, Postgres and the services on this machine, without containers
   DASHBOARD_ADDR    address of the page           default: 127.0.0.1:8080
   NATS_PORT, POSTGRES_PORT, VENUE_SIM_PORT        default: 4222, 5432, 9200, or a free port
                     when that one is taken; 0 picks a free one
+  SIM_SCENARIO      what venue-sim plays          default: demo
   BUS_DURABILITY    standard (on disk within 250 ms) or strict (before each acknowledgement)
   All other variables reach the services as they are, such as FEED_UNIVERSE or RUST_LOG.
 
@@ -117,6 +118,8 @@ pub struct Wishes {
     pub postgres: Option<u16>,
     /// `VENUE_SIM_PORT`.
     pub sim: Option<u16>,
+    /// `SIM_SCENARIO`, or the one made for a demo; `None` when `SIM_REPLAY` names a recording instead.
+    pub scenario: Option<String>,
     /// `BUS_DURABILITY=strict`.
     pub durability: crate::nats::Durability,
 }
@@ -151,7 +154,7 @@ pub fn parse(arguments: &[String], variables: &BTreeMap<String, String>) -> Resu
     }
 }
 
-/// Parts our own flags from the rest. Behind `psql`, only what stands before it is ours.
+/// Parts our own flags from the rest. From the first word for psql on, nothing is ours.
 fn options<'a>(
     arguments: &'a [String],
     faults: &mut Vec<String>,
@@ -165,7 +168,8 @@ fn options<'a>(
             Some((flag, value)) => (flag, Some(value.to_owned())),
             None => (argument.as_str(), None),
         };
-        if words.first() == Some(&"psql") || !FLAGS.contains(&flag) {
+        let psqls = words.first() == Some(&"psql") && words.len() > 1;
+        if psqls || !FLAGS.contains(&flag) {
             words.push(argument);
         } else if let Some(value) = value.or_else(|| rest.next().cloned()) {
             options.insert(flag, value);
@@ -233,13 +237,17 @@ fn wishes(variables: &BTreeMap<String, String>, faults: &mut Vec<String>) -> Opt
             crate::nats::Durability::Standard
         }
     };
+    let scenario = match given("SIM_REPLAY") {
+        Some(_) => None,
+        None => Some(given("SIM_SCENARIO").unwrap_or("demo").to_owned()),
+    };
     let text = given("DASHBOARD_ADDR").unwrap_or("127.0.0.1:8080");
     // Names such as `localhost` are understood too; the first address counts.
     let page = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     if page.is_none() {
         faults.push(format!("DASHBOARD_ADDR is an address and a port such as 127.0.0.1:8080, not `{text}`"));
     }
-    Some(Wishes { page: page?, nats, postgres, sim, durability })
+    Some(Wishes { page: page?, nats, postgres, sim, scenario, durability })
 }
 
 #[cfg(test)]
@@ -275,6 +283,7 @@ mod tests {
 
     #[test]
     fn what_follows_psql_is_psqls() {
+        assert_eq!(typed("psql --local-dir /l -l", &[]).unwrap().local_dir, PathBuf::from("/l"));
         let command = typed("--local-dir /l psql --admin -c --help --local-dir", &[]).unwrap();
         let args = ["-c", "--help", "--local-dir"].map(str::to_owned).to_vec();
         assert_eq!(command.verb, Verb::Psql { who: Who::Admin, args });
@@ -307,5 +316,11 @@ mod tests {
         let wishes = typed("demo", &variables).unwrap().wishes;
         assert_eq!((wishes.nats, wishes.postgres, wishes.sim), (Some(65_535), None, Some(0)));
         assert_eq!((wishes.page.port(), wishes.durability), (8080, Durability::Strict));
+        assert_eq!(wishes.scenario.as_deref(), Some("demo"));
+        assert_eq!(
+            typed("demo", &[("SIM_SCENARIO", "calm")]).unwrap().wishes.scenario.as_deref(),
+            Some("calm")
+        );
+        assert_eq!(typed("demo", &[("SIM_REPLAY", "/tape")]).unwrap().wishes.scenario, None);
     }
 }

@@ -42,6 +42,8 @@ pub struct Addresses {
     pub postgres: u16,
     /// Port of the stand-in for the venue.
     pub sim: u16,
+    /// What it plays; `None` leaves that to its own variables.
+    pub scenario: Option<String>,
     /// Address the dashboard binds.
     pub page: SocketAddr,
     /// Admin port of each service, in the order of [`ADMIN_NAMES`].
@@ -78,7 +80,8 @@ pub fn services(kind: Kind, addresses: &Addresses, passwords: &Passwords, folder
     let plan = Plan { kind, addresses, folders };
     let mut children = Vec::new();
     if kind == Kind::Demo {
-        let env = vec![pair("VENUE_SIM_ADDR", format!("127.0.0.1:{}", addresses.sim))];
+        let mut env = vec![pair("SIM_ADDR", format!("127.0.0.1:{}", addresses.sim))];
+        env.extend(addresses.scenario.iter().map(|scenario| pair("SIM_SCENARIO", scenario)));
         children.push(plan.child("venue-sim", "venue-sim", STAGE_WRITER, env));
     }
     let database = |role: &str, password: &str| {
@@ -201,6 +204,7 @@ mod tests {
             nats: 4222,
             postgres: 5432,
             sim: 9200,
+            scenario: Some("demo".to_owned()),
             page: "127.0.0.1:8080".parse().unwrap(),
             admin: ADMIN_PORTS,
         };
@@ -224,7 +228,8 @@ mod tests {
         assert_eq!(names, ["venue-sim", "writer", "processor-1", "processor-2", "dashboard", "feed"]);
         assert_eq!(variable(&demo, "feed", "POLYMARKET_WS_URL"), Some("ws://127.0.0.1:9200/ws/market"));
         assert_eq!(variable(&demo, "processor-2", "POLYMARKET_CLOB_URL"), Some("http://127.0.0.1:9200/clob"));
-        assert_eq!(variable(&demo, "venue-sim", "VENUE_SIM_ADDR"), Some("127.0.0.1:9200"));
+        assert_eq!(variable(&demo, "venue-sim", "SIM_ADDR"), Some("127.0.0.1:9200"));
+        assert_eq!(variable(&demo, "venue-sim", "SIM_SCENARIO"), Some("demo"));
     }
 
     #[test]

@@ -367,6 +367,7 @@ fn addresses(wishes: &Wishes) -> Result<Addresses, Fault> {
         nats: ports::choose("NATS", "NATS_PORT", wishes.nats, 4222)?,
         postgres: ports::choose("Postgres", "POSTGRES_PORT", wishes.postgres, 5432)?,
         sim: ports::choose("venue-sim", "VENUE_SIM_PORT", wishes.sim, 9200)?,
+        scenario: wishes.scenario.clone(),
         page,
         admin,
     })

@@ -51,7 +51,11 @@ async fn nats_survives_stop_and_kill_on_the_same_port() {
 
     server.freeze();
     let monitor = stack::ports::loopback(server.monitor_port());
-    assert_eq!(stack::http::get(monitor, "/healthz").await, None);
+    // The signal reaches the server's threads a moment later.
+    eventually("a halted server is silent", || async {
+        stack::http::get(monitor, "/healthz").await.is_none()
+    })
+    .await;
     server.thaw();
     eventually("a thawed server answers", || async {
         stack::http::get(monitor, "/healthz").await.is_some_and(|(status, _)| status == 200)

@@ -1,1 +1,98 @@
-//! processor.
+//! The processor: from raw ticks to judged ones.
+//!
+//! Knows: in which order things start and stop. Never: a socket of the venue, a database.
+//!
+//! It holds no state between messages but bounded caches, so that any number of instances share the work.
+
+mod answers;
+pub mod config;
+mod letters;
+mod metrics;
+mod pipeline;
+mod report;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bus::Bus;
+use chassis::admin::Admin;
+use chassis::backoff::Backoff;
+use chassis::ready::{Latch, Readiness};
+use chassis::tasks::Tasks;
+use chassis::telemetry::Telemetry;
+use polymarket::rest::Rest;
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use answers::Answers;
+use config::Config;
+use metrics::Metrics;
+use pipeline::Pipeline;
+use report::Reporter;
+
+/// Time that the tasks have to end once asked to.
+const GRACE: Duration = Duration::from_secs(7);
+/// Pauses between attempts to reach the bus.
+const BUS_RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Runs the processor until `stop`.
+///
+/// # Errors
+/// When the admin address is taken, an address of the venue is none, the bus is too old, or a task failed.
+pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
+    polymarket::install_tls();
+    let admin = Admin::bind(config.admin).await.context("the admin address cannot be used")?;
+    let rest = Rest::new(config.rest.clone()).context("the client for questions cannot be made")?;
+    let readiness = Readiness::new();
+    let bus_latch = readiness.latch("bus");
+    let mut registry = Registry::with_prefix("polyfeed_processor");
+    let metrics = Metrics::register(&mut registry);
+    let mut tasks = Tasks::new(stop.clone());
+    let serving = admin.serve(readiness, Arc::new(registry), stop.clone());
+    tasks.spawn("admin", async move { serving.await.context("serving health and metrics failed") });
+    let Some(bus) = reach_bus(&config, &bus_latch, &stop).await? else {
+        return tasks.join(GRACE).await;
+    };
+    let answers = Answers::start(&rest, config.rest.timeout, &metrics, &mut tasks);
+    let reporter = Reporter::new(&config.instance, telemetry.errors(), metrics.clone());
+    tasks.spawn("report", reporter.run(bus.clone(), bus_latch, stop.clone()));
+    let pipeline = Pipeline { bus: bus.clone(), answers, limits: Arc::new(config.limits), metrics };
+    tasks.spawn("pipeline", pipeline.run(stop));
+    let outcome = tasks.join(GRACE).await;
+    // The last acknowledgements sit in the client's buffer.
+    bus.flush().await;
+    outcome
+}
+
+/// Connects to the bus, however long that takes; none when asked to stop before.
+async fn reach_bus(config: &Config, latch: &Latch, stop: &CancellationToken) -> anyhow::Result<Option<Bus>> {
+    let mut backoff = Backoff::new(BUS_RETRY.0, BUS_RETRY.1);
+    loop {
+        let error = tokio::select! {
+            connected = Bus::connect(&config.bus) => match connected {
+                Ok(bus) => {
+                    latch.set(true);
+                    return Ok(Some(bus));
+                }
+                Err(error) => error,
+            },
+            () = stop.cancelled() => return Ok(None),
+        };
+        if !error.is_transient() {
+            return Err(error).context("the bus cannot be used");
+        }
+        let why = chassis::logline::chain(&error);
+        warn!("the bus is not there yet: {why}");
+        latch.fail(why);
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next(fastrand::u64(..))) => {}
+            () = stop.cancelled() => return Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod testing;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ConnectOptions, Event};
 use chassis::vars::Vars;
 use contract::stats::Backlog;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::error::BusError;
 use crate::topology::{self, Limits, Work, declare_error};
@@ -151,7 +151,12 @@ async fn open(config: &Config) -> Result<Client, BusError> {
             let pause = Duration::from_millis(50u64.saturating_mul(1 << attempts.min(6)));
             pause.min(RECONNECT_PAUSE_MAX)
         })
-        .event_callback(|event| async move { warn!(event = %event, "the bus connection changed") });
+        .event_callback(|event| async move {
+            match event {
+                Event::Connected => debug!("the bus connection stands"),
+                other => warn!(event = %other, "the bus connection changed"),
+            }
+        });
     if let (Some(user), Some(password)) = (&config.user, &config.password) {
         options = options.user_and_password(user.clone(), password.clone());
     }

@@ -73,10 +73,11 @@ impl Injector {
                     let period_ms = run_ms / u64::from(count.max(1));
                     (period_ms, period_ms / 2)
                 }
-                // The injections start one after the other, so that they do not come in volleys.
+                // Trades start soon and one after the other, not in volleys; breaks only after their time.
                 (None, every_s) => {
                     let period_ms = u64::from(every_s.unwrap_or(1)) * 1000;
-                    (period_ms, period_ms.min(1000 + at as u64 * 700))
+                    let soon_ms = if injection.pool_size() > 0 { 1000 + at as u64 * 700 } else { period_ms };
+                    (period_ms, period_ms.min(soon_ms))
                 }
             };
             Plan {

@@ -193,8 +193,7 @@ mod tests {
 
     #[test]
     fn a_market_without_exactly_two_tokens_and_outcomes_is_skipped() {
-        for tokens in
-            ["[]", "[", r#"[\"71\"]"#, r#"[\"71\",\"72\",\"73\"]"#, r#"[\"71\",\"x\"]"#, "null", ""]
+        for tokens in ["[]", "[", r#"[\"71\"]"#, r#"[\"71\",\"72\",\"73\"]"#, r#"[\"71\",\"x\"]"#, "null", ""]
         {
             let page = replaced(r#"[\"71\",\"72\"]"#, tokens);
             assert_eq!((page.markets.len(), page.skipped.count), (0, 1), "{tokens}");

@@ -10,7 +10,8 @@ use crate::support::{
 use serde_json::{Value, json};
 use venue_sim::ledger::Kind;
 use venue_sim::rest::RestMode;
-use venue_sim::scenario::Service;
+use venue_sim::scenario::{Fault, FaultMode, Scenario, Service};
+use venue_sim::{Options, Simulator};
 
 #[tokio::test]
 async fn gamma_pages_by_keyset_from_the_largest_volume_on() {
@@ -216,5 +217,29 @@ async fn the_control_routes_begin_drop_and_tell_the_ledger() {
     assert_eq!(request("POST", &format!("{base}/drop?how=abort"), "").await.1, "{\"dropped\":1}");
     assert_eq!(request("POST", &format!("{base}/drop?how=gently"), "").await.0, 400);
     assert_eq!(request("GET", &format!("{base}/ledger?from=x"), "").await.0, 400);
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_fault_of_a_scenario_begins_and_ends_with_its_span() {
+    let fault = Fault { service: Service::Data, mode: FaultMode::Limited, from_s: 0, for_s: 1 };
+    let simulator = start("calm", |_, scenario| scenario.faults = vec![fault]).await;
+    let url = format!("{}/v2/trades", simulator.urls().data);
+    let answers = async |wanted: u16| (request("GET", &url, "").await.0 == wanted).then_some(());
+    answers(200).await.unwrap();
+    simulator.begin();
+    eventually_some("the fault begins", async || answers(429).await).await;
+    eventually_some("the fault ends", async || answers(200).await).await;
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said_with_its_address() {
+    let simulator = start("calm", |_, _| {}).await;
+    let address = simulator.urls().clob.replace("http://", "").replace("/clob", "");
+    let mut options = Options::of(Scenario::named("calm").unwrap());
+    options.address = address.parse().unwrap();
+    let error = Simulator::start(options).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("could not listen on {address}"));
     simulator.shutdown().await;
 }

@@ -1,0 +1,57 @@
+# The verbs a person types. Run them by `./just VERB`; without `just`, run the lines themselves.
+
+services := "-p feed -p processor -p writer -p dashboard -p venue-sim -p stack"
+
+# list the verbs
+@default:
+    "{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# everything on this machine with a simulated venue; the page: http://localhost:8080
+demo *FLAGS: build
+    @exec target/release/stack {{ FLAGS }} demo
+
+# the same with the real venue
+up *FLAGS: build
+    @exec target/release/stack {{ FLAGS }} up
+
+# end what `demo` or `up` runs
+down: build-stack
+    @target/release/stack down
+
+# what runs, and whether it is ready
+status: build-stack
+    @target/release/stack status
+
+# end of the logs: `logs feed -f` goes on with one
+logs *ARGS: build-stack
+    @target/release/stack logs {{ ARGS }}
+
+# SQL in the running database, as reader: `psql -c "select …"`; `psql --admin` as superuser
+[positional-arguments]
+psql *ARGS: build-stack
+    @exec target/release/stack psql "$@"
+
+# decoded messages of a subject, one JSON object a line: `tap 'ticks.clean.trade.>'`
+[positional-arguments]
+tap +ARGS:
+    @NATS_URL="${NATS_URL:-$(cat .local/run/nats-url 2>/dev/null || echo nats://127.0.0.1:4222)}" cargo run --locked --release --quiet -p bus --bin tap -- "$@"
+
+# build what demo and up run (release)
+build:
+    cargo build --locked --release --bins {{ services }}
+
+[private]
+build-stack:
+    @cargo build --locked --release --quiet --bin stack -p stack
+
+# everything there is to test, with coverage; installs what it needs
+test:
+    @deploy/stack/test.sh
+
+# format, lints, licences and sources of the dependencies
+lint:
+    @deploy/stack/lint.sh
+
+# figures: limits of bus and database beside ours
+bench *ARGS:
+    cargo run --locked --release -p bench -- {{ ARGS }}

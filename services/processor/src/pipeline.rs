@@ -1,0 +1,212 @@
+//! The way of a tick: taken, read, judged, published, let go.
+//!
+//! Knows: how many may be under way, and who waits for whom. Never: a limit of a gate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bus::{Bus, Delivery, Work};
+use chassis::backoff::Backoff;
+use chassis::clock;
+use contract::tick::{Origin, Tick, Trade};
+use contract::time::Timestamp;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use gates::judge::{Answer, Decision, Evidence, Judgement, Limits, Question, judge};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::answers::Answers;
+use crate::letters::{self, Thread, guarded};
+use crate::metrics::Metrics;
+use crate::settle::{Outgoing, Tally};
+
+/// Messages published and not acknowledged yet: hides a round trip of a second at a thousand ticks a second.
+const UNSETTLED_MAX: usize = 1_024;
+/// Trades that wait for an answer at once; one beyond is judged by what it carries.
+const ASKING_MAX: usize = 256;
+/// How often a waiting trade says so: well within the 10 s after which the bus would deliver it again.
+const PROGRESS_EVERY: Duration = Duration::from_secs(4);
+/// How long what is under way may take after a stop.
+const DRAIN_MAX: Duration = Duration::from_secs(6);
+/// Pauses after reading from the bus broke off.
+const READ_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// Everything a tick needs on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) bus: Bus,
+    pub(crate) answers: Answers,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) metrics: Metrics,
+}
+
+/// What is to be done with a delivery.
+#[derive(Debug)]
+enum Next {
+    /// Publish this.
+    Publish(bus::Message, Tally),
+    /// Ask this about the trade first.
+    Ask(Box<Trade>, Vec<Question>),
+}
+
+impl Pipeline {
+    /// Judges what comes until `stop`, then ends what is under way.
+    ///
+    /// # Errors
+    /// When a waiting trade's task panicked.
+    pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut deliveries = self.bus.consume(Work::Raw);
+        let (mut unsettled, mut asking) = (FuturesUnordered::new(), JoinSet::new());
+        let mut backoff = Backoff::new(READ_RETRY.0, READ_RETRY.1);
+        loop {
+            self.metrics.asking.set(i64::try_from(asking.len()).unwrap_or(i64::MAX));
+            let taken = tokio::select! {
+                () = stop.cancelled() => break,
+                Some(()) = unsettled.next(), if !unsettled.is_empty() => continue,
+                Some(ended) = asking.join_next(), if !asking.is_empty() => {
+                    ended.context("a waiting trade was lost")?;
+                    continue;
+                }
+                taken = deliveries.next(), if unsettled.len() < UNSETTLED_MAX => taken,
+            };
+            match taken {
+                Ok(delivery) => {
+                    backoff.reset();
+                    self.count(&delivery);
+                    let next = self.begin(&delivery, asking.len() < ASKING_MAX);
+                    match next {
+                        Next::Publish(message, tally) => {
+                            // Sent here and not in the background, so that ticks leave in the order they came.
+                            let sent = self.bus.publish(&message).await;
+                            let outgoing = Outgoing { delivery, message, tally };
+                            unsettled.push(outgoing.settle(self.bus.clone(), self.metrics.clone(), sent));
+                        }
+                        Next::Ask(trade, questions) => {
+                            asking.spawn(self.clone().ask(delivery, trade, questions));
+                        }
+                    }
+                }
+                Err(error) => {
+                    warn!("reading from the bus broke off: {}", chassis::logline::chain(&error));
+                    tokio::select! {
+                        () = tokio::time::sleep(backoff.next(fastrand::u64(..))) => {}
+                        () = stop.cancelled() => break,
+                    }
+                }
+            }
+        }
+        drop(deliveries);
+        let drained = timeout(DRAIN_MAX, async {
+            while unsettled.next().await.is_some() {}
+            while let Some(ended) = asking.join_next().await {
+                ended.context("a waiting trade was lost")?;
+            }
+            anyhow::Ok(())
+        });
+        // What did not end in time comes again, here or elsewhere.
+        drained.await.unwrap_or(Ok(()))
+    }
+
+    fn count(&self, delivery: &Delivery) {
+        self.metrics.received.inc();
+        if delivery.attempt > 1 {
+            self.metrics.redelivered.inc();
+        }
+    }
+
+    /// Reads and judges a delivery by what it carries. `may_ask`: whether there is room for one more to wait.
+    fn begin(&self, delivery: &Delivery, may_ask: bool) -> Next {
+        let begun = guarded(|| {
+            let tick = letters::read(&delivery.subject, delivery.schema.as_deref(), &delivery.payload)?;
+            let trade = match tick {
+                Tick::Trade(trade) => trade,
+                other => {
+                    let message = letters::passed_on(&other, delivery.payload.clone(), thread(delivery));
+                    return Ok(Next::Publish(message, Tally::Passed));
+                }
+            };
+            let decision = match judge(&trade, &Evidence::default(), &self.limits) {
+                Decision::Ask(_) if !may_ask => {
+                    self.metrics.not_asked.inc();
+                    judge(&trade, &nobody(), &self.limits)
+                }
+                decision => decision,
+            };
+            Ok(match decision {
+                Decision::Decided(judgement) => judged(*trade, judgement, thread(delivery)),
+                Decision::Ask(questions) => Next::Ask(trade, questions),
+            })
+        });
+        begun.flatten().unwrap_or_else(|error| dead(delivery, &error))
+    }
+
+    /// Waits for the answers about a trade, then judges, publishes and lets go of it.
+    async fn ask(self, delivery: Delivery, trade: Box<Trade>, questions: Vec<Question>) {
+        let evidence = self.evidence(&delivery, &trade, &questions).await;
+        let thread = thread(&delivery);
+        let decided = guarded(|| match judge(&trade, &evidence, &self.limits) {
+            Decision::Decided(judgement) => Ok(judged(*trade, judgement, thread)),
+            Decision::Ask(questions) => Err(format!("asked again for {questions:?}")),
+        });
+        let (message, tally) = match decided.flatten().unwrap_or_else(|error| dead(&delivery, &error)) {
+            Next::Publish(message, tally) => (message, tally),
+            Next::Ask(..) => return,
+        };
+        let sent = self.bus.publish(&message).await;
+        Outgoing { delivery, message, tally }.settle(self.bus, self.metrics, sent).await;
+    }
+
+    async fn evidence(&self, delivery: &Delivery, trade: &Trade, questions: &[Question]) -> Evidence {
+        let mut answered = std::pin::pin!(self.answers.to(questions, trade, &self.limits));
+        let mut every = interval(PROGRESS_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        every.reset();
+        loop {
+            tokio::select! {
+                evidence = &mut answered => return evidence,
+                _ = every.tick() => {
+                    if let Err(error) = delivery.progress().await {
+                        debug!(%error, "the bus was not told that a trade is being worked on");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn nobody() -> Evidence {
+    Evidence { size: Some(Answer::Nobody), book: Some(Answer::Nobody) }
+}
+
+fn thread(delivery: &Delivery) -> Thread {
+    Thread::of(delivery.correlation_id.as_deref(), delivery.traceparent.as_deref())
+}
+
+fn judged(trade: Trade, judgement: Judgement, thread: Thread) -> Next {
+    let is_live = trade.origin == Origin::Socket;
+    let age_us = is_live.then(|| trade.received_at.micros_since(trade.executed_at));
+    for reason in &judgement.reasons {
+        let verdict = judgement.verdict;
+        debug!(token.id = %trade.token_id, gate = %reason, %verdict, "`{reason}` speaks against a trade");
+    }
+    let tally = Tally::Judged { judgement: Box::new(judgement.clone()), age_us };
+    Next::Publish(letters::judged(trade, judgement, now(), thread), tally)
+}
+
+fn dead(delivery: &Delivery, error: &str) -> Next {
+    warn!(
+        subject = delivery.subject,
+        bus.sequence = delivery.sequence,
+        "a message cannot be understood: {error}"
+    );
+    let Delivery { subject, sequence, payload, .. } = delivery;
+    Next::Publish(letters::dead(subject, *sequence, error, payload, now(), thread(delivery)), Tally::Dead)
+}
+
+fn now() -> Timestamp {
+    clock::now().into()
+}

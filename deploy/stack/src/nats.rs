@@ -21,6 +21,8 @@ pub const START_WAIT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// One look at the greeting.
 const GREETING_WAIT: Duration = Duration::from_secs(1);
+/// The greeting is one line of less than a kilobyte, sent at once.
+const GREETING_BYTES: usize = 4096;
 /// A picked port may be taken by another process before the server binds it.
 const PICKS_MAX: u32 = 5;
 /// What JetStream may keep on disk unless told otherwise: fits a laptop.
@@ -123,7 +125,7 @@ fn configuration(settings: &Settings, port: u16, monitor_port: u16) -> String {
     let store = store.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
     format!(
         "# Written by `stack` at every start; changes here are lost.\n\
-         server_name: \"polyfeed-{port}\"\n\
+         server_name: \"{}\"\n\
          host: \"127.0.0.1\"\n\
          port: {port}\n\
          http: \"127.0.0.1:{monitor_port}\"\n\
@@ -138,8 +140,14 @@ fn configuration(settings: &Settings, port: u16, monitor_port: u16) -> String {
          \x20 max_file: {}\n\
          \x20 sync_interval: {sync_interval}\n\
          }}\n",
+        name_of(port, monitor_port),
         settings.file_max_bytes
     )
+}
+
+/// A name that no other server of this machine has, since nobody shares its health page.
+fn name_of(port: u16, monitor_port: u16) -> String {
+    format!("polyfeed-{port}-{monitor_port}")
 }
 
 // === impl Prepared ===
@@ -154,9 +162,12 @@ impl Prepared {
     pub async fn answers(&self) -> bool {
         let greets = async {
             let mut socket = TcpStream::connect(ports::loopback(self.port)).await.ok()?;
-            let mut greeting = [0; 5];
-            socket.read_exact(&mut greeting).await.ok()?;
-            Some(&greeting == b"INFO ")
+            let mut greeting = vec![0; GREETING_BYTES];
+            let read = socket.read(&mut greeting).await.ok()?;
+            let greeting = String::from_utf8_lossy(&greeting[..read]).into_owned();
+            // Not just any server's: another may hold the port, and ours is about to end.
+            let ours = format!("\"server_name\":\"{}\"", name_of(self.port, self.monitor_port));
+            Some(greeting.starts_with("INFO ") && greeting.contains(&ours))
         };
         if timeout(GREETING_WAIT, greets).await.ok().flatten() != Some(true) {
             return false;

@@ -17,7 +17,7 @@ use crate::account::{self, Account};
 use crate::fault::Fault;
 use crate::launch::{Group, LOOK_EVERY, Launch, Process, StopBy};
 use crate::wheels::PostgresPrograms;
-use crate::{log, places, ports, secret};
+use crate::{log, places, ports, secret, table};
 
 /// Start-up; after a crash it first replays up to a gigabyte of its log.
 pub const START_WAIT: Duration = Duration::from_mins(2);
@@ -59,6 +59,8 @@ pub struct Prepared {
     pub launch: Launch,
     /// Port on 127.0.0.1.
     pub port: u16,
+    /// Folder of the data.
+    pub data: PathBuf,
 }
 
 /// A server that runs until it is dropped.
@@ -80,7 +82,8 @@ pub async fn prepare(programs: &PostgresPrograms, settings: &Settings) -> Result
     let account = account::for_servers()?;
     cluster::make(programs, &settings.data, account.as_ref(), &settings.password, settings.safety).await?;
     let port = if settings.port == 0 { ports::free()? } else { settings.port };
-    Ok(Prepared { launch: launch_of(programs, settings, account, port), port })
+    let launch = launch_of(programs, settings, account, port);
+    Ok(Prepared { launch, port, data: settings.data.clone() })
 }
 
 fn launch_of(
@@ -134,6 +137,24 @@ fn server_settings(port: u16, safety: Safety) -> Vec<String> {
         settings.push("full_page_writes=off".to_owned());
     }
     settings
+}
+
+// === impl Prepared ===
+
+impl Prepared {
+    /// Whether it takes clients: this very server, and not another that holds its port.
+    pub async fn answers(&self) -> bool {
+        let file = self.data.join("postmaster.pid");
+        let ours = fs::read_to_string(file).is_ok_and(|text| is_alive(&text, self.port));
+        ours && handshake::takes_clients(self.port).await
+    }
+}
+
+/// Reads `postmaster.pid`: its first line is the process, its fourth the port.
+fn is_alive(pid_file: &str, port: u16) -> bool {
+    let lines: Vec<&str> = pid_file.lines().map(str::trim).collect();
+    let pid = lines.first().and_then(|line| line.parse().ok());
+    lines.get(3) == Some(&port.to_string().as_str()) && pid.is_some_and(|pid| table::started(pid).is_some())
 }
 
 // === impl Server ===
@@ -285,7 +306,7 @@ async fn launch(prepared: &Prepared) -> Result<Process, Fault> {
     let deadline = Instant::now() + START_WAIT;
     loop {
         let ended = process.ended().is_some();
-        if !ended && handshake::takes_clients(prepared.port).await {
+        if !ended && prepared.answers().await {
             return Ok(process);
         }
         if ended || Instant::now() >= deadline {
@@ -312,6 +333,15 @@ mod tests {
         assert!(!durable.iter().any(|setting| setting.starts_with("fsync")));
         assert!(disposable.contains(&"fsync=off".to_owned()));
         assert!(!disposable.iter().any(|setting| setting.starts_with("synchronous_commit")));
+    }
+
+    #[test]
+    fn pid_file_counts_only_with_a_living_process_and_the_port() {
+        let file = |pid: u32| format!("{pid}\n/data\n1790000000\n5432\n\n127.0.0.1\n 1 2\nready   \n");
+        assert!(is_alive(&file(std::process::id()), 5432));
+        assert!(!is_alive(&file(std::process::id()), 5433));
+        assert!(!is_alive(&file(u32::MAX), 5432));
+        assert!(!is_alive("", 5432));
     }
 
     #[test]

@@ -63,8 +63,8 @@ pub async fn run(options: &Options, say: Say<'_>) -> Result<(), Fault> {
         outcome = up.live() => outcome,
         () = signals.next() => Ok(()),
     };
-    if let Err(fault) = &outcome {
-        say(&format!("stopping everything: {fault}"));
+    if outcome.is_err() {
+        say("could not go on: stopping everything …");
     } else {
         say("stopping … (Ctrl-C again kills at once)");
     }
@@ -220,8 +220,8 @@ impl Up<'_> {
         let prepared = postgres::prepare(programs, &settings).await?;
         let port = prepared.port;
         addresses.postgres = port;
-        self.supervisor.start(Child { launch: prepared.launch, stage: plan::STAGE_SERVERS })?;
-        self.wait_for("Postgres", postgres::START_WAIT, || postgres::handshake::takes_clients(port)).await?;
+        self.supervisor.start(Child { launch: prepared.launch.clone(), stage: plan::STAGE_SERVERS })?;
+        self.wait_for("Postgres", postgres::START_WAIT, || prepared.answers()).await?;
         let login = admin_login(programs, port, passwords, "postgres");
         let there =
             login.run(&format!("select 1 from pg_database where datname = {};", literal(DATABASE))).await;

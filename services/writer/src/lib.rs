@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bus::{Bus, Limits};
+use bus::Bus;
 use chassis::admin::{self, Admin};
 use chassis::backoff::Backoff;
 use chassis::logline;
@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::board::Board;
-use crate::config::{BusConfig, Command, Config};
+use crate::config::{Command, Config};
 use crate::intake::Intake;
 use crate::pump::Pump;
 use crate::sink::Sink;
@@ -108,12 +108,11 @@ async fn store_until(config: &Config, bus: Bus, board: Board, stop: Cancellation
 
 /// The bus, as soon as it can be reached; none when `stop` came first.
 async fn connect(config: &Config, board: &Board, stop: &CancellationToken) -> Option<Bus> {
-    let settings = bus_settings(&config.bus, &config.instance);
     let mut backoff = Backoff::new(BUS_PAUSE.0, BUS_PAUSE.1);
     loop {
         tokio::select! {
             () = stop.cancelled() => return None,
-            connected = Bus::connect(&settings) => match connected {
+            connected = Bus::connect(&config.bus) => match connected {
                 Ok(bus) => {
                     board.bus_is(Ok(()));
                     return Some(bus);
@@ -131,16 +130,5 @@ async fn connect(config: &Config, board: &Board, stop: &CancellationToken) -> Op
             () = stop.cancelled() => return None,
             () = tokio::time::sleep(backoff.next(fastrand::u64(..))) => {}
         }
-    }
-}
-
-fn bus_settings(config: &BusConfig, instance: &str) -> bus::Config {
-    bus::Config {
-        url: config.url.expose().to_owned(),
-        user: config.user.clone(),
-        password: config.password.as_ref().map(|password| password.expose().to_owned()),
-        creds: config.creds.clone(),
-        name: instance.to_owned(),
-        limits: Limits::default(),
     }
 }

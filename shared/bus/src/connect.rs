@@ -222,6 +222,9 @@ impl Config {
         if user.is_some() != password.is_some() {
             vars.fault("NATS_USER", "goes with NATS_PASSWORD: set both or neither");
         }
+        if user.is_some() && creds.is_some() {
+            vars.fault("NATS_CREDS", "and NATS_USER are both set: keep one");
+        }
         let limits = Limits {
             ticks_bytes: megabytes << 20,
             age: Duration::from_secs(hours * 3_600),
@@ -267,5 +270,19 @@ mod tests {
             limits: Limits::default(),
         };
         assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_login_is_whole_and_excludes_a_credentials_file() {
+        let faults = |map: &[(&str, &str)]| {
+            let mut vars = Vars::of_map("x", "…", map.iter().copied(), &[]);
+            let config = Config::read(&mut vars, "x-1");
+            assert_eq!(config.limits, Limits::default());
+            vars.finish().map_err(|stop| stop.to_string()).err().unwrap_or_default()
+        };
+        let login = [("NATS_USER", "u"), ("NATS_PASSWORD", "p"), ("NATS_CREDS", "/c")];
+        assert_eq!(faults(&login[..2]), "");
+        assert!(faults(&login[..1]).contains("`NATS_USER`"));
+        assert!(faults(&login).contains("`NATS_CREDS`"));
     }
 }

@@ -72,7 +72,7 @@ pub fn deviation(price: Price, top: Top) -> Option<Decimal> {
     // A crossed book has its ends the other way round; what lies between them is still inside.
     let (low, high) = (one.min(other).decimal(), one.max(other).decimal());
     let price = price.decimal();
-    Some((low - price).max(price - high).max(Decimal::ZERO))
+    Some((low - price).max(price - high).max(Decimal::ZERO).normalize())
 }
 
 fn stamped_deviation(price: Price, quote: &Prevailing, limits: &Limits) -> Option<Decimal> {

@@ -169,6 +169,10 @@ fn impossible_trade() -> Vec<u8> {
     })
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
 #[tokio::test]
 async fn a_bad_row_costs_none_of_its_neighbours_and_lies_among_the_dead_letters_with_its_bytes() {
     let mut line = Line::start().await;
@@ -196,7 +200,7 @@ async fn a_bad_row_costs_none_of_its_neighbours_and_lies_among_the_dead_letters_
     );
     let refused = format!(
         "select count(*) from api.dead_letters where payload = '\\x{}' and error like '%violates check constraint%'",
-        impossible_trade().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        hexadecimal(&impossible_trade())
     );
     assert_eq!(line.ask(&refused).await, "1");
     assert_eq!(line.ask("select rows from api.totals where name = 'prices'").await, "40");

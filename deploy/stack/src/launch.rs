@@ -22,6 +22,9 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What a dropped process gets before it is killed. Drops block, so it is short.
 const DROP_GRACE: Duration = Duration::from_secs(3);
 
+/// Variables that are meant for this crate alone: a service would refuse one that it does not know.
+pub const OUR_VARIABLES: [&str; 3] = ["NATS_PORT", "POSTGRES_PORT", "VENUE_SIM_PORT"];
+
 /// Everything that is needed to start a program.
 #[derive(Clone, Debug)]
 pub struct Launch {
@@ -87,7 +90,11 @@ impl Launch {
             Fault::io(format!("could not share the log `{}`", self.log.display()), source)
         })?;
         let mut command = Command::new(&self.program);
-        command.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.args(&self.args);
+        for name in OUR_VARIABLES {
+            command.env_remove(name);
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log).stderr(for_errors);
         if let Some(folder) = &self.folder {
             command.current_dir(folder);

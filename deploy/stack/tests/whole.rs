@@ -236,11 +236,12 @@ async fn killed_supervisor_leaves_children_that_the_next_start_ends() {
 #[tokio::test]
 async fn service_that_keeps_failing_ends_the_start_with_its_name_and_last_line() {
     let clone = Clone::new(Open::ToAll).await;
-    clone.program("dashboard", "echo 'cannot show anything' >&2; exit 64");
+    let refuses = "echo \"cannot show anything${NATS_PORT:-}\" >&2; exit 64";
+    clone.program("dashboard", refuses);
     let mut demo = clone.start(&["demo"]);
     assert_eq!(demo.code(), Some(1));
     let said = clone.output();
-    assert!(said.contains("dashboard keeps failing") && said.contains("cannot show anything"), "{said}");
+    assert!(said.contains("dashboard keeps failing") && said.contains("`cannot show anything`"), "{said}");
     assert!(none_runs(&clone.children()));
 }
 

@@ -1,1 +1,106 @@
-//! dashboard.
+//! The dashboard: from bus and store to the browser.
+//!
+//! Knows: in which order things start and stop. Never: a tick of its own; it only shows what others say.
+
+mod board;
+pub mod config;
+mod follow;
+mod http;
+mod live;
+mod metrics;
+mod page;
+mod pulse;
+mod state;
+mod view;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use chassis::clock;
+use chassis::ready::Readiness;
+use chassis::tasks::Tasks;
+use chassis::telemetry::Telemetry;
+use contract::time::Timestamp;
+use prometheus_client::registry::Registry;
+use store::Reader;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use board::Board;
+use config::Config;
+use follow::Follower;
+use http::{App, Http};
+use live::Hub;
+use metrics::Metrics;
+use pulse::Pulse;
+
+/// Time that the tasks have to end once asked to.
+const GRACE: Duration = Duration::from_secs(7);
+
+/// Whether the dashboard that these settings describe answers that it is ready.
+pub async fn is_ready(config: &Config) -> bool {
+    http::is_ready(config.address, config.token.as_ref()).await
+}
+
+/// Runs the dashboard until `stop`. Bus and database may come later, go and come back.
+///
+/// # Errors
+/// When its address is taken, the database's is none, or a task failed.
+pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
+    let http = Http::bind(config.address).await?;
+    let reader = Reader::connect(config.database.expose()).context("DATABASE_URL cannot be used")?;
+    let started_at = Timestamp::from(clock::now());
+    let readiness = Readiness::new();
+    let mut registry = Registry::with_prefix("polyfeed_dashboard");
+    let metrics = Metrics::register(&mut registry);
+    let hub = Hub::new();
+    let board = Board::new(hub.clone(), started_at);
+    let reached = Arc::new(OnceLock::new());
+    let pulse = Pulse {
+        instance: config.instance,
+        durability: config.durability,
+        started_at,
+        errors: telemetry.errors(),
+        board: board.clone(),
+        metrics: metrics.clone(),
+        bus_latch: readiness.latch("bus"),
+        database_latch: readiness.latch("database"),
+        reached: reached.clone(),
+    };
+    let follower = Follower {
+        bus: config.bus,
+        reader: reader.clone(),
+        board: board.clone(),
+        metrics: metrics.clone(),
+        reached: reached.clone(),
+        stop: stop.clone(),
+    };
+    let app = App {
+        board,
+        reader: reader.clone(),
+        durability: config.durability,
+        token: config.token.map(Arc::new),
+        readiness,
+        registry: Arc::new(registry),
+        metrics,
+        places: Arc::new(Semaphore::new(http::CLIENTS_MAX)),
+        streams: TaskTracker::new(),
+        stop: stop.clone(),
+    };
+    info!(address = %http.address(), "the page is served on http://{}", http.address());
+    let mut tasks = Tasks::new(stop.clone());
+    tasks.spawn("http", http.serve(app));
+    tasks.spawn("hub", hub.run(stop.clone()));
+    tasks.spawn("pulse", pulse.run(stop));
+    tasks.spawn("database", follower.clone().follow_database());
+    tasks.spawn("bus", follower.follow_bus());
+    let outcome = tasks.join(GRACE).await;
+    reader.close();
+    if let Some(bus) = reached.get() {
+        bus.flush().await;
+    }
+    outcome
+}

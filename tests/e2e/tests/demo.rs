@@ -48,10 +48,8 @@ fn stack(home: &Path, page: u16, arguments: &[&str]) -> Command {
 }
 
 async fn get(page: u16, path: &str) -> Result<(u16, Value), String> {
-    let answer =
-        reqwest::Client::new().get(format!("http://127.0.0.1:{page}{path}")).timeout(Duration::from_secs(5));
-    let answer = answer.send().await.map_err(|error| error.to_string())?;
-    Ok((answer.status().as_u16(), answer.json().await.map_err(|error| error.to_string())?))
+    let (status, body) = stack::http::get(stack::ports::loopback(page), path).await.ok_or("no answer")?;
+    Ok((status, serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?))
 }
 
 /// Every process that descends from `root`, as far as /proc tells.

@@ -1,0 +1,135 @@
+//! The settings of the dashboard.
+//!
+//! Knows: names, shapes, defaults. Never: what happens with them.
+
+use std::net::SocketAddr;
+
+use chassis::instance;
+use chassis::vars::{Secret, Stop, Vars};
+use store::Reader;
+
+/// A token shorter than this is guessed sooner or later.
+const TOKEN_LENGTH_MIN: usize = 8;
+/// A token longer than this is a mistake.
+const TOKEN_LENGTH_MAX: usize = 200;
+
+/// Everything the dashboard is told.
+#[derive(Debug)]
+pub struct Config {
+    /// Sub-command `healthcheck`: only ask a running dashboard whether it is ready.
+    pub healthcheck: bool,
+    /// `INSTANCE`: name of this process in stats and logs.
+    pub instance: String,
+    /// The bus.
+    pub bus: bus::Config,
+    /// `BUS_DURABILITY`, `standard` or `strict`: the mode the bus was set up with, as it is shown.
+    pub durability: &'static str,
+    /// `DATABASE_URL`: the login that reads. Required.
+    pub database: Secret,
+    /// `DASHBOARD_ADDR`, default 127.0.0.1:8080.
+    pub address: SocketAddr,
+    /// `DASHBOARD_TOKEN`: what a visitor must know; everybody may come in where it is not set.
+    pub token: Option<Secret>,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads all settings.
+    ///
+    /// # Errors
+    /// When help was asked for, or a setting is faulty: all faults at once.
+    pub fn read(mut vars: Vars) -> Result<Self, Stop> {
+        let help = "Asks the dashboard at DASHBOARD_ADDR whether it is ready; exit 0 or 1.";
+        let healthcheck = vars.command(&[("healthcheck", help)]).is_some();
+        let instance = instance::name("dashboard");
+        let bus = bus::Config::read(&mut vars, &instance);
+        let durabilities = [("standard", "standard"), ("strict", "strict")];
+        let help = "How the bus was set up; shown, not changed.";
+        let durability = vars.choice("BUS_DURABILITY", "standard", &durabilities, help);
+        let database = database(&mut vars, healthcheck);
+        let help = "Where the page, the JSON and the live stream are served.";
+        let address = vars.address("DASHBOARD_ADDR", "127.0.0.1:8080", help);
+        let token = token(&mut vars);
+        vars.finish()?;
+        Ok(Self { healthcheck, instance, bus, durability, database, address, token })
+    }
+}
+
+fn database(vars: &mut Vars, healthcheck: bool) -> Secret {
+    let help = "Address of the database, with the login that reads.";
+    if healthcheck {
+        return vars.secret("DATABASE_URL", help).unwrap_or_default();
+    }
+    let url = vars.required_secret("DATABASE_URL", help);
+    // Its text is not shown: it holds a password. A missing one is told already.
+    if !url.expose().is_empty() && Reader::connect(url.expose()).is_err() {
+        vars.fault("DATABASE_URL", "must be an address such as postgres://user:password@host:5432/database");
+    }
+    url
+}
+
+fn token(vars: &mut Vars) -> Option<Secret> {
+    let help = "What a visitor must know; without it everybody may come in.";
+    let token = vars.secret("DASHBOARD_TOKEN", help)?;
+    let length = token.expose().len();
+    let is_usable = (TOKEN_LENGTH_MIN..=TOKEN_LENGTH_MAX).contains(&length)
+        && token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_usable {
+        let shape = format!("{TOKEN_LENGTH_MIN} to {TOKEN_LENGTH_MAX} visible ASCII characters");
+        vars.fault("DASHBOARD_TOKEN", format!("must be {shape}"));
+    }
+    Some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://reader:hunter2@127.0.0.1/polyfeed");
+
+    fn read(map: &[(&str, &str)], arguments: &[&str]) -> Result<Config, Stop> {
+        Config::read(Vars::of_map("dashboard", "…", map.iter().copied(), arguments))
+    }
+
+    #[test]
+    fn with_a_database_the_defaults_of_the_contract_hold() {
+        let config = read(&[DATABASE], &[]).unwrap();
+        assert_eq!(config.address.to_string(), "127.0.0.1:8080");
+        assert_eq!((config.durability, config.healthcheck), ("standard", false));
+        assert!(config.token.is_none());
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn all_faults_are_told_in_one_run_and_no_secret_with_them() {
+        let faults = read(
+            &[
+                ("DATABASE_URL", "nonsense-hunter2"),
+                ("DASHBOARD_ADDR", "8080"),
+                ("DASHBOARD_TOKEN", "hunter2"),
+                ("BUS_DURABILITY", "maybe"),
+            ],
+            &[],
+        );
+        let Err(Stop::Faults(faults)) = faults else { panic!("{faults:?}") };
+        assert_eq!(faults.len(), 4, "{faults:?}");
+        assert!(!format!("{faults:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_token_of_eight_visible_characters_is_long_enough() {
+        let token = |token| read(&[DATABASE, ("DASHBOARD_TOKEN", token)], &[]).map(|config| config.token);
+        assert!(token("12345678").is_ok_and(|token| token.is_some()));
+        assert!(token("1234567").is_err());
+        assert!(token("1234 678").is_err());
+        assert!(token(&"x".repeat(200)).is_ok());
+        assert!(token(&"x".repeat(201)).is_err());
+    }
+
+    #[test]
+    fn a_health_check_needs_no_database() {
+        assert!(read(&[], &["healthcheck"]).unwrap().healthcheck);
+        assert!(read(&[], &[]).is_err());
+    }
+}

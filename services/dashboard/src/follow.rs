@@ -1,0 +1,375 @@
+//! Feeds the fold from the bus and the database, for ever.
+//!
+//! Knows: what to follow from where, and how long to wait after a failure. Never: what the fold makes of it.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use bus::{Bus, BusError, Followed, Seen, Start, Work};
+use chassis::backoff::Backoff;
+use chassis::tasks::Tasks;
+use chassis::{clock, logline};
+use contract::codec::{Undecodable, decode, decode_tick};
+use contract::subject;
+use contract::tick::Kind;
+use contract::time::Timestamp;
+use store::{Class, Reader, StoreError};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::board::{Board, IsNews};
+use crate::metrics::Metrics;
+use crate::state::event::Judged;
+use crate::state::link::Queue;
+
+/// How far back the judged ticks are read at the start: what the page shows of the past.
+const HISTORY: Duration = Duration::from_mins(5);
+/// With fewer messages to come than this, what is read is new: on a busy bus there is always something to come.
+const CAUGHT_UP_BELOW: u64 = 100;
+/// Pauses between attempts.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How often bus and database are asked whether they answer.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// How long one probe of the bus may take, for all consumers together.
+const PROBE_MAX: Duration = Duration::from_secs(5);
+/// Time that the tasks have to end once asked to.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Everything that feeds the fold.
+#[derive(Clone, Debug)]
+pub(crate) struct Follower {
+    pub(crate) bus: bus::Config,
+    pub(crate) reader: Reader,
+    pub(crate) board: Board,
+    pub(crate) metrics: Metrics,
+    /// The bus, once it was reached, for whoever has something to say.
+    pub(crate) reached: Arc<OnceLock<Bus>>,
+    pub(crate) stop: CancellationToken,
+}
+
+// === impl Follower ===
+
+impl Follower {
+    /// Follows the bus until the stop, from whenever it is there.
+    ///
+    /// # Errors
+    /// When a task panics.
+    pub(crate) async fn follow_bus(self) -> anyhow::Result<()> {
+        let Some(bus) = self.reach().await else { return Ok(()) };
+        let bus = self.reached.get_or_init(|| bus).clone();
+        let mut tasks = Tasks::new(self.stop.clone());
+        let start = Start::Moment(Timestamp::from(clock::now()).minus(HISTORY));
+        tasks.spawn("judged", self.clone().follow(bus.clone(), Followed::Judged, start, Self::judged));
+        let newest = Start::LastPerSubject;
+        tasks.spawn("markets", self.clone().follow(bus.clone(), Followed::Markets, newest, Self::market));
+        tasks.spawn("gaps", self.clone().follow(bus.clone(), Followed::Gaps, newest, Self::gap));
+        tasks.spawn("stats", self.clone().listen(bus.clone()));
+        tasks.spawn("probe", self.probe_bus(bus));
+        tasks.join(GRACE).await.context("following the bus failed")
+    }
+
+    /// Asks the database every two seconds how much it holds, until the stop.
+    ///
+    /// # Errors
+    /// Never: a failure is shown.
+    pub(crate) async fn follow_database(self) -> anyhow::Result<()> {
+        let mut every = interval(PROBE_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                _ = every.tick() => {}
+            }
+            let totals = tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                totals = self.reader.totals() => totals,
+            };
+            let answer = totals.as_ref().map(drop).map_err(of_store);
+            let was = self.board.with(|fold| {
+                let was = fold.database.is_up;
+                fold.database.told(answer, clock::now().into());
+                was
+            });
+            match &totals {
+                Ok(_) if was != Some(true) => info!("the database answers"),
+                Err(error) if was != Some(false) => {
+                    warn!("the database does not answer: {}", logline::chain(error));
+                }
+                _ => {}
+            }
+            self.board.with(|fold| fold.totals = totals.ok());
+        }
+    }
+
+    /// Connects, however long that takes; none when asked to stop before.
+    async fn reach(&self) -> Option<Bus> {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        loop {
+            let failure = tokio::select! {
+                () = self.stop.cancelled() => return None,
+                connected = Bus::connect(&self.bus) => match connected {
+                    Ok(bus) => return Some(bus),
+                    Err(failure) => failure,
+                },
+            };
+            let why = logline::chain(&failure);
+            if failure.is_transient() {
+                warn!("the bus is not there yet: {why}");
+            } else {
+                error!("the bus cannot be used: {why}");
+            }
+            self.board.with(|fold| fold.bus.told(Err(of_bus(&failure)), clock::now().into()));
+            self.pause(&mut backoff).await?;
+        }
+    }
+
+    /// Follows one stream until the stop.
+    async fn follow(
+        self,
+        bus: Bus,
+        followed: Followed,
+        start: Start,
+        take: fn(&Self, &Seen, IsNews) -> Result<(), Undecodable>,
+    ) -> anyhow::Result<()> {
+        let mut following = bus.follow(followed, start);
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        let mut is_news = IsNews::No;
+        loop {
+            let seen = tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                seen = following.next() => seen,
+            };
+            match seen {
+                Ok(seen) => {
+                    backoff.reset();
+                    if seen.pending < CAUGHT_UP_BELOW {
+                        is_news = IsNews::Yes;
+                    }
+                    if let Err(odd) = take(&self, &seen, is_news) {
+                        self.undecodable(&seen.subject, &odd);
+                    }
+                }
+                Err(failure) => {
+                    debug!("{followed:?} could not be followed: {}", logline::chain(&failure));
+                    if self.pause(&mut backoff).await.is_none() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn judged(&self, seen: &Seen, is_news: IsNews) -> Result<(), Undecodable> {
+        let Some(tick) = subject::of_tick(&seen.subject) else { return Ok(()) };
+        let judged = match tick.kind {
+            Kind::Trade => Judged::Trade(decode(&seen.payload)?),
+            kind => Judged::Other(decode_tick(kind, &seen.payload)?),
+        };
+        self.metrics.events.get_or_create(&[("kind", tick.kind.word())]).inc();
+        self.board.tick(judged, is_news, clock::now().into());
+        Ok(())
+    }
+
+    fn market(&self, seen: &Seen, _: IsNews) -> Result<(), Undecodable> {
+        let market = decode(&seen.payload)?;
+        self.board.with(|fold| fold.market(&market));
+        Ok(())
+    }
+
+    fn gap(&self, seen: &Seen, is_news: IsNews) -> Result<(), Undecodable> {
+        self.board.gap(decode(&seen.payload)?, is_news);
+        Ok(())
+    }
+
+    /// Hears what every instance says of itself, until the stop.
+    async fn listen(self, bus: Bus) -> anyhow::Result<()> {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        loop {
+            match bus.listen(subject::STATS_ALL).await {
+                Ok(mut listener) => loop {
+                    let heard = tokio::select! {
+                        () = self.stop.cancelled() => return Ok(()),
+                        heard = listener.next() => heard,
+                    };
+                    let Some(heard) = heard else { break };
+                    backoff.reset();
+                    match decode(&heard.payload) {
+                        Ok(stats) => self.board.with(|fold| fold.stats(stats, clock::now().into())),
+                        Err(odd) => self.undecodable(&heard.subject, &odd),
+                    }
+                },
+                Err(failure) => debug!("stats could not be heard: {}", logline::chain(&failure)),
+            }
+            if self.pause(&mut backoff).await.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Asks the bus how far behind its consumers are: that is also how it shows that it answers.
+    async fn probe_bus(self, bus: Bus) -> anyhow::Result<()> {
+        let mut every = interval(PROBE_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                _ = every.tick() => {}
+            }
+            let answer = tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                asked = timeout(PROBE_MAX, self.ask_consumers(&bus)) => match asked {
+                    Ok(answer) => answer,
+                    Err(_) => Err("no answer within 5 s".to_owned()),
+                },
+            };
+            self.board.with(|fold| fold.bus.told(answer, clock::now().into()));
+        }
+    }
+
+    async fn ask_consumers(&self, bus: &Bus) -> Result<(), String> {
+        if !bus.connected() {
+            return Err("the connection is lost".to_owned());
+        }
+        for queue in Queue::ALL {
+            let backlog = bus.backlog(work_of(queue)).await.map_err(|failure| of_bus(&failure))?;
+            self.board.with(|fold| fold.backlog(queue, backlog, clock::now().into()));
+        }
+        Ok(())
+    }
+
+    fn undecodable(&self, subject: &str, odd: &Undecodable) {
+        debug!(subject, "a message could not be read: {}", logline::chain(odd));
+        self.metrics.undecodable.inc();
+        self.board.with(|fold| fold.undecodable += 1);
+    }
+
+    /// Waits before the next attempt; none when asked to stop meanwhile.
+    async fn pause(&self, backoff: &mut Backoff) -> Option<()> {
+        tokio::select! {
+            () = self.stop.cancelled() => None,
+            () = sleep(backoff.next(fastrand::u64(..))) => Some(()),
+        }
+    }
+}
+
+fn work_of(queue: Queue) -> Work {
+    match queue {
+        Queue::Raw => Work::Raw,
+        Queue::Judged => Work::Judged,
+        Queue::Markets => Work::Markets,
+        Queue::Gaps => Work::Gaps,
+        Queue::Dead => Work::Dead,
+    }
+}
+
+/// A failure of the bus for everybody's eyes: no address, no login. The log has the rest.
+fn of_bus(failure: &BusError) -> String {
+    match failure {
+        BusError::Connect { .. } => "no server answers, or it refuses the login".to_owned(),
+        BusError::TooOld { .. } => failure.to_string(),
+        BusError::Credentials { .. } => "the credentials file cannot be read".to_owned(),
+        BusError::Declare { .. } => "its streams cannot be reached".to_owned(),
+        BusError::Header { .. }
+        | BusError::Unacknowledged { .. }
+        | BusError::Full { .. }
+        | BusError::Read { .. }
+        | BusError::Away { .. } => "it does not answer in time".to_owned(),
+    }
+}
+
+/// A failure of the database for everybody's eyes.
+fn of_store(failure: &StoreError) -> String {
+    match failure.class() {
+        Class::Away | Class::RetryNow => "no server answers, or it has no room".to_owned(),
+        Class::Bug | Class::Data => {
+            "it refuses what is asked: a wrong login, or views that are not there yet (a writer makes them)"
+                .to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::codec::encode;
+    use contract::verdict::Verdict;
+
+    use super::*;
+    use crate::live::Hub;
+    use crate::state::events::EventFilter;
+    use crate::state::testing::{gap, market, trade};
+
+    fn follower() -> Follower {
+        Follower {
+            bus: bus::Config {
+                url: "nats://127.0.0.1:1".to_owned(),
+                user: None,
+                password: None,
+                creds: None,
+                name: "test".to_owned(),
+                limits: bus::Limits::default(),
+            },
+            reader: Reader::connect("postgres://u@127.0.0.1:1/d").unwrap(),
+            board: Board::new(Hub::new(), clock::now().into()),
+            metrics: Metrics::default(),
+            reached: Arc::default(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    fn seen(subject: &str, payload: Vec<u8>) -> Seen {
+        Seen {
+            subject: subject.to_owned(),
+            payload: payload.into(),
+            correlation_id: None,
+            sequence: 1,
+            pending: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_of_the_bus_reach_the_fold() {
+        let follower = follower();
+        let message = seen("ticks.flagged.trade.0x1", encode(&trade(1)));
+        follower.judged(&message, IsNews::Yes).unwrap();
+        follower.market(&seen("markets.0x1", encode(&market(1))), IsNews::Yes).unwrap();
+        follower.gap(&seen("gaps.0x1", encode(&gap(1))), IsNews::Yes).unwrap();
+        let page = follower.board.with(|fold| fold.page(&EventFilter::default(), 9, 0));
+        assert_eq!((page.total, page.events[0].verdict), (1, Verdict::Clean));
+        assert_eq!(page.events[0].name.as_ref().unwrap().outcome.as_ref(), "Yes");
+        assert_eq!(follower.board.with(|fold| fold.gaps.count()), 1);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_counted_and_what_is_no_tick_is_passed_over() {
+        let follower = follower();
+        let odd = seen("ticks.clean.price.0x1", vec![1, 2, 3]);
+        let error = follower.judged(&odd, IsNews::Yes).unwrap_err();
+        follower.undecodable(&odd.subject, &error);
+        assert_eq!(follower.board.with(|fold| fold.undecodable), 1);
+        follower.judged(&seen("elsewhere", vec![1]), IsNews::Yes).unwrap();
+    }
+
+    #[tokio::test]
+    async fn without_servers_it_keeps_trying_says_so_and_stops_when_asked() {
+        let follower = follower();
+        let bus = tokio::spawn(follower.clone().follow_bus());
+        let database = tokio::spawn(follower.clone().follow_database());
+        let known = |follower: &Follower| {
+            follower.board.with(|fold| (fold.bus.is_up, fold.database.is_up)) == (Some(false), Some(false))
+        };
+        timeout(Duration::from_secs(30), async {
+            while !known(&follower) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("both are known to be away");
+        let problem = follower.board.with(|fold| fold.bus.problem.clone()).unwrap();
+        assert!(!problem.contains("127.0.0.1"), "{problem}");
+        follower.stop.cancel();
+        bus.await.unwrap().unwrap();
+        database.await.unwrap().unwrap();
+    }
+}

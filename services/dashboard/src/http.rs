@@ -1,0 +1,138 @@
+//! The dashboard's doors: routes, and the socket they are served on.
+//!
+//! Knows: which path leads where. Never: what is answered there.
+
+mod answer;
+mod ask;
+mod door;
+mod guard;
+mod history;
+mod present;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use chassis::ready::Readiness;
+use chassis::vars::Secret;
+use prometheus_client::registry::Registry;
+use store::Reader;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::board::Board;
+use crate::metrics::Metrics;
+use crate::page;
+use door::{Door, Visit};
+
+/// Live streams at once.
+pub(crate) const CLIENTS_MAX: usize = 200;
+/// How long open requests may take after a stop.
+const DRAIN_MAX: Duration = Duration::from_secs(3);
+
+/// What every route can reach; a clone is the same.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) board: Board,
+    pub(crate) reader: Reader,
+    pub(crate) durability: &'static str,
+    pub(crate) token: Option<Arc<Secret>>,
+    pub(crate) readiness: Readiness,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) metrics: Metrics,
+    /// A place for each live stream.
+    pub(crate) places: Arc<Semaphore>,
+    /// The live streams, to be awaited at the end.
+    pub(crate) streams: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// A bound but not yet served door.
+#[derive(Debug)]
+pub(crate) struct Http {
+    door: Door,
+    address: SocketAddr,
+}
+
+/// Whether the dashboard at `address` answers 200 to `/ready`.
+pub(crate) use door::is_ready;
+
+// === impl Http ===
+
+impl Http {
+    /// Binds `address`; port 0 picks a free one.
+    ///
+    /// # Errors
+    /// When the address is taken, not ours or not allowed: in one sentence with the remedy.
+    pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let remedy = || {
+            format!(
+                "the dashboard cannot listen on {address}: stop what already listens there, or set DASHBOARD_ADDR \
+                 to another address (port 0 picks a free one)"
+            )
+        };
+        let door = Door::bind(address).await.with_context(remedy)?;
+        let address = door.address().with_context(remedy)?;
+        Ok(Self { door, address })
+    }
+
+    /// Where the door is, with the port that was picked.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until the stop, then lets open requests and live streams end.
+    ///
+    /// # Errors
+    /// When the listening socket fails.
+    pub(crate) async fn serve(self, app: App) -> anyhow::Result<()> {
+        let (stop, streams) = (app.stop.clone(), app.streams.clone());
+        let service = router(app).into_make_service_with_connect_info::<Visit>();
+        let serving = axum::serve(self.door, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let all = async {
+            let served = serving.await;
+            streams.close();
+            streams.wait().await;
+            served
+        };
+        let too_long = async {
+            stop.cancelled().await;
+            tokio::time::sleep(DRAIN_MAX).await;
+        };
+        tokio::select! {
+            served = all => served.context("serving the page failed"),
+            () = too_long => Ok(()),
+        }
+    }
+}
+
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(page::index))
+        .route("/style.css", get(page::style))
+        .route("/page.js", get(page::script))
+        .route("/draw.js", get(page::drawing))
+        .route("/api/status", get(present::status))
+        .route("/api/metrics", get(present::metrics))
+        .route("/api/events", get(present::events))
+        .route("/api/trades", get(history::trades))
+        .route("/api/markets", get(history::markets))
+        .route("/api/gaps", get(history::gaps))
+        .route("/api/openapi.json", get(present::openapi))
+        .route("/ws/live", get(socket::live))
+        .route("/metrics", get(present::instruments))
+        .route("/live", get(present::live))
+        .route("/ready", get(present::ready))
+        .fallback(answer::nowhere)
+        .method_not_allowed_fallback(answer::wrong_method)
+        .layer(from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}

@@ -1,0 +1,51 @@
+//! How an answer and a refusal look.
+//!
+//! Knows: status codes and JSON. Never: why.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::view::{self, Refusal};
+
+/// A request that is not answered, and why.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) error: String,
+}
+
+/// An answer in JSON.
+pub(crate) fn json<T: Serialize>(status: StatusCode, answer: &T) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], view::json(answer)).into_response()
+}
+
+/// Any path that leads nowhere.
+pub(crate) async fn nowhere() -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "there is nothing here; /api/openapi.json lists what there is")
+}
+
+/// Any method but GET and HEAD.
+pub(crate) async fn wrong_method() -> Refused {
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")
+}
+
+// === impl Refused ===
+
+impl Refused {
+    /// A refusal in words.
+    pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into() }
+    }
+
+    /// A bad parameter.
+    pub(crate) fn bad(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        json(self.status, &Refusal { error: self.error })
+    }
+}

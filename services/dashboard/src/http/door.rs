@@ -1,0 +1,283 @@
+//! The listening socket: how many may come in, and how long they may stand in the door.
+//!
+//! Knows: connections and their silence. Never: a path, a header.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use chassis::vars::Secret;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+/// Connections at once; more wait in the system's queue until one ends.
+const CONNECTIONS_MAX: usize = 512;
+/// How long the first request of a connection may take to arrive.
+const FIRST_REQUEST_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may wait between two requests.
+const IDLE_MAX: Duration = Duration::from_mins(1);
+/// How long a client may take none of what is written to it.
+const WRITE_MAX: Duration = Duration::from_secs(10);
+/// How long a health check waits in all: shorter than the 3 s that container engines commonly give it.
+const HEALTHCHECK_MAX: Duration = Duration::from_secs(2);
+
+/// The listening socket.
+#[derive(Debug)]
+pub(crate) struct Door {
+    listener: TcpListener,
+    permits: Arc<Semaphore>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    stream: TcpStream,
+    visit: Visit,
+    served: u64,
+    read_until: Pin<Box<Sleep>>,
+    write_until: Option<Pin<Box<Sleep>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What the requests of a connection tell its socket. A clone is the same visit.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Visit(Arc<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    served: AtomicU64,
+    is_busy: AtomicBool,
+}
+
+/// Whether the dashboard at `address` answers 200 to `/ready`, asked with its token.
+pub(crate) async fn is_ready(address: SocketAddr, token: Option<&Secret>) -> bool {
+    let asking = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let key = token.map(|token| format!("Authorization: Bearer {}\r\n", token.expose()));
+        let key = key.unwrap_or_default();
+        let request = format!("GET /ready HTTP/1.1\r\nHost: {address}\r\n{key}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).await?;
+        Ok::<_, io::Error>(line.ends_with(b" 200"))
+    };
+    matches!(timeout(HEALTHCHECK_MAX, asking).await, Ok(Ok(true)))
+}
+
+// === impl Door ===
+
+impl Door {
+    /// Binds `address`.
+    pub(crate) async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self { listener, permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) })
+    }
+
+    /// Where it is, with the port that was picked.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl Listener for Door {
+    type Io = Guest;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Guest, SocketAddr) {
+        let permit = self.permits.clone().acquire_owned().await.expect("nobody closes the semaphore");
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        // Small messages are not to wait for company; where the system cannot do that, they do.
+        let _ = stream.set_nodelay(true);
+        (Guest::new(stream, permit), address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.address()
+    }
+}
+
+// === impl Visit ===
+
+impl Visit {
+    /// A request has arrived: silence is ours now.
+    pub(crate) fn begin(&self) {
+        self.0.is_busy.store(true, Ordering::Relaxed);
+    }
+
+    /// It is answered: the connection waits for the next one.
+    pub(crate) fn end(&self) {
+        self.0.served.fetch_add(1, Ordering::Relaxed);
+        self.0.is_busy.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Connected<IncomingStream<'_, Door>> for Visit {
+    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+        stream.io().visit.clone()
+    }
+}
+
+// === impl Guest ===
+
+impl Guest {
+    fn new(stream: TcpStream, permit: OwnedSemaphorePermit) -> Self {
+        let read_until = Box::pin(sleep(FIRST_REQUEST_MAX));
+        Self { stream, visit: Visit::default(), served: 0, read_until, write_until: None, _permit: permit }
+    }
+
+    /// Whether this connection has waited for a request for too long.
+    fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
+        if self.visit.0.is_busy.load(Ordering::Relaxed) {
+            return false;
+        }
+        let served = self.visit.0.served.load(Ordering::Relaxed);
+        if served != self.served {
+            self.served = served;
+            self.read_until.as_mut().reset(Instant::now() + IDLE_MAX);
+        }
+        self.read_until.as_mut().poll(context).is_ready()
+    }
+
+    /// Gives up on a client that takes nothing for too long.
+    fn written<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.write_until = None;
+            return written;
+        }
+        let until = self.write_until.get_or_insert_with(|| Box::pin(sleep(WRITE_MAX)));
+        match until.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Guest {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let guest = self.get_mut();
+        let read = Pin::new(&mut guest.stream).poll_read(context, buffer);
+        if read.is_pending() && guest.is_overdue(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Guest {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let guest = self.get_mut();
+        let written = Pin::new(&mut guest.stream).poll_write(context, bytes);
+        guest.written(context, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let guest = self.get_mut();
+        let written = Pin::new(&mut guest.stream).poll_write_vectored(context, slices);
+        guest.written(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection as the server sees it, and its client.
+    async fn guest() -> (Guest, TcpStream) {
+        let mut door = Door::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let client = TcpStream::connect(door.address().unwrap()).await.unwrap();
+        (Listener::accept(&mut door).await.0, client)
+    }
+
+    /// How reading ends once the client is silent, and after how long by the paused clock.
+    async fn silence(guest: &mut Guest) -> (io::ErrorKind, Duration) {
+        let start = Instant::now();
+        let mut byte = [0];
+        let error = guest.read_exact(&mut byte).await.unwrap_err();
+        (error.kind(), start.elapsed())
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_asks_is_sent_away_after_10_s() {
+        let (mut guest, _client) = guest().await;
+        tokio::time::pause();
+        let (kind, waited) = silence(&mut guest).await;
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+        assert_eq!(waited.as_secs(), FIRST_REQUEST_MAX.as_secs());
+    }
+
+    #[tokio::test]
+    async fn between_two_requests_a_connection_may_wait_for_a_minute() {
+        let (mut guest, _client) = guest().await;
+        guest.visit.begin();
+        guest.visit.end();
+        tokio::time::pause();
+        let (kind, waited) = silence(&mut guest).await;
+        assert_eq!((kind, waited.as_secs()), (io::ErrorKind::TimedOut, IDLE_MAX.as_secs()));
+    }
+
+    #[tokio::test]
+    async fn while_a_request_is_answered_silence_is_no_fault() {
+        let (mut guest, client) = guest().await;
+        guest.visit.begin();
+        tokio::time::pause();
+        let mut byte = [0];
+        let waited = timeout(Duration::from_hours(1), guest.read_exact(&mut byte)).await;
+        assert!(waited.is_err(), "nothing came, and nobody was sent away");
+        drop(client);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up_after_10_s() {
+        let (mut guest, _client) = guest().await;
+        guest.visit.begin();
+        tokio::time::pause();
+        let start = Instant::now();
+        let error = guest.write_all(&vec![0; 64 << 20]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() >= WRITE_MAX);
+    }
+
+    #[tokio::test]
+    async fn nobody_listening_is_not_ready() {
+        let door = Door::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = door.address().unwrap();
+        drop(door);
+        assert!(!is_ready(address, None).await);
+    }
+}

@@ -1,0 +1,326 @@
+//! The hub of the live stream: events are gathered, encoded once and handed to every client.
+//!
+//! Knows: order, batches, how many events there were. Never: a client, or a wait for one.
+
+mod watcher;
+mod wish;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use contract::gap::Gap;
+use contract::ids::{ConditionId, TokenId};
+use contract::tick::Kind;
+use serde::Serialize;
+use tokio::sync::broadcast;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::board::IsNews;
+use crate::state::event::Event;
+use crate::view;
+
+pub(crate) use watcher::Watcher;
+pub(crate) use wish::{KINDS, Wish};
+
+/// Shortest time between two batches: 20 a second look live to an eye.
+const BATCH_EVERY: Duration = Duration::from_millis(50);
+/// Frames kept for a slow client: 50 s of batches. Then it is told how much it missed.
+const FRAMES_MAX: usize = 1_024;
+/// Events of one batch: what four services on a fast machine make of a burst. More are missed, and told as missed.
+const BATCH_MAX: usize = 10_000;
+
+/// The hub; a clone is the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Hub {
+    frames: broadcast::Sender<Frame>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// One thing for every client; cloning shares it.
+#[derive(Clone, Debug)]
+pub(crate) enum Frame {
+    /// Events, in the order in which they came.
+    Events(Arc<Batch>),
+    /// A gap of a market.
+    Gap(ConditionId, Utf8Bytes),
+    /// `metrics` or `status`, for everybody.
+    Told(Utf8Bytes),
+}
+
+/// Events that were encoded together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// The number of its first event, counted over all events ever offered.
+    pub(crate) first: u64,
+    pub(crate) lines: Vec<Line>,
+    whole: OnceLock<Utf8Bytes>,
+}
+
+/// One event, encoded.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) kind: Kind,
+    pub(crate) token_id: TokenId,
+    pub(crate) condition_id: ConditionId,
+    json: String,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: Vec<Arc<Event>>,
+    first: u64,
+    next: u64,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// A hub without clients.
+    pub(crate) fn new() -> Self {
+        Self::bounded(FRAMES_MAX)
+    }
+
+    fn bounded(frames: usize) -> Self {
+        Self { frames: broadcast::channel(frames).0, waiting: Arc::default() }
+    }
+
+    /// Counts an event, and keeps it for the next batch if it is news and somebody listens.
+    pub(crate) fn offer(&self, event: Arc<Event>, is_news: IsNews) {
+        let mut waiting = self.waiting();
+        let number = waiting.next;
+        waiting.next += 1;
+        let is_wanted = is_news == IsNews::Yes && self.has_clients();
+        if is_wanted && waiting.events.len() < BATCH_MAX {
+            if waiting.events.is_empty() {
+                waiting.first = number;
+            }
+            waiting.events.push(event);
+        }
+    }
+
+    /// How many events were offered so far: the number of the next one.
+    pub(crate) fn offered(&self) -> u64 {
+        self.waiting().next
+    }
+
+    /// Whether anybody listens.
+    pub(crate) fn has_clients(&self) -> bool {
+        self.frames.receiver_count() > 0
+    }
+
+    /// Listens to everything from now on.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Frame> {
+        self.frames.subscribe()
+    }
+
+    /// Tells everybody something about the whole: `kind` is its type and the name of its one member.
+    pub(crate) fn tell<T: Serialize>(&self, kind: &'static str, answer: &T) {
+        let text = format!(r#"{{"type":"{kind}","{kind}":{}}}"#, view::json(answer));
+        self.send(Frame::Told(text.into()));
+    }
+
+    /// Tells of a gap.
+    pub(crate) fn tell_gap(&self, gap: &Gap, question: Option<&str>) {
+        let answer = view::history::Gap::of_bus(gap, question);
+        let text = format!(r#"{{"type":"gap","gap":{}}}"#, view::json(&answer));
+        self.send(Frame::Gap(gap.condition_id.clone(), text.into()));
+    }
+
+    /// Encodes and sends what is offered, at most 20 times a second, until `stop`.
+    ///
+    /// # Errors
+    /// Never.
+    pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut every = interval(BATCH_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = every.tick() => self.send_batch(),
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    fn send_batch(&self) {
+        let (first, events) = {
+            let mut waiting = self.waiting();
+            (waiting.first, std::mem::take(&mut waiting.events))
+        };
+        if !events.is_empty() {
+            let lines = events.iter().map(|event| Line::of(event)).collect();
+            self.send(Frame::Events(Arc::new(Batch { first, lines, whole: OnceLock::new() })));
+        }
+    }
+
+    fn send(&self, frame: Frame) {
+        // Without clients there is nobody to send to, which is no failure.
+        let _ = self.frames.send(frame);
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Batch ===
+
+impl Batch {
+    /// The number behind its last event.
+    pub(crate) fn end(&self) -> u64 {
+        self.first + self.lines.len() as u64
+    }
+
+    /// All of it as one text; made once for all clients that want everything.
+    pub(crate) fn whole(&self) -> Utf8Bytes {
+        self.whole.get_or_init(|| events_text(self.lines.iter())).clone()
+    }
+}
+
+impl Line {
+    fn of(event: &Event) -> Self {
+        Self {
+            kind: event.kind,
+            token_id: event.token_id.clone(),
+            condition_id: event.condition_id.clone(),
+            json: view::json(&view::event::Event::of(event)),
+        }
+    }
+}
+
+/// `{"type":"event","events":[…]}` of some events.
+fn events_text<'a>(lines: impl Iterator<Item = &'a Line>) -> Utf8Bytes {
+    let mut text = String::from(r#"{"type":"event","events":["#);
+    for (place, line) in lines.enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        text.push_str(&line.json);
+    }
+    text.push_str("]}");
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::verdict::Verdict;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::state::testing::{gap, judged_trade, price_change};
+
+    fn event(number: u32) -> Arc<Event> {
+        Arc::new(Event::of(if number.is_multiple_of(2) {
+            price_change(number)
+        } else {
+            judged_trade(number, Verdict::Clean)
+        }))
+    }
+
+    fn offer(hub: &Hub, numbers: std::ops::Range<u32>) {
+        numbers.for_each(|number| hub.offer(event(number), IsNews::Yes));
+        hub.send_batch();
+    }
+
+    /// Texts a client with this wish gets from the frames that wait for it, and whether it was ever behind.
+    fn texts(receiver: &mut broadcast::Receiver<Frame>, watcher: &mut Watcher) -> Vec<Value> {
+        let mut texts = Vec::new();
+        loop {
+            match receiver.try_recv() {
+                Ok(frame) => texts.extend(watcher.texts(&frame)),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(_) => return texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect(),
+            }
+        }
+    }
+
+    #[test]
+    fn events_come_in_order_in_one_batch() {
+        let hub = Hub::new();
+        let mut receiver = hub.listen();
+        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        offer(&hub, 0..3);
+        let texts = texts(&mut receiver, &mut watcher);
+        assert_eq!(texts.len(), 1);
+        assert_eq!(texts[0]["type"], "event");
+        let ids: Vec<_> = texts[0]["events"].as_array().unwrap().iter().map(|e| e["id"].clone()).collect();
+        assert_eq!(ids, [0, 1, 2].map(|number| Value::from(event(number).id.to_string())));
+    }
+
+    #[test]
+    fn a_client_that_was_too_slow_is_told_how_many_events_it_missed() {
+        let hub = Hub::bounded(2);
+        let mut receiver = hub.listen();
+        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        (0..5).for_each(|batch| offer(&hub, batch * 10..batch * 10 + 10));
+        let texts = texts(&mut receiver, &mut watcher);
+        assert_eq!(texts[0]["type"], "lagged");
+        assert_eq!(texts[0]["missed"], 30);
+        assert_eq!(texts.len(), 3);
+        assert_eq!([watcher.take_missed(), watcher.take_missed()], [30, 0]);
+    }
+
+    #[test]
+    fn history_and_what_no_batch_holds_is_missed_and_told_so() {
+        let hub = Hub::new();
+        let mut receiver = hub.listen();
+        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        (0..4).for_each(|number| hub.offer(event(number), IsNews::No));
+        offer(&hub, 4..5);
+        assert_eq!(texts(&mut receiver, &mut watcher)[0]["missed"], 4);
+        let batch_max = u32::try_from(BATCH_MAX).unwrap();
+        offer(&hub, 0..batch_max + 7);
+        offer(&hub, 0..1);
+        let texts = texts(&mut receiver, &mut watcher);
+        assert_eq!(texts[0]["events"].as_array().unwrap().len(), BATCH_MAX);
+        assert_eq!(texts[1]["missed"], 7);
+    }
+
+    #[test]
+    fn an_event_shown_at_first_does_not_come_again() {
+        let hub = Hub::new();
+        let mut receiver = hub.listen();
+        (0..3).for_each(|number| hub.offer(event(number), IsNews::Yes));
+        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        offer(&hub, 3..5);
+        let texts = texts(&mut receiver, &mut watcher);
+        assert_eq!((texts.len(), texts[0]["events"].as_array().unwrap().len()), (1, 2));
+    }
+
+    #[test]
+    fn a_wish_narrows_events_and_gaps_but_not_what_is_told_to_all() {
+        let hub = Hub::new();
+        let mut receiver = hub.listen();
+        let wish = Wish::default().of_kinds("trade").unwrap();
+        let mut watcher = Watcher::new(wish, hub.offered());
+        offer(&hub, 0..4);
+        offer(&hub, 0..1);
+        hub.tell_gap(&gap(1), Some("?"));
+        hub.tell("metrics", &7);
+        let texts = texts(&mut receiver, &mut watcher);
+        assert_eq!(texts.len(), 2, "{texts:?}");
+        assert_eq!(texts[0]["events"].as_array().unwrap().len(), 2);
+        assert_eq!(texts[1]["metrics"], 7);
+    }
+
+    #[test]
+    fn without_clients_nothing_is_kept_but_the_count() {
+        let hub = Hub::new();
+        offer(&hub, 0..3);
+        assert_eq!(hub.offered(), 3);
+        assert!(hub.waiting().events.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_hub_sends_what_it_is_offered_and_stops_when_asked() {
+        let (hub, stop) = (Hub::new(), CancellationToken::new());
+        let mut receiver = hub.listen();
+        let running = tokio::spawn(hub.clone().run(stop.clone()));
+        hub.offer(event(1), IsNews::Yes);
+        let frame = tokio::time::timeout(Duration::from_secs(30), receiver.recv()).await.unwrap().unwrap();
+        assert!(matches!(frame, Frame::Events(batch) if batch.end() == 1));
+        stop.cancel();
+        running.await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,99 @@
+//! What a client of the live stream wants to see.
+//!
+//! Knows: kinds, tokens, markets. Never: how it asked for them.
+
+use std::collections::HashSet;
+
+use contract::ids::{ConditionId, TokenId};
+use contract::tick::Kind;
+
+use super::Line;
+use crate::state::events::EventFilter;
+
+/// The words of `kinds`, as an answer to a wrong one.
+pub(crate) const KINDS: &str = "trade, price, book, quote, tick_size, gap";
+
+/// What passes; a set that is none does not narrow.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wish {
+    kinds: Option<HashSet<Kind>>,
+    without_gaps: bool,
+    pub(crate) token_id: Option<TokenId>,
+    pub(crate) condition_id: Option<ConditionId>,
+}
+
+// === impl Wish ===
+
+impl Wish {
+    /// Narrowed to kinds, by their words, joined by commas; none when a word is unknown.
+    pub(crate) fn of_kinds(mut self, words: &str) -> Option<Self> {
+        let mut kinds = HashSet::new();
+        self.without_gaps = true;
+        for word in words.split(',') {
+            match Kind::of_word(word) {
+                Some(kind) => drop(kinds.insert(kind)),
+                None if word == "gap" => self.without_gaps = false,
+                None => return None,
+            }
+        }
+        self.kinds = Some(kinds);
+        Some(self)
+    }
+
+    /// Whether an event passes.
+    pub(super) fn takes(&self, line: &Line) -> bool {
+        self.takes_kind(line.kind)
+            && self.token_id.as_ref().is_none_or(|id| *id == line.token_id)
+            && self.condition_id.as_ref().is_none_or(|id| *id == line.condition_id)
+    }
+
+    /// Whether a gap of this market passes. A token does not narrow gaps: they are of whole markets.
+    pub(super) fn takes_gap(&self, condition_id: &ConditionId) -> bool {
+        !self.without_gaps && self.condition_id.as_ref().is_none_or(|id| id == condition_id)
+    }
+
+    /// Whether every event passes.
+    pub(super) fn takes_everything(&self) -> bool {
+        self.kinds.is_none() && self.token_id.is_none() && self.condition_id.is_none()
+    }
+
+    /// Whether events of a kind pass.
+    pub(crate) fn takes_kind(&self, kind: Kind) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+    }
+
+    /// The filter for the events that are shown first. Of several kinds only one can be filtered by; the rest
+    /// is left to [`Wish::takes_kind`].
+    pub(crate) fn filter(&self) -> EventFilter {
+        let mut kinds = self.kinds.iter().flatten().copied();
+        let kind = match (kinds.next(), kinds.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        };
+        let (token_id, condition_id) = (self.token_id.clone(), self.condition_id.clone());
+        EventFilter { kind, token_id, condition_id, ..EventFilter::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_for_kinds_takes_these_and_no_others() {
+        let wish = Wish::default().of_kinds("trade,gap").unwrap();
+        assert!(wish.takes_kind(Kind::Trade) && !wish.takes_kind(Kind::Book));
+        let market = ConditionId::try_from("0x1").unwrap();
+        assert!(wish.takes_gap(&market));
+        assert!(!Wish::default().of_kinds("price").unwrap().takes_gap(&market));
+        assert_eq!(wish.filter().kind, Some(Kind::Trade));
+        assert_eq!(Wish::default().of_kinds("trade,price").unwrap().filter().kind, None);
+    }
+
+    #[test]
+    fn an_unknown_kind_is_none() {
+        for words in ["", "trades", "trade,", "trade,,gap", "TRADE"] {
+            assert!(Wish::default().of_kinds(words).is_none(), "{words:?}");
+        }
+    }
+}

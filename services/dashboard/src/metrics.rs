@@ -1,0 +1,80 @@
+//! Every instrument of the dashboard.
+//!
+//! Knows: names, units, help texts. Never: an id in a label.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+type Count = Counter<u64, AtomicU64>;
+
+/// The instruments; a clone is the same ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metrics {
+    /// Requests answered, by class of status: `1xx` to `5xx`.
+    pub(crate) requests: Family<[(&'static str, &'static str); 1], Count>,
+    /// Judged ticks seen on the bus, by kind.
+    pub(crate) events: Family<[(&'static str, &'static str); 1], Count>,
+    /// Messages that could not be read.
+    pub(crate) undecodable: Count,
+    /// Events that clients were too slow for.
+    pub(crate) lagged: Count,
+    /// Open live streams.
+    pub(crate) clients: Gauge,
+    /// 1 while the bus answers.
+    pub(crate) bus_connected: Gauge,
+    /// 1 while the database answers.
+    pub(crate) database_connected: Gauge,
+    /// 1 while the whole system is healthy.
+    pub(crate) healthy: Gauge,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Registers the instruments.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let all = Self::default();
+        registry.register("requests", "Requests answered, by class of status", all.requests.clone());
+        registry.register("events", "Judged ticks seen on the bus, by kind", all.events.clone());
+        registry.register("undecodable", "Messages that could not be read", all.undecodable.clone());
+        registry.register("lagged", "Events that live clients were too slow for", all.lagged.clone());
+        registry.register("clients", "Open live streams", all.clients.clone());
+        registry.register("bus_connected", "1 while the bus answers", all.bus_connected.clone());
+        let help = "1 while the database answers";
+        registry.register("database_connected", help, all.database_connected.clone());
+        registry.register("healthy", "1 while the whole system is healthy", all.healthy.clone());
+        all
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answered(&self, status: u16) {
+        const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+        let class = CLASSES[usize::from(status / 100).clamp(1, 5) - 1];
+        self.requests.get_or_create(&[("class", class)]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_counted_by_class() {
+        let mut registry = Registry::with_prefix("polyfeed_dashboard");
+        let metrics = Metrics::register(&mut registry);
+        [200, 404, 403, 999].into_iter().for_each(|status| metrics.answered(status));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            "polyfeed_dashboard_requests_total{class=\"2xx\"} 1",
+            "polyfeed_dashboard_requests_total{class=\"4xx\"} 2",
+            "polyfeed_dashboard_requests_total{class=\"5xx\"} 1",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The instances heard of, what they said last, and what they counted together.
+//!
+//! Knows: who spoke when, by this machine's clock. Never: an instance that was silent for a minute.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use contract::stats::{ErrorNote, FeedReport, Report, Service, SocketReport, Stats};
+use contract::time::Timestamp;
+use rust_decimal::Decimal;
+
+use super::counters::Counters;
+
+/// An instance is there while it was heard of within this time: five of its tellings.
+pub(crate) const PRESENT_FOR: Duration = Duration::from_secs(5);
+/// An instance that was silent for longer is forgotten; what it counted is kept.
+pub(crate) const KNOWN_FOR: Duration = Duration::from_mins(1);
+/// Instances known at once; one that says it is yet another is not heard.
+pub(crate) const INSTANCES_MAX: usize = 1_000;
+/// Instances that went, whose counters are told apart in case they come back; older ones are added up.
+const DEPARTED_MAX: usize = 256;
+/// Errors kept, newest first.
+pub(crate) const ERRORS_MAX: usize = 200;
+/// How long an error counts.
+const ERRORS_FOR: Duration = Duration::from_hours(1);
+/// Tellings over which the rate of an instance is taken.
+const MARKS_MAX: usize = 6;
+
+/// The instances.
+#[derive(Debug, Default)]
+pub(crate) struct Fleet {
+    instances: BTreeMap<(Service, String), Instance>,
+    departed: VecDeque<Departed>,
+    forgotten: HashMap<Service, Counters>,
+    last_heard: HashMap<Service, Timestamp>,
+    moved: HashMap<Service, (u64, Timestamp)>,
+    errors: Vec<Told>,
+}
+
+/// One instance and its last word.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    /// Its last word.
+    pub(crate) stats: Stats,
+    /// When it came, by our clock.
+    pub(crate) heard_at: Timestamp,
+    marks: VecDeque<(Timestamp, u64)>,
+}
+
+/// An error with the one who told it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) service: Service,
+    pub(crate) instance: String,
+    pub(crate) note: ErrorNote,
+}
+
+#[derive(Debug)]
+struct Departed {
+    service: Service,
+    instance: String,
+    started_at: Timestamp,
+    counters: Counters,
+}
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Hears an instance.
+    pub(crate) fn heard(&mut self, stats: Stats, now: Timestamp) {
+        let key = (stats.service, stats.instance.clone());
+        self.note_errors(&stats, now);
+        self.last_heard.insert(stats.service, now);
+        let service = stats.service;
+        self.departed.retain(|gone| !gone.is(&stats));
+        let mark = (stats.at, Counters::of(&stats.report).work());
+        match self.instances.get_mut(&key) {
+            Some(known) if known.stats.started_at == stats.started_at => {
+                if known.marks.back().is_none_or(|&(at, _)| at < mark.0) {
+                    known.marks.push_back(mark);
+                }
+                if known.marks.len() > MARKS_MAX {
+                    known.marks.pop_front();
+                }
+                (known.stats, known.heard_at) = (stats, now);
+            }
+            Some(_) => {
+                // It started again under its old name: what it had counted is kept.
+                if let Some(old) = self.instances.insert(key, Instance::new(stats, now, mark)) {
+                    self.depart(old);
+                }
+            }
+            None if self.instances.len() < INSTANCES_MAX => {
+                self.instances.insert(key, Instance::new(stats, now, mark));
+            }
+            None => {}
+        }
+        let work = self.counters(service).map_or(0, |counters| counters.work());
+        if self.moved.get(&service).is_none_or(|&(before, _)| before != work) {
+            self.moved.insert(service, (work, now));
+        }
+    }
+
+    /// Forgets instances that were silent for too long, and errors of more than an hour ago.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
+        let silent = |instance: &Instance| now.since(instance.heard_at) > KNOWN_FOR;
+        let gone: Vec<_> =
+            self.instances.iter().filter(|(_, it)| silent(it)).map(|(key, _)| key.clone()).collect();
+        for key in gone {
+            if let Some(instance) = self.instances.remove(&key) {
+                self.depart(instance);
+            }
+        }
+        self.errors.retain(|told| now.since(told.note.at) < ERRORS_FOR);
+    }
+
+    /// The instances of a service that are known, there or silent.
+    pub(crate) fn of(&self, service: Service) -> impl Iterator<Item = &Instance> {
+        self.instances.iter().filter(move |((of, _), _)| *of == service).map(|(_, instance)| instance)
+    }
+
+    /// All instances that are known.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.values()
+    }
+
+    /// When any instance of a service was last heard of.
+    pub(crate) fn last_heard(&self, service: Service) -> Option<Timestamp> {
+        self.last_heard.get(&service).copied()
+    }
+
+    /// When the work counters of a service last moved.
+    pub(crate) fn moved_at(&self, service: Service) -> Option<Timestamp> {
+        self.moved.get(&service).map(|&(_, at)| at)
+    }
+
+    /// What a service counted, in all instances heard of since this process started; none without any.
+    pub(crate) fn counters(&self, service: Service) -> Option<Counters> {
+        let present = self.of(service).map(|instance| Counters::of(&instance.stats.report));
+        let departed = self.departed.iter().filter(|gone| gone.service == service).map(|gone| gone.counters);
+        let forgotten = self.forgotten.get(&service).copied();
+        present.chain(departed).chain(forgotten).reduce(|sum, counters| sum.plus(&counters))
+    }
+
+    /// The feeds that are there, by their last word.
+    pub(crate) fn feeds(&self, now: Timestamp) -> impl Iterator<Item = &FeedReport> {
+        self.of(Service::Feed).filter(move |instance| instance.is_present(now)).filter_map(Instance::feed)
+    }
+
+    /// The sockets of the feeds that are there.
+    pub(crate) fn sockets(&self, now: Timestamp) -> impl Iterator<Item = &SocketReport> {
+        self.feeds(now).flat_map(|feed| &feed.sockets)
+    }
+
+    /// When the venue last sent data, as any feed said that is still known.
+    pub(crate) fn last_data_at(&self) -> Option<Timestamp> {
+        self.of(Service::Feed).filter_map(Instance::feed).filter_map(|feed| feed.last_data_at).max()
+    }
+
+    /// The errors of the last hour, newest first, at most 200.
+    pub(crate) fn errors(&self, now: Timestamp) -> Vec<&Told> {
+        self.errors.iter().filter(|told| now.since(told.note.at) < ERRORS_FOR).collect()
+    }
+
+    /// How many errors there were in the last hour: as the present instances counted them, and those still
+    /// remembered of the others.
+    pub(crate) fn errors_last_hour(&self, now: Timestamp) -> u64 {
+        let counted = self.all().map(|instance| instance.stats.errors_last_hour);
+        let is_known = |told: &&&Told| self.instances.contains_key(&(told.service, told.instance.clone()));
+        let errors = self.errors(now);
+        let others = errors.iter().filter(|told| !is_known(told)).count();
+        counted.fold(others as u64, u64::saturating_add)
+    }
+
+    fn note_errors(&mut self, stats: &Stats, now: Timestamp) {
+        for note in &stats.errors {
+            let told =
+                Told { service: stats.service, instance: stats.instance.clone(), note: note.clone() };
+            if now.since(note.at) < ERRORS_FOR && !self.errors.contains(&told) {
+                let place = self.errors.partition_point(|known| known.note.at > note.at);
+                self.errors.insert(place, told);
+                self.errors.truncate(ERRORS_MAX);
+            }
+        }
+    }
+
+    fn depart(&mut self, instance: Instance) {
+        let counters = Counters::of(&instance.stats.report);
+        let Stats { service, instance, started_at, .. } = instance.stats;
+        self.departed.push_back(Departed { service, instance, started_at, counters });
+        if self.departed.len() > DEPARTED_MAX
+            && let Some(oldest) = self.departed.pop_front()
+        {
+            let sum = self.forgotten.entry(oldest.service).or_default();
+            *sum = sum.plus(&oldest.counters);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sizes(&self) -> [usize; 3] {
+        [self.instances.len(), self.departed.len(), self.errors.len()]
+    }
+}
+
+// === impl Instance ===
+
+impl Instance {
+    fn new(stats: Stats, heard_at: Timestamp, mark: (Timestamp, u64)) -> Self {
+        Self { stats, heard_at, marks: VecDeque::from([mark]) }
+    }
+
+    /// Whether it was heard of just now.
+    pub(crate) fn is_present(&self, now: Timestamp) -> bool {
+        now.since(self.heard_at) <= PRESENT_FOR
+    }
+
+    /// Its work a second over its last few tellings, one decimal; none before the second of them.
+    pub(crate) fn rate(&self) -> Option<Decimal> {
+        let (&(from, before), &(to, after)) = (self.marks.front()?, self.marks.back()?);
+        let micros = u64::try_from(to.micros_since(from)).ok().filter(|micros| *micros > 0)?;
+        let work = Decimal::from(after.saturating_sub(before));
+        Some((work * Decimal::from(1_000_000) / Decimal::from(micros)).round_dp(1))
+    }
+
+    fn feed(&self) -> Option<&FeedReport> {
+        match &self.stats.report {
+            Report::Feed(feed) => Some(feed),
+            Report::Processor(_) | Report::Writer(_) | Report::Dashboard(_) => None,
+        }
+    }
+}
+
+// === impl Departed ===
+
+impl Departed {
+    fn is(&self, stats: &Stats) -> bool {
+        self.service == stats.service
+            && self.instance == stats.instance
+            && self.started_at == stats.started_at
+    }
+}

@@ -1,0 +1,75 @@
+//! The gaps now open.
+//!
+//! Knows: what was opened and not healed. Never: healed gaps; those are history.
+
+use std::collections::BTreeMap;
+
+use contract::gap::Gap;
+use contract::ids::TickId;
+use contract::time::Timestamp;
+
+/// Open gaps kept: a gap for each market of the largest feed. Beyond it the oldest go, and are counted.
+pub(crate) const GAPS_MAX: usize = 20_000;
+
+/// The gaps now open.
+#[derive(Debug, Default)]
+pub(crate) struct Gaps {
+    open: BTreeMap<TickId, Gap>,
+    left_out: u64,
+}
+
+impl Gaps {
+    /// Takes a gap: opened, or healed.
+    pub(crate) fn take(&mut self, gap: Gap) {
+        if gap.healed_at.is_some() {
+            self.open.remove(&gap.id);
+            return;
+        }
+        self.open.insert(gap.id, gap);
+        if self.open.len() > GAPS_MAX {
+            let oldest = self.open.values().min_by_key(|gap| gap.opened_at).map(|gap| gap.id);
+            if let Some(oldest) = oldest {
+                self.open.remove(&oldest);
+                self.left_out += 1;
+            }
+        }
+    }
+
+    /// How many are open.
+    pub(crate) fn count(&self) -> u64 {
+        self.open.len() as u64 + self.left_out
+    }
+
+    /// When the oldest of them was opened.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.open.values().map(|gap| gap.opened_at).min()
+    }
+
+    /// The newest of them, at most `limit`.
+    pub(crate) fn newest(&self, limit: usize) -> Vec<&Gap> {
+        let mut gaps: Vec<&Gap> = self.open.values().collect();
+        gaps.sort_by_key(|gap| (std::cmp::Reverse(gap.opened_at), gap.id));
+        gaps.truncate(limit);
+        gaps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::testing::gap;
+
+    #[test]
+    fn a_gap_is_open_until_it_is_healed() {
+        let mut gaps = Gaps::default();
+        let first = gap(1);
+        gaps.take(first.clone());
+        gaps.take(gap(2));
+        gaps.take(gap(2));
+        assert_eq!(gaps.count(), 2);
+        assert_eq!(gaps.newest(1), [&gap(2)]);
+        assert_eq!(gaps.oldest(), Some(first.opened_at));
+        gaps.take(Gap { healed_at: Some(Timestamp::from_micros(9)), ..first });
+        assert_eq!(gaps.count(), 1);
+    }
+}

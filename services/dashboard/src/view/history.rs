@@ -1,0 +1,265 @@
+//! Answers of `/api/trades`, `/api/markets` and `/api/gaps`: rows of the database, page by page.
+//!
+//! Knows: members and the text of a place in a list. Never: a statement.
+
+use contract::gap;
+use contract::ids::{ConditionId, TickId, TokenId};
+use contract::time::Timestamp;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::Value;
+use store::Cursor;
+use store::row;
+
+use super::Number;
+
+/// A page of a list, and where the next one begins.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page<T> {
+    #[serde(flatten)]
+    rows: Rows<T>,
+    limit: usize,
+    /// Give it as `before` (`after` for markets) to read on; null at the end of the list.
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Rows<T> {
+    Trades(Vec<T>),
+    Markets(Vec<T>),
+    Gaps(Vec<T>),
+}
+
+/// A row of `api.trades`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Trade {
+    id: TickId,
+    condition_id: ConditionId,
+    token_id: TokenId,
+    question: Option<String>,
+    outcome: Option<String>,
+    side: String,
+    price: Decimal,
+    size: Option<Decimal>,
+    size_source: Option<String>,
+    origin: String,
+    executed_at: Timestamp,
+    received_at: Timestamp,
+    judged_at: Timestamp,
+    stored_at: Timestamp,
+    age_s: Number,
+    verdict: String,
+    reasons: Vec<String>,
+    best_bid: Option<Decimal>,
+    best_ask: Option<Decimal>,
+    deviation: Option<Decimal>,
+    confirmed: Option<bool>,
+    transaction_hash: Option<String>,
+}
+
+/// A row of `api.markets`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Market {
+    condition_id: ConditionId,
+    slug: String,
+    question: String,
+    end_at: Option<Timestamp>,
+    active: bool,
+    closed: bool,
+    neg_risk: bool,
+    tick_size: Option<Decimal>,
+    volume_24h: Option<Decimal>,
+    tokens: Value,
+    updated_at: Timestamp,
+}
+
+/// A gap: a row of `api.gaps`, or as the bus tells it (then with its question, where it is known).
+#[derive(Debug, Serialize)]
+pub(crate) struct Gap {
+    id: TickId,
+    condition_id: ConditionId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<String>,
+    shard: String,
+    cause: String,
+    opened_at: Timestamp,
+    healed_at: Option<Timestamp>,
+    trades_recovered: u64,
+}
+
+/// A place in a list as text: `<microseconds since 1970>-<id>`.
+pub(crate) fn place(cursor: Cursor) -> String {
+    format!("{}-{}", cursor.at.micros(), cursor.id)
+}
+
+// === impl Page ===
+
+impl Page<Trade> {
+    /// A page of trades.
+    pub(crate) fn trades(rows: Vec<row::ShownTrade>, limit: usize) -> Self {
+        let next = rows.last().filter(|_| rows.len() == limit).map(|last| place(last.cursor()));
+        Self { rows: Rows::Trades(rows.into_iter().map(Trade::of).collect()), limit, next }
+    }
+}
+
+impl Page<Market> {
+    /// A page of markets.
+    pub(crate) fn markets(rows: Vec<row::Market>, limit: usize) -> Self {
+        let next = rows.last().filter(|_| rows.len() == limit).map(|last| last.condition_id.to_string());
+        Self { rows: Rows::Markets(rows.into_iter().map(Market::of).collect()), limit, next }
+    }
+}
+
+impl Page<Gap> {
+    /// A page of gaps.
+    pub(crate) fn gaps(rows: Vec<row::Gap>, limit: usize) -> Self {
+        let next = rows.last().filter(|_| rows.len() == limit).map(|last| place(last.cursor()));
+        Self { rows: Rows::Gaps(rows.into_iter().map(Gap::of_row).collect()), limit, next }
+    }
+}
+
+// === impl the rows ===
+
+impl Trade {
+    fn of(row: row::ShownTrade) -> Self {
+        Self {
+            id: row.id,
+            condition_id: row.condition_id,
+            token_id: row.token_id,
+            question: row.question,
+            outcome: row.outcome,
+            side: row.side,
+            price: row.price,
+            size: row.size,
+            size_source: row.size_source,
+            origin: row.origin,
+            executed_at: row.executed_at,
+            received_at: row.received_at,
+            judged_at: row.judged_at,
+            stored_at: row.stored_at,
+            age_s: Number(row.age_s),
+            verdict: row.verdict,
+            reasons: row.reasons,
+            best_bid: row.best_bid,
+            best_ask: row.best_ask,
+            deviation: row.deviation,
+            confirmed: row.confirmed,
+            transaction_hash: row.transaction_hash,
+        }
+    }
+}
+
+impl Market {
+    fn of(row: row::Market) -> Self {
+        Self {
+            condition_id: row.condition_id,
+            slug: row.slug,
+            question: row.question,
+            end_at: row.end_at.map(Into::into),
+            active: row.active,
+            closed: row.closed,
+            neg_risk: row.neg_risk,
+            tick_size: row.tick_size,
+            volume_24h: row.volume_24h,
+            tokens: row.tokens,
+            updated_at: row.updated_at.into(),
+        }
+    }
+}
+
+impl Gap {
+    fn of_row(row: row::Gap) -> Self {
+        Self {
+            id: TickId::of_bytes(row.id.into_bytes()),
+            condition_id: row.condition_id,
+            question: None,
+            shard: row.shard,
+            cause: row.cause,
+            opened_at: row.opened_at.into(),
+            healed_at: row.healed_at.map(Into::into),
+            trades_recovered: u64::try_from(row.trades_recovered).unwrap_or(0),
+        }
+    }
+
+    /// The gap as the bus tells it.
+    pub(crate) fn of_bus(gap: &gap::Gap, question: Option<&str>) -> Self {
+        Self {
+            id: gap.id,
+            condition_id: gap.condition_id.clone(),
+            question: question.map(str::to_owned),
+            shard: gap.shard.clone(),
+            cause: gap.cause.word().to_owned(),
+            opened_at: gap.opened_at,
+            healed_at: gap.healed_at,
+            trades_recovered: gap.trades_recovered,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::testing::{at, condition, token};
+    use crate::view::json;
+
+    fn shown_trade() -> row::ShownTrade {
+        row::ShownTrade {
+            id: TickId::of_content(&["x"]),
+            condition_id: condition(1),
+            token_id: token(2),
+            question: None,
+            outcome: None,
+            side: "BUY".to_owned(),
+            price: Decimal::new(55, 2),
+            size: None,
+            size_source: None,
+            origin: "socket".to_owned(),
+            executed_at: at(0),
+            received_at: at(1),
+            judged_at: at(1),
+            stored_at: at(2),
+            age_s: Decimal::new(1_000_000, 6),
+            verdict: "clean".to_owned(),
+            reasons: vec!["G3".to_owned()],
+            best_bid: None,
+            best_ask: None,
+            deviation: None,
+            confirmed: None,
+            transaction_hash: None,
+        }
+    }
+
+    #[test]
+    fn a_full_page_names_the_next_one_and_the_last_page_does_not() {
+        let full = json(&Page::trades(vec![shown_trade()], 1));
+        let id = TickId::of_content(&["x"]);
+        assert!(full.ends_with(&format!(r#""limit":1,"next":"1800000000000000-{id}"}}"#)), "{full}");
+        assert!(full.starts_with(r#"{"trades":[{"#), "{full}");
+        assert!(full.contains(r#""price":"0.55","size":null"#), "{full}");
+        assert!(full.contains(r#""age_s":1.000000"#), "{full}");
+        let last = json(&Page::trades(vec![shown_trade()], 2));
+        assert!(last.ends_with(r#""limit":2,"next":null}"#), "{last}");
+    }
+
+    #[test]
+    fn markets_and_gaps_have_pages_of_their_own() {
+        let market = row::Market {
+            condition_id: condition(7),
+            slug: "s".to_owned(),
+            question: "<script>".to_owned(),
+            end_at: None,
+            active: true,
+            closed: false,
+            neg_risk: false,
+            tick_size: None,
+            order_size_min: None,
+            volume_24h: Some(Decimal::ONE),
+            tokens: serde_json::json!([]),
+            updated_at: at(0).date_time().unwrap(),
+        };
+        let text = json(&Page::markets(vec![market], 1));
+        assert!(text.contains(r#""volume_24h":"1""#) && text.ends_with(r#""next":"0x7"}"#), "{text}");
+        assert_eq!(json(&Page::gaps(Vec::new(), 5)), r#"{"gaps":[],"limit":5,"next":null}"#);
+    }
+}

@@ -32,11 +32,6 @@ else
   runner=cargo
   loud "cargo-nextest could not be had: the tests run under plain cargo test"
 fi
-if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then
-  { may_install && echo "installing chromium …" >&2 && install chromium; } ||
-    loud "chromium is missing: the tests in a browser skip themselves"
-fi
-
 # Coverage needs LLVM's tools of the very version that rustc was built with.
 llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 coverage=no

@@ -56,13 +56,13 @@ impl Board {
     }
 
     /// Folds a gap and tells it to the live stream, but for history.
-    pub(crate) fn gap(&self, gap: Gap, is_news: IsNews) {
+    pub(crate) fn gap(&self, gap: &Gap, is_news: IsNews) {
         let question = self.with(|fold| {
             fold.gap(gap.clone());
             fold.question(&gap.condition_id)
         });
         if is_news == IsNews::Yes {
-            self.hub.tell_gap(&gap, question.as_deref());
+            self.hub.tell_gap(gap, question.as_deref());
         }
     }
 

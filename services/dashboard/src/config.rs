@@ -119,12 +119,13 @@ mod tests {
 
     #[test]
     fn a_token_of_eight_visible_characters_is_long_enough() {
-        let token = |token| read(&[DATABASE, ("DASHBOARD_TOKEN", token)], &[]).map(|config| config.token);
+        let token = |token: &str| read(&[DATABASE, ("DASHBOARD_TOKEN", token)], &[]).map(|config| config.token);
         assert!(token("12345678").is_ok_and(|token| token.is_some()));
         assert!(token("1234567").is_err());
         assert!(token("1234 678").is_err());
-        assert!(token(&"x".repeat(200)).is_ok());
-        assert!(token(&"x".repeat(201)).is_err());
+        let (longest, too_long) = ("x".repeat(200), "x".repeat(201));
+        assert!(token(&longest).is_ok());
+        assert!(token(&too_long).is_err());
     }
 
     #[test]

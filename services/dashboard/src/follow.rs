@@ -179,7 +179,7 @@ impl Follower {
     }
 
     fn gap(&self, seen: &Seen, is_news: IsNews) -> Result<(), Undecodable> {
-        self.board.gap(decode(&seen.payload)?, is_news);
+        self.board.gap(&decode(&seen.payload)?, is_news);
         Ok(())
     }
 

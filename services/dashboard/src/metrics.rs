@@ -66,7 +66,9 @@ mod tests {
     fn answers_are_counted_by_class() {
         let mut registry = Registry::with_prefix("polyfeed_dashboard");
         let metrics = Metrics::register(&mut registry);
-        [200, 404, 403, 999].into_iter().for_each(|status| metrics.answered(status));
+        for status in [200, 404, 403, 999] {
+            metrics.answered(status);
+        }
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [

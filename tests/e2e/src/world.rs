@@ -116,9 +116,7 @@ impl World {
         for name in world.names() {
             world.bring_up(&name);
         }
-        if world.launches.contains_key("dashboard") {
-            world.all_healthy().await;
-        }
+        world.all_healthy().await;
         world
     }
 
@@ -256,7 +254,7 @@ impl World {
     }
 
     fn launches(&self, settings: &Settings) -> BTreeMap<String, Launch> {
-        let mut names = vec![("feed".to_owned(), "feed")];
+        let mut names = vec![("feed".to_owned(), "feed"), ("dashboard".to_owned(), "dashboard")];
         names.extend((1..=settings.processors).map(|n| (format!("processor-{n}"), "processor")));
         names.extend((1..=settings.writers).map(|n| (format!("writer-{n}"), "writer")));
         let urls = self.sim.urls();

@@ -16,7 +16,7 @@ use serde_json::Value;
 use stack::places::Places;
 use tokio::process::{Child, Command};
 
-const LIVE_WITHIN: Duration = Duration::from_secs(60);
+const LIVE_WITHIN: Duration = Duration::from_mins(1);
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A folder like `.local` that shares the fetched servers and nothing else.

@@ -84,10 +84,10 @@ async fn four_processors_share_the_stream() {
     world.play().await;
     eventually("each processor has worked", Duration::from_secs(20), async || {
         let (_, status) = world.get("/api/status").await.map_err(|error| error.to_string())?;
-        let instances =
-            status["details"]["services"]["processor"]["instances"].as_array().cloned().unwrap_or_default();
-        let worked =
-            instances.iter().filter(|one| one["received"].as_u64().is_some_and(|count| count > 0)).count();
+        let services = status["details"]["services"].as_array().cloned().unwrap_or_default();
+        let processors = services.iter().filter(|service| service["service"] == "processor");
+        let instances = processors.filter_map(|service| service["instances"].as_array()).flatten();
+        let worked = instances.filter(|one| one["report"]["received"].as_u64() > Some(0)).count();
         if worked == 4 { Ok(()) } else { Err(format!("{worked} of 4: {:#}", status["details"])) }
     })
     .await;

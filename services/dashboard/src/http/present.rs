@@ -12,7 +12,7 @@ use super::App;
 use super::answer::{self, Refused};
 use super::ask::Asked;
 use crate::state::events::EventFilter;
-use crate::view::event::Events;
+use crate::view::event::Newest;
 use crate::view::metrics::Metrics;
 use crate::view::status::Status;
 
@@ -47,7 +47,7 @@ pub(crate) async fn events(State(app): State<App>, uri: Uri) -> Result<Response,
         before: asked.event_id()?,
     };
     let page = app.board.with(|fold| fold.page(&filter, limit, offset));
-    Ok(answer::json(StatusCode::OK, &Events::of(&page, limit, offset)))
+    Ok(answer::json(StatusCode::OK, &Newest::of(&page, limit, offset)))
 }
 
 /// `/api/openapi.json`.

@@ -131,7 +131,7 @@ async fn stream(app: &App, socket: &mut WebSocket, wish: Wish) -> Option<Farewel
                 Err(RecvError::Lagged(_)) => Vec::new(),
                 Err(RecvError::Closed) => return Some(GOING_AWAY),
             },
-            message = socket.recv() => match manners.judge(message) {
+            message = socket.recv() => match manners.judge(message.as_ref()) {
                 Ok(()) => Vec::new(),
                 Err(farewell) => return farewell,
             },
@@ -187,7 +187,7 @@ struct Manners {
 
 impl Manners {
     /// Judges what a client said: it may say little, and nothing of what it says matters.
-    fn judge(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Option<Farewell>> {
+    fn judge(&mut self, message: Option<&Result<Message, axum::Error>>) -> Result<(), Option<Farewell>> {
         match message {
             Some(Ok(Message::Close(_))) | None => return Err(None),
             Some(Ok(_)) => {}

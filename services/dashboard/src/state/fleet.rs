@@ -74,6 +74,7 @@ impl Fleet {
         let service = stats.service;
         self.departed.retain(|gone| !gone.is(&stats));
         let mark = (stats.at, Counters::of(&stats.report).work());
+        let has_room = self.instances.len() < INSTANCES_MAX;
         match self.instances.get_mut(&key) {
             Some(known) if known.stats.started_at == stats.started_at => {
                 if known.marks.back().is_none_or(|&(at, _)| at < mark.0) {
@@ -90,7 +91,7 @@ impl Fleet {
                     self.depart(old);
                 }
             }
-            None if self.instances.len() < INSTANCES_MAX => {
+            None if has_room => {
                 self.instances.insert(key, Instance::new(stats, now, mark));
             }
             None => {}

@@ -15,6 +15,7 @@ use contract::time::Timestamp;
 use contract::verdict::{JudgedTrade, Reason, SizeSource, Verdict};
 use rust_decimal::Decimal;
 
+use super::Fold;
 use super::event::Judged;
 
 /// A moment `seconds` after some morning.
@@ -161,4 +162,11 @@ pub(crate) fn everybody(second: i64) -> [Stats; 4] {
         stats("writer-1", second, Report::Writer(WriterReport::default())),
         stats("dashboard-1", second, Report::Dashboard(DashboardReport::default())),
     ]
+}
+
+/// Hears one word of each service at second `second`.
+pub(crate) fn hear_everybody(fold: &mut Fold, second: i64) {
+    for word in everybody(second) {
+        fold.stats(word, at(second));
+    }
 }

@@ -13,7 +13,7 @@ use super::events::EVENTS_MAX;
 use super::fleet::{ERRORS_MAX, INSTANCES_MAX};
 use super::health::{Problem, Trust};
 use super::testing::{
-    at, everybody, feed, gap, judged_trade, market, price_change, stats, trade,
+    at, everybody, feed, gap, hear_everybody, judged_trade, market, price_change, stats, trade,
 };
 use super::*;
 
@@ -22,7 +22,7 @@ fn well() -> Fold {
     let mut fold = Fold::new(at(0));
     fold.bus.told(Ok(()), at(0));
     fold.database.told(Ok(()), at(0));
-    everybody(0).into_iter().for_each(|word| fold.stats(word, at(0)));
+    hear_everybody(&mut fold, 0);
     fold.settle(at(0));
     fold
 }
@@ -82,7 +82,9 @@ fn all_is_well_when_everybody_is_heard_of_and_data_comes() {
 fn a_service_not_heard_of_for_more_than_5_s_is_unknown_with_its_age() {
     let mut fold = well();
     let [feed, processor, _, dashboard] = everybody(6);
-    [feed, processor, dashboard].into_iter().for_each(|word| fold.stats(word, at(6)));
+    for word in [feed, processor, dashboard] {
+        fold.stats(word, at(6));
+    }
     let health = fold.health(at(6));
     assert_eq!(health.problems, [problem("writer", "unknown: last heard of 6 s ago")]);
     assert_eq!(health.trust, Trust::Degraded);
@@ -137,7 +139,7 @@ fn a_consumer_is_stuck_while_messages_wait_and_its_takers_stand_still() {
     let mut fold = well();
     let waiting = Backlog { pending: 9, unacknowledged: 0 };
     for second in 0..=16 {
-        everybody(second).into_iter().for_each(|word| fold.stats(word, at(second)));
+        hear_everybody(&mut fold, second);
         fold.backlog(Queue::Raw, waiting, at(second));
     }
     let expected = problem("processor", "stuck: 9 `raw` messages wait, none taken for 16 s");
@@ -197,7 +199,7 @@ fn a_rate_is_taken_over_the_last_tellings_of_an_instance() {
         fold.stats(stats("feed-1", second, Report::Feed(report)), at(second));
     }
     let rate = |fold: &Fold| fold.fleet.of(Service::Feed).next().unwrap().rate().unwrap().to_string();
-    assert_eq!(rate(&fold), "100.0");
+    assert_eq!(rate(&fold), "100");
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(crate) struct Event<'a> {
 
 /// Answer of `/api/events`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Events<'a> {
+pub(crate) struct Newest<'a> {
     events: Vec<Event<'a>>,
     total: usize,
     limit: usize,
@@ -101,9 +101,9 @@ impl<'a> Event<'a> {
     }
 }
 
-// === impl Events ===
+// === impl Newest ===
 
-impl<'a> Events<'a> {
+impl<'a> Newest<'a> {
     /// A page of events.
     pub(crate) fn of(page: &'a EventPage, limit: usize, offset: usize) -> Self {
         Self { events: Event::all(&page.events), total: page.total, limit, offset }

@@ -14,7 +14,7 @@ use crate::state::latency::Spread;
 use crate::state::link::Queue;
 use crate::state::rates::Slot;
 
-/// IngestionMetrics of the contract, and beyond it what the page needs.
+/// `IngestionMetrics` of the contract, and beyond it what the page needs.
 #[derive(Debug, Serialize)]
 pub(crate) struct Metrics {
     at: Timestamp,
@@ -310,7 +310,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::state::testing::{at, everybody, feed, judged_trade, price_change, stats};
+    use crate::state::testing::{at, feed, hear_everybody, judged_trade, price_change, stats};
 
     fn shown(fold: &Fold, second: i64) -> Value {
         serde_json::from_str(&crate::view::json(&Metrics::of(fold, at(second)))).unwrap()
@@ -335,7 +335,7 @@ mod tests {
     fn the_numbers_are_those_of_bus_and_database() {
         let mut fold = Fold::new(at(0));
         fold.bus.told(Ok(()), at(0));
-        everybody(0).into_iter().for_each(|word| fold.stats(word, at(0)));
+        hear_everybody(&mut fold, 0);
         let mut report = feed(1);
         report.ticks = [("price".to_owned(), 90), ("trade".to_owned(), 10)].into();
         report.reconnections = 3;
@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn what_a_silent_feed_said_is_not_told_as_the_present() {
         let mut fold = Fold::new(at(0));
-        everybody(0).into_iter().for_each(|word| fold.stats(word, at(0)));
+        hear_everybody(&mut fold, 0);
         let shown = shown(&fold, 6);
         for name in ["websocket_connected", "subscribed_markets", "uptime_seconds", "coverage", "sockets"] {
             assert!(shown[name].is_null(), "{name}");

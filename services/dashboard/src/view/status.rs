@@ -1,6 +1,6 @@
 //! Answer of `/api/status`: whether all is well, and who is not.
 //!
-//! Knows: HealthStatus of the contract and its details. Never: the rule behind it.
+//! Knows: `HealthStatus` of the contract and its details. Never: the rule behind it.
 
 use contract::stats::{Report, Service, SocketReport, SocketState, Stats};
 use contract::time::Timestamp;
@@ -17,7 +17,7 @@ use crate::state::link::Link;
 /// Open gaps that are told one by one.
 const GAPS_TOLD: usize = 50;
 
-/// HealthStatus of the contract.
+/// `HealthStatus` of the contract.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
     /// Whether the rule of the contract holds: 200, else 503.
@@ -250,7 +250,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::state::testing::{at, everybody, feed, gap, market, stats};
+    use crate::state::testing::{at, feed, gap, hear_everybody, market, stats};
 
     fn shown(fold: &Fold, second: i64) -> Value {
         serde_json::from_str(&crate::view::json(&Status::of(fold, "standard", at(second)))).unwrap()
@@ -275,7 +275,7 @@ mod tests {
         let mut fold = Fold::new(at(0));
         fold.bus.told(Ok(()), at(0));
         fold.database.told(Ok(()), at(0));
-        everybody(0).into_iter().for_each(|word| fold.stats(word, at(0)));
+        hear_everybody(&mut fold, 0);
         let shown = shown(&fold, 2);
         assert_eq!(shown["healthy"], json!(true), "{shown}");
         assert_eq!((&shown["websocket_state"], &shown["uptime_seconds"]), (&json!("connected"), &json!(2)));

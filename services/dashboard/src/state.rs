@@ -1,0 +1,164 @@
+//! The fold: judged ticks, stats, gaps and markets go in, what the page shows comes out.
+//!
+//! Knows: everything shown, each part within its bound. Never: a clock, a task, a socket; `now` is told to it.
+
+pub(crate) mod counters;
+pub(crate) mod event;
+pub(crate) mod events;
+pub(crate) mod fleet;
+pub(crate) mod gaps;
+pub(crate) mod health;
+pub(crate) mod latency;
+pub(crate) mod link;
+pub(crate) mod markets;
+pub(crate) mod rates;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::gap::Gap;
+use contract::ids::ConditionId;
+use contract::market::Market;
+use contract::stats::{Backlog, Stats};
+use contract::tick::{Kind, Origin};
+use contract::time::Timestamp;
+
+use event::{Event, Judged};
+use events::{EventFilter, EventPage, Events};
+use fleet::Fleet;
+use gaps::Gaps;
+use health::{Health, Settled};
+use latency::Samples;
+use link::{Consumer, Link, Queue};
+use markets::Markets;
+use rates::Rates;
+
+/// What the bus and the database have told so far.
+#[derive(Debug)]
+pub(crate) struct Fold {
+    events: Events,
+    markets: Markets,
+    /// Per-second counts of the last five minutes.
+    pub(crate) rates: Rates,
+    /// From the match to the feed, in microseconds; socket trades.
+    pub(crate) executed_to_received: Samples,
+    /// From the feed to the verdict, in microseconds; all trades.
+    pub(crate) received_to_judged: Samples,
+    /// The instances heard of.
+    pub(crate) fleet: Fleet,
+    /// The gaps now open.
+    pub(crate) gaps: Gaps,
+    /// The bus.
+    pub(crate) bus: Link,
+    /// The database.
+    pub(crate) database: Link,
+    /// Rows ever stored, by table; none while the database does not answer.
+    pub(crate) totals: Option<BTreeMap<String, u64>>,
+    /// How far behind the shared consumers are.
+    pub(crate) consumers: BTreeMap<Queue, Consumer>,
+    /// Messages that could not be read.
+    pub(crate) undecodable: u64,
+    settled: Settled,
+}
+
+// === impl Fold ===
+
+impl Fold {
+    /// Nothing is known yet.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self {
+            events: Events::default(),
+            markets: Markets::default(),
+            rates: Rates::default(),
+            executed_to_received: Samples::default(),
+            received_to_judged: Samples::default(),
+            fleet: Fleet::default(),
+            gaps: Gaps::default(),
+            bus: Link::new(now),
+            database: Link::new(now),
+            totals: None,
+            consumers: BTreeMap::new(),
+            undecodable: 0,
+            settled: Settled::new(now),
+        }
+    }
+
+    /// Takes a judged tick; gives the event it became, or none when it is known already.
+    pub(crate) fn tick(&mut self, judged: Judged, now: Timestamp) -> Option<Arc<Event>> {
+        let mut event = Event::of(judged);
+        event.name = self.markets.name(&event.token_id);
+        let event = self.events.keep(event)?;
+        let is_socket_trade = event.kind == Kind::Trade && event.origin == Some(Origin::Socket);
+        let age_us = is_socket_trade.then(|| event.received_at.micros_since(event.at));
+        self.rates.count(event.kind, event.received_at, age_us, now);
+        if let Some(age_us) = age_us {
+            self.executed_to_received.keep(age_us);
+        }
+        if let Some(judged_at) = event.judged_at {
+            self.received_to_judged.keep(judged_at.micros_since(event.received_at));
+        }
+        Some(event)
+    }
+
+    /// Takes what an instance says of itself.
+    pub(crate) fn stats(&mut self, stats: Stats, now: Timestamp) {
+        self.fleet.heard(stats, now);
+    }
+
+    /// Takes what is known of a market.
+    pub(crate) fn market(&mut self, market: &Market) {
+        self.markets.learn(market);
+    }
+
+    /// Takes a gap, opened or healed.
+    pub(crate) fn gap(&mut self, gap: Gap) {
+        self.gaps.take(gap);
+    }
+
+    /// Takes how far behind a shared consumer is.
+    pub(crate) fn backlog(&mut self, queue: Queue, backlog: Backlog, now: Timestamp) {
+        let behind = self.consumers.entry(queue).or_insert_with(|| Consumer::new(now));
+        behind.told(backlog, now);
+    }
+
+    /// Forgets what is too old to be shown, and notes since when things are as they are.
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        self.fleet.expire(now);
+        let health = health::assess(self, now);
+        self.settled.note(health.trust, now);
+    }
+
+    /// How things stand.
+    pub(crate) fn health(&self, now: Timestamp) -> Health {
+        let mut health = health::assess(self, now);
+        health.since = self.settled.since(health.trust, now);
+        health
+    }
+
+    /// A page of the newest events, newest first, each with its names as far as they are known by now.
+    pub(crate) fn page(&self, filter: &EventFilter, limit: usize, offset: usize) -> EventPage {
+        let mut page = self.events.page(filter, limit, offset);
+        for event in &mut page.events {
+            if event.name.is_none()
+                && let Some(name) = self.markets.name(&event.token_id)
+            {
+                *event = Arc::new(Event { name: Some(name), ..Event::clone(event) });
+            }
+        }
+        page
+    }
+
+    /// The question of a market, where it is known.
+    pub(crate) fn question(&self, condition_id: &ConditionId) -> Option<Arc<str>> {
+        self.markets.question(condition_id)
+    }
+
+    /// Whether what is followed on the bus is the present: the bus answers.
+    pub(crate) fn is_live(&self) -> bool {
+        self.bus.is_up == Some(true)
+    }
+}

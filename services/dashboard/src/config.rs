@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn a_token_of_eight_visible_characters_is_long_enough() {
-        let token = |token: &str| read(&[DATABASE, ("DASHBOARD_TOKEN", token)], &[]).map(|config| config.token);
+        let token =
+            |token: &str| read(&[DATABASE, ("DASHBOARD_TOKEN", token)], &[]).map(|config| config.token);
         assert!(token("12345678").is_ok_and(|token| token.is_some()));
         assert!(token("1234567").is_err());
         assert!(token("1234 678").is_err());

@@ -26,6 +26,7 @@ use contract::market::Market;
 use contract::stats::{Backlog, Stats};
 use contract::tick::{Kind, Origin};
 use contract::time::Timestamp;
+use contract::verdict::Reason;
 
 use event::{Event, Judged};
 use events::{EventFilter, EventPage, Events};
@@ -44,7 +45,7 @@ pub(crate) struct Fold {
     markets: Markets,
     /// Per-second counts of the last five minutes.
     pub(crate) rates: Rates,
-    /// From the match to the feed, in microseconds; socket trades.
+    /// From the match to the feed, in microseconds; socket trades whose time is not at fault (`G1`, `SKEW`).
     pub(crate) executed_to_received: Samples,
     /// From the feed to the verdict, in microseconds; all trades.
     pub(crate) received_to_judged: Samples,
@@ -92,8 +93,11 @@ impl Fold {
         let mut event = Event::of(judged);
         event.name = self.markets.name(&event.token_id);
         let event = self.events.keep(event)?;
-        let is_socket_trade = event.kind == Kind::Trade && event.origin == Some(Origin::Socket);
-        let age_us = is_socket_trade.then(|| event.received_at.micros_since(event.at));
+        // Trades whose time is at fault are counted by G1; their hours would drown the ages of all others.
+        let is_aged = event.kind == Kind::Trade
+            && event.origin == Some(Origin::Socket)
+            && !event.reasons.iter().any(|reason| matches!(reason, Reason::G1 | Reason::Skew));
+        let age_us = is_aged.then(|| event.received_at.micros_since(event.at));
         self.rates.count(event.kind, event.received_at, age_us, now);
         if let Some(age_us) = age_us {
             self.executed_to_received.keep(age_us);

@@ -12,6 +12,7 @@ const RETRY_MS = [500, 10000]; // pauses before the next attempt; doubling
 const state = {
   socket: null,
   retryMs: RETRY_MS[0],
+  retry: null,
   heardAt: 0,
   lostAt: null,
   paused: false,
@@ -26,6 +27,7 @@ const byId = (id) => document.getElementById(id);
 // ---- the stream ----
 
 function connect() {
+  clearTimeout(state.retry);
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const kinds = byId("kinds").value;
   const query = kinds ? `?kinds=${encodeURIComponent(kinds)}` : "";
@@ -41,7 +43,7 @@ function connect() {
     if (state.socket !== socket) return;
     state.socket = null;
     lost("the live stream is lost; connecting again");
-    setTimeout(connect, state.retryMs * (0.5 + Math.random() / 2));
+    state.retry = setTimeout(connect, state.retryMs * (0.5 + Math.random() / 2));
     state.retryMs = Math.min(state.retryMs * 2, RETRY_MS[1]);
   };
 }
@@ -81,6 +83,7 @@ function hear(told) {
     take([...told.events].reverse());
     showMetrics(told.metrics);
     showStatus(told.status);
+    draw();
   } else if (told.type === "event") take(told.events);
   else if (told.type === "metrics") showMetrics(told.metrics);
   else if (told.type === "status") showStatus(told.status);

@@ -37,7 +37,9 @@ impl Asked {
             if !allowed.contains(&name.as_str()) {
                 let there_are = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
                 let name = shown(name, SHOWN_MAX);
-                return Err(Refused::bad(format!("`{name}` is not a parameter here; there are: {there_are}")));
+                return Err(Refused::bad(format!(
+                    "`{name}` is not a parameter here; there are: {there_are}"
+                )));
             }
             if pairs[..place].iter().any(|(other, _)| other == name) {
                 return Err(Refused::bad(format!("`{name}` is there more than once")));
@@ -55,13 +57,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is none, or out of its range.
-    pub(crate) fn whole(
-        &self,
-        name: &str,
-        default: usize,
-        min: usize,
-        max: usize,
-    ) -> Result<usize, Refused> {
+    pub(crate) fn whole(&self, name: &str, default: usize, min: usize, max: usize) -> Result<usize, Refused> {
         let shape = format!("a whole number from {min} to {max}");
         let parse = |text: &str| {
             let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -115,9 +111,7 @@ impl Asked {
     /// # Errors
     /// When it is no id.
     pub(crate) fn event_id(&self) -> Result<Option<TickId>, Refused> {
-        self.parsed("before", "the id of an event, 32 hexadecimal digits", |text| {
-            TickId::try_from(text).ok()
-        })
+        self.parsed("before", "the id of an event, 32 hexadecimal digits", |text| TickId::try_from(text).ok())
     }
 
     /// `before`, a place in a list.

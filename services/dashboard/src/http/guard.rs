@@ -134,7 +134,8 @@ fn welcome(token: &Secret) -> Response {
 }
 
 fn stranger() -> Response {
-    let error = "a token is needed: send `Authorization: Bearer <token>`, or open `/?token=<token>` in a browser";
+    let error =
+        "a token is needed: send `Authorization: Bearer <token>`, or open `/?token=<token>` in a browser";
     let refused = Refused::new(StatusCode::UNAUTHORIZED, error);
     ([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response()
 }

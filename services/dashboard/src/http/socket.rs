@@ -71,7 +71,8 @@ pub(crate) async fn live(
         let status = odd.into_response().status();
         Refused::new(status, "this is a WebSocket: open it with one")
     })?;
-    let full = || Refused::new(StatusCode::SERVICE_UNAVAILABLE, "all live streams are taken; try again later");
+    let full =
+        || Refused::new(StatusCode::SERVICE_UNAVAILABLE, "all live streams are taken; try again later");
     let place = app.places.clone().try_acquire_owned().map_err(|_| full())?;
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
     let streams = app.streams.clone();
@@ -203,7 +204,10 @@ impl Manners {
         }
         self.messages += 1;
         if self.messages > MESSAGES_MAX {
-            return Err(Some(Farewell { code: close_code::POLICY, reason: "more than 10 messages a second" }));
+            return Err(Some(Farewell {
+                code: close_code::POLICY,
+                reason: "more than 10 messages a second",
+            }));
         }
         Ok(())
     }

@@ -253,8 +253,20 @@ async fn a_taken_address_is_told_with_its_remedy() {
 async fn with_a_token_every_route_but_status_wants_it() {
     let world = World::open(Some("hunter2-hunter2")).await;
     let paths = [
-        "/", "/style.css", "/page.js", "/api/metrics", "/api/events", "/api/trades", "/api/markets",
-        "/api/gaps", "/api/openapi.json", "/metrics", "/live", "/ready", "/ws/live", "/nowhere",
+        "/",
+        "/style.css",
+        "/page.js",
+        "/api/metrics",
+        "/api/events",
+        "/api/trades",
+        "/api/markets",
+        "/api/gaps",
+        "/api/openapi.json",
+        "/metrics",
+        "/live",
+        "/ready",
+        "/ws/live",
+        "/nowhere",
     ];
     for path in paths {
         let answer = world.get(path).await;
@@ -352,9 +364,7 @@ async fn there_are_only_so_many_live_streams() {
     let (third, _) = world.upgrade("/ws/live", "").await;
     assert_eq!((first, second, third), (101, 101, 503));
     drop(one);
-    let again = async {
-        while world.upgrade("/ws/live", "").await.0 != 101 {}
-    };
+    let again = async { while world.upgrade("/ws/live", "").await.0 != 101 {} };
     timeout(PATIENCE, again).await.expect("a place that is left can be taken");
     world.end().await;
 }
@@ -365,7 +375,7 @@ fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     match u16::try_from(payload.len()).unwrap() {
         short @ ..126 => bytes.push(0x80 | u8::try_from(short).unwrap()),
         long => {
-            bytes.push(0x80 | 126);
+            bytes.push(0x80 | 0x7e);
             bytes.extend(long.to_be_bytes());
         }
     }
@@ -396,8 +406,18 @@ fn the_description_is_json_and_names_every_route() {
     let description: Value = serde_json::from_str(text).unwrap();
     let paths = description["paths"].as_object().unwrap();
     for path in [
-        "/", "/api/status", "/api/metrics", "/api/events", "/api/trades", "/api/markets", "/api/gaps",
-        "/api/openapi.json", "/ws/live", "/metrics", "/live", "/ready",
+        "/",
+        "/api/status",
+        "/api/metrics",
+        "/api/events",
+        "/api/trades",
+        "/api/markets",
+        "/api/gaps",
+        "/api/openapi.json",
+        "/ws/live",
+        "/metrics",
+        "/live",
+        "/ready",
     ] {
         assert!(paths.contains_key(path), "{path}");
     }

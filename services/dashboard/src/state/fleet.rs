@@ -175,8 +175,7 @@ impl Fleet {
 
     fn note_errors(&mut self, stats: &Stats, now: Timestamp) {
         for note in &stats.errors {
-            let told =
-                Told { service: stats.service, instance: stats.instance.clone(), note: note.clone() };
+            let told = Told { service: stats.service, instance: stats.instance.clone(), note: note.clone() };
             if now.since(note.at) < ERRORS_FOR && !self.errors.contains(&told) {
                 let place = self.errors.partition_point(|known| known.note.at > note.at);
                 self.errors.insert(place, told);

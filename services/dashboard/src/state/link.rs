@@ -142,7 +142,10 @@ mod tests {
         assert_eq!((link.is_up, link.since), (Some(true), at(3)));
         link.told(Err("away".to_owned()), at(5));
         link.told(Err("still away".to_owned()), at(6));
-        assert_eq!((link.is_up, link.since, link.problem.as_deref()), (Some(false), at(5), Some("still away")));
+        assert_eq!(
+            (link.is_up, link.since, link.problem.as_deref()),
+            (Some(false), at(5), Some("still away"))
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use contract::gap::Gap;
 use contract::stats::{
     Backlog, ErrorNote, FeedReport, GateCount, ProcessorReport, Report, Service, SocketState, WriterReport,
 };
-use contract::verdict::Verdict;
+use contract::verdict::{JudgedTrade, Reason, Verdict};
 use proptest::prelude::*;
 
 use super::events::EVENTS_MAX;
@@ -58,6 +58,17 @@ fn a_trade_recovered_by_rest_has_no_age() {
     assert_eq!(fold.rates.sum(at(3)).aged, 0);
     assert!(fold.executed_to_received.spread().is_none());
     assert!(fold.received_to_judged.spread().is_some());
+}
+
+#[test]
+fn a_trade_whose_time_is_at_fault_counts_but_does_not_age_the_others() {
+    let mut fold = well();
+    fold.tick(judged_trade(1, Verdict::Refused), at(3)).unwrap();
+    let reasons = vec![Reason::Skew];
+    let skewed = JudgedTrade { verdict: Verdict::Flagged, reasons, ..trade(2) };
+    fold.tick(Judged::Trade(Box::new(skewed)), at(3)).unwrap();
+    assert_eq!((fold.rates.sum(at(3)).trades, fold.rates.sum(at(3)).aged), (2, 0));
+    assert!(fold.executed_to_received.spread().is_none());
 }
 
 #[test]
@@ -156,8 +167,7 @@ fn complaints_and_open_gaps_degrade_without_making_unhealthy() {
     fold.stats(word, at(1));
     fold.gap(gap(1));
     let health = fold.health(at(1));
-    let expected =
-        [problem("writer-1", "slow"), problem("feed", "1 gaps are open: trades may be missing")];
+    let expected = [problem("writer-1", "slow"), problem("feed", "1 gaps are open: trades may be missing")];
     assert_eq!(health.notices, expected);
     assert_eq!((health.trust, health.is_healthy()), (Trust::Degraded, true));
     fold.gap(Gap { healed_at: Some(at(2)), ..gap(1) });

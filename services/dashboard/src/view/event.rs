@@ -73,9 +73,7 @@ impl<'a> Event<'a> {
             at: event.at,
             received_at: event.received_at,
             judged_at: event.judged_at,
-            age_seconds: event
-                .judged_at
-                .map(|_| Number::seconds(event.received_at.micros_since(event.at))),
+            age_seconds: event.judged_at.map(|_| Number::seconds(event.received_at.micros_since(event.at))),
             origin: event.origin.map(contract::tick::Origin::word),
             side: event.side.map(contract::tick::Side::word),
             price_before: event.price_before,
@@ -140,7 +138,8 @@ mod tests {
     fn what_a_price_change_does_not_have_is_null() {
         let event = event::Event::of(price_change(1));
         let text = json(&Event::of(&event));
-        for member in [r#""judged_at":null"#, r#""age_seconds":null"#, r#""size":"0""#, r#""best_bid":null"#] {
+        for member in [r#""judged_at":null"#, r#""age_seconds":null"#, r#""size":"0""#, r#""best_bid":null"#]
+        {
             assert!(text.contains(member), "{member} in {text}");
         }
     }

@@ -161,9 +161,8 @@ impl Metrics {
             sockets_connected: connected,
             tokens,
             tokens_with_book,
-            freshness: processor.and_then(|all| {
-                Number::share(all.g1.evaluated.saturating_sub(all.g1.hit), all.g1.evaluated)
-            }),
+            freshness: processor
+                .and_then(|all| Number::share(all.g1.evaluated.saturating_sub(all.g1.hit), all.g1.evaluated)),
             coverage: tokens_with_book.zip(tokens).and_then(|(part, whole)| Number::share(part, whole)),
             gates: Gates::of(processor.as_ref()),
             judged: Judged::of(processor.as_ref()),

@@ -265,8 +265,7 @@ mod tests {
         }
         let details = &shown["details"];
         assert_eq!((&details["verdict"], &details["bus"]["connected"]), (&json!("down"), &Value::Null));
-        let feed =
-            json!({"service": "feed", "state": "unknown", "heard_age_seconds": null, "instances": []});
+        let feed = json!({"service": "feed", "state": "unknown", "heard_age_seconds": null, "instances": []});
         assert_eq!(details["services"][0], feed);
     }
 

@@ -49,6 +49,11 @@ export function latency(micros) {
   return `${(micros / 1e6).toFixed(2)} s`;
 }
 
+/** An age in seconds, short ones in finer units. */
+export function age(seconds) {
+  return known(seconds) && Math.abs(seconds) < 10 ? latency(Math.round(seconds * 1e6)) : span(seconds);
+}
+
 /** Seconds between two moments the server told. */
 export function between(from, to) {
   return known(from) && known(to) ? (Date.parse(to) - Date.parse(from)) / 1000 : null;

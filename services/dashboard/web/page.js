@@ -1,7 +1,7 @@
 // The page: listens to /ws/live and shows what it is told. It adds nothing and guesses nothing.
 
 import {
-  UNKNOWN, between, clock, count, element, grouped, known, latency, percent, span, sparkline, write,
+  UNKNOWN, age, between, clock, count, element, grouped, known, latency, percent, span, sparkline, write,
 } from "./draw.js";
 
 const ROWS_MAX = 200; // rows of the table: what a person scrolls through
@@ -80,6 +80,7 @@ function hear(told) {
     state.retryMs = RETRY_MS[0];
     state.events = [];
     state.ids.clear();
+    state.missed = 0;
     take([...told.events].reverse());
     showMetrics(told.metrics);
     showStatus(told.status);
@@ -112,18 +113,18 @@ function showStatus(status) {
   write("ws-state", status.websocket_state ?? "unknown");
   byId("ws-state").classList.toggle("good", status.websocket_state === "connected");
   byId("ws-state").classList.toggle("bad", known(status.websocket_state) && status.websocket_state !== "connected");
-  const age = status.last_event_age_seconds;
-  write("last-event-age", known(age) ? `${span(age)} ago` : UNKNOWN);
+  const silence = status.last_event_age_seconds;
+  write("last-event-age", known(silence) ? `${span(silence)} ago` : UNKNOWN);
   byId("errors-count").textContent = count(status.errors_last_hour);
   byId("services").replaceChildren(...details.services.map(service), server("bus", details.bus), server("database", details.database));
   showGaps(details);
 }
 
-function service({ service: name, state: word, heard_age_seconds: age, instances }) {
+function service({ service: name, state: word, heard_age_seconds: silence, instances }) {
   const box = element("div", "service");
   const head = element("h3", "", name);
   const never = "unknown: not heard of yet";
-  const text = word === "running" ? `${instances.length} running` : known(age) ? `unknown: heard ${span(age)} ago` : never;
+  const text = word === "running" ? `${instances.length} running` : known(silence) ? `unknown: heard ${span(silence)} ago` : never;
   const silent = instances.filter((instance) => instance.state !== "running").length;
   const sure = word === "running" && silent > 0 ? `${instances.length - silent} running, ${silent} unknown` : text;
   head.append(element("span", word === "running" && silent === 0 ? "good" : "warn", sure));
@@ -180,7 +181,7 @@ function showMetrics(metrics) {
   write("trades-stored", count(metrics.trades_stored));
   write("price-updates", count(metrics.price_updates));
   write("trades-5m", count(metrics.trades_5m));
-  write("trade-age", span(metrics.average_trade_age_seconds));
+  write("trade-age", age(metrics.average_trade_age_seconds));
   write("freshness", percent(metrics.freshness));
   const of = known(metrics.tokens) ? `${metrics.tokens_with_book} of ${metrics.tokens} tokens` : undefined;
   write("coverage", percent(metrics.coverage), of);
@@ -234,7 +235,7 @@ function take(events) {
 
 function draw() {
   const held = state.paused ? `paused; ${Math.min(state.fresh, ROWS_MAX)} newer` : "";
-  const missed = state.missed ? `${count(state.missed)} events were too fast for this page` : "";
+  const missed = state.missed ? `${count(state.missed)} events went by unseen` : "";
   const note = [held, missed].filter(Boolean).join(" · ");
   if (byId("events-note").textContent !== note) byId("events-note").textContent = note;
   if (state.paused || state.fresh === 0) return;

@@ -1,6 +1,6 @@
 //! The processor's word on itself, once a second.
 //!
-//! Knows: the instruments, the log's errors, the backlog. Never: how to mend it.
+//! Knows: the instruments, the log's errors, the backlog, how full the raw stream is. Never: how to mend it.
 
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ use crate::metrics::Metrics;
 const ERRORS_TOLD: usize = 20;
 /// The backlog is asked for once in so many reports: it costs the server two answers.
 const BACKLOG_EVERY: u32 = 3;
+/// Room is made in the raw stream once in so many reports; nothing is done before it is 70 % full.
+const TRIM_EVERY: u32 = 5;
 /// Longest wait for the backlog, so that the report itself is never late by much.
 const BACKLOG_WITHIN: Duration = Duration::from_secs(1);
 
@@ -59,6 +61,9 @@ impl Reporter {
             }
             if round.is_multiple_of(BACKLOG_EVERY) {
                 backlog = if connected { backlog_of(&bus).await } else { None };
+            }
+            if connected && round.is_multiple_of(TRIM_EVERY) {
+                make_room(&bus).await;
             }
             round = round.wrapping_add(1);
             let stats = self.stats(self.metrics.report(backlog), connected, clock::now().into());
@@ -102,6 +107,15 @@ async fn backlog_of(bus: &Bus) -> Option<Backlog> {
             None
         }
         Err(_late) => None,
+    }
+}
+
+/// What every processor is done with goes once the raw stream is nearly full: a full one refuses the feed.
+async fn make_room(bus: &Bus) {
+    match timeout(BACKLOG_WITHIN, bus.trim(Work::Raw)).await {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(messages)) => debug!(messages, "made room in the raw stream"),
+        Ok(Err(error)) => debug!(%error, "could not make room in the raw stream"),
     }
 }
 

@@ -159,23 +159,23 @@ impl World {
         process.stop(STOP_WITHIN).await.and_then(|status| status.code())
     }
 
-    /// Waits until the page says that everything is well.
+    /// Waits until the page says that everything is well; how long that took.
     ///
     /// # Panics
     /// When it does not within a minute, with what it says instead and the ends of the logs.
-    pub async fn all_healthy(&self) {
+    pub async fn all_healthy(&self) -> Duration {
         let limit = START_WITHIN;
-        let until = tokio::time::Instant::now() + limit;
+        let began = tokio::time::Instant::now();
         loop {
             let (code, body) = match self.get("/api/status").await {
                 Ok(answer) => answer,
                 Err(error) => (0, Value::String(error.to_string())),
             };
             if code == 200 {
-                return;
+                return began.elapsed();
             }
             assert!(
-                tokio::time::Instant::now() < until,
+                began.elapsed() < limit,
                 "not healthy within {limit:?}: {code} {body:#}\n{}",
                 self.logs()
             );

@@ -93,3 +93,26 @@ async fn four_processors_share_the_stream() {
     .await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn tap_prints_what_passes_as_one_json_object_a_line() {
+    let world = World::start(Settings::scenario("calm").sized(10, 200, Some(10))).await;
+    let mut tap = tokio::process::Command::new(e2e::world::binary("tap"));
+    tap.args(["ticks.>", "--count", "50"]).env("NATS_URL", world.nats.url()).kill_on_drop(true);
+    let tapping = tokio::spawn(
+        tap.stdout(std::process::Stdio::piped()).spawn().expect("tap starts").wait_with_output(),
+    );
+    world.play().await;
+    let told = tokio::time::timeout(Duration::from_secs(20), tapping).await.expect("fifty ticks pass");
+    let told = told.expect("tap is waited for").expect("tap runs");
+    assert!(told.status.success());
+    let text = String::from_utf8(told.stdout).expect("text");
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 50);
+    for line in &lines {
+        assert!(line["subject"].as_str().is_some_and(|subject| subject.starts_with("ticks.")), "{line}");
+        assert!(line["payload"]["id"].as_str().is_some_and(|id| id.len() == 32), "{line}");
+    }
+    world.finish().await;
+}

@@ -2,7 +2,7 @@
 //!
 //! Knows: what may break. Never: a loss that no gap tells of.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{Settings, World, eventually};
 
@@ -29,6 +29,15 @@ async fn flowing(world: &World) {
         if now > before { Ok(()) } else { Err(format!("still {now}")) }
     })
     .await;
+}
+
+/// Waits until ticks flow and the page says that all is well, and says how long that took.
+async fn healed(world: &World, what: &str) {
+    let began = Instant::now();
+    flowing(world).await;
+    let flowing_after = began.elapsed();
+    world.all_healthy().await;
+    eprintln!("{what}: ticks stored again after {flowing_after:?}, all healthy after {:?}", began.elapsed());
 }
 
 async fn stored(world: &World) -> u64 {
@@ -76,11 +85,10 @@ async fn nats_restarted_under_load_loses_nothing() {
     let mut world = under_load(2, 1).await;
     world.nats.kill().await;
     world.nats.restart().await.expect("nats-server starts again");
-    world.all_healthy().await;
-    flowing(&world).await;
+    healed(&world, "nats killed").await;
     world.nats.stop().await;
     world.nats.restart().await.expect("nats-server starts again");
-    world.all_healthy().await;
+    healed(&world, "nats stopped").await;
     settled(world).await;
 }
 
@@ -90,9 +98,17 @@ async fn postgres_restarted_under_load_loses_nothing() {
     world.postgres.kill().await;
     world.postgres.restart().await.expect("postgres starts again");
     world.reconnect().await;
-    world.all_healthy().await;
-    flowing(&world).await;
+    healed(&world, "postgres killed").await;
     settled(world).await;
+}
+
+#[tokio::test]
+async fn streams_that_hold_a_part_of_what_comes_lose_nothing() {
+    let mut settings = Settings::scenario("calm").sized(40, 2 * RATE, Some(30));
+    settings.env.push(("BUS_MAX_MB", "16".to_owned()));
+    let world = World::start(settings).await;
+    world.play().await;
+    world.finish().await;
 }
 
 #[tokio::test]

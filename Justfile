@@ -1,6 +1,6 @@
 # The verbs a person types. Run them by `./just VERB`; without `just`, run the lines themselves.
 
-services := "-p feed -p processor -p writer -p dashboard -p venue-sim -p stack"
+services := "-p feed -p processor -p writer -p dashboard -p venue-sim -p stack -p bus"
 
 # list the verbs
 @default:

@@ -64,7 +64,9 @@ impl Follower {
         tasks.spawn("judged", self.clone().follow(bus.clone(), Followed::Judged, start, Self::judged));
         let newest = Start::LastPerSubject;
         tasks.spawn("markets", self.clone().follow(bus.clone(), Followed::Markets, newest, Self::market));
-        tasks.spawn("gaps", self.clone().follow(bus.clone(), Followed::Gaps, newest, Self::gap));
+        // One market may have several open gaps, so that its newest word is not all there is to know.
+        let all = Start::Moment(Timestamp::from_micros(0));
+        tasks.spawn("gaps", self.clone().follow(bus.clone(), Followed::Gaps, all, Self::gap));
         tasks.spawn("stats", self.clone().listen(bus.clone()));
         tasks.spawn("probe", self.probe_bus(bus));
         tasks.join(GRACE).await.context("following the bus failed")

@@ -5,11 +5,18 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use contract::stats::{FeedReport, SocketReport, SocketState};
+use book::Tally;
+use contract::ids::TokenId;
+use contract::stats::{Depth, FeedReport, SocketReport, SocketState};
 use contract::tick::Kind;
 use contract::time::Timestamp;
 
 use crate::relay::Relay;
+
+/// Tokens named in a report.
+const NAMED_MAX: usize = 20;
+/// Tokens named in one problem: a token has up to 78 digits.
+const SHOWN_MAX: usize = 3;
 
 /// The board; a clone is the same one.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +28,11 @@ struct Notes {
     tokens: u64,
     sockets: Vec<SocketNotes>,
     universe_problem: Option<String>,
+    recovery_problem: Option<String>,
     left_out: usize,
+    set_aside: Vec<String>,
+    recovered: u64,
+    clock_offset_ms: Option<i64>,
 }
 
 /// What one socket counts.
@@ -37,21 +48,55 @@ pub(crate) struct SocketNotes {
     pub(crate) unwatched: u64,
     /// Ticks dropped because the buffer was full.
     pub(crate) dropped: u64,
-    /// Gaps now open.
-    pub(crate) gaps_open: u64,
-    /// Settled books that differed from the venue's stated best prices.
-    pub(crate) quote_differences: u64,
+    /// What its books counted.
+    pub(crate) tally: Tally,
+    /// Books fetched anew.
+    pub(crate) resyncs: u64,
+    /// Tokens without a book although they were subscribed again and again.
+    pub(crate) without_book: Vec<TokenId>,
 }
 
 impl Board {
-    /// Notes what is followed, and how many sockets there are.
-    pub(crate) fn planned(&self, markets: usize, tokens: usize, sockets: usize, left_out: usize) {
+    /// Notes what is followed, and how many markets found no place.
+    pub(crate) fn followed(&self, markets: usize, tokens: usize, left_out: usize) {
         let mut notes = self.notes();
         notes.markets = markets as u64;
         notes.tokens = tokens as u64;
-        notes.sockets = (0..sockets).map(SocketNotes::numbered).collect();
         notes.left_out = left_out;
-        notes.universe_problem = None;
+    }
+
+    /// Notes that there is one more socket.
+    pub(crate) fn add_socket(&self) {
+        let mut notes = self.notes();
+        let number = notes.sockets.len();
+        notes.sockets.push(SocketNotes::numbered(number));
+    }
+
+    /// Notes that the catalogue was read, whole.
+    pub(crate) fn universe_read(&self) {
+        self.notes().universe_problem = None;
+    }
+
+    /// Notes which tokens are set aside.
+    pub(crate) fn set_aside<'a>(&self, tokens: impl Iterator<Item = &'a TokenId>) {
+        let mut tokens: Vec<String> = tokens.map(ToString::to_string).collect();
+        tokens.sort_unstable();
+        self.notes().set_aside = tokens;
+    }
+
+    /// Notes trades that were recovered.
+    pub(crate) fn recovered(&self, trades: u64) {
+        self.notes().recovered += trades;
+    }
+
+    /// Notes why the trades of gaps cannot be fetched, or that they can.
+    pub(crate) fn recovery_failed(&self, problem: Option<String>) {
+        self.notes().recovery_problem = problem;
+    }
+
+    /// Notes the venue's clock minus ours.
+    pub(crate) fn clock_offset(&self, ms: i64) {
+        self.notes().clock_offset_ms = Some(ms);
     }
 
     /// Notes why the markets are not known.
@@ -71,8 +116,18 @@ impl Board {
         let notes = self.notes();
         let mut problems: Vec<String> =
             notes.universe_problem.iter().map(|why| format!("universe: {why}")).collect();
+        problems.extend(notes.recovery_problem.iter().map(|why| format!("recovery of trades: {why}")));
         if notes.left_out > 0 {
             problems.push(format!("{} markets found no socket: raise FEED_SOCKETS_MAX", notes.left_out));
+        }
+        if !notes.set_aside.is_empty() {
+            let named = named(&notes.set_aside);
+            problems
+                .push(format!("{} tokens make the venue close the socket: {named}", notes.set_aside.len()));
+        }
+        let without = without_book(&notes);
+        if !without.is_empty() {
+            problems.push(format!("no book comes for {} tokens: {}", without.len(), named(&without)));
         }
         let broken = notes.sockets.iter().filter(|socket| socket.report.state != SocketState::Connected);
         problems.extend(broken.map(|socket| {
@@ -82,10 +137,14 @@ impl Board {
         problems
     }
 
-    /// Everything, as the feed's report.
+    /// Everything, as the feed's report; what other rooms count is left at zero.
     pub(crate) fn report(&self, shard: &str, universe: &str, relay: &Relay) -> FeedReport {
         let level = relay.level();
         let notes = self.notes();
+        let tally = notes.sockets.iter().fold(Tally::default(), |mut sum, socket| {
+            sum += socket.tally;
+            sum
+        });
         let sum = |count: fn(&SocketNotes) -> u64| notes.sockets.iter().map(count).sum::<u64>();
         let mut ticks = BTreeMap::new();
         for (kind, count) in notes.sockets.iter().flat_map(|socket| &socket.ticks) {
@@ -106,9 +165,23 @@ impl Board {
             buffered: level.messages,
             buffered_bytes: level.bytes,
             dropped: sum(|socket| socket.dropped),
-            gaps_open: sum(|socket| socket.gaps_open),
+            gaps_open: 0,
             last_data_at: notes.sockets.iter().filter_map(|socket| socket.report.last_data_at).max(),
-            quote_differences: sum(|socket| socket.quote_differences),
+            quote_differences: tally.differences,
+            depth: Depth {
+                groups: tally.groups,
+                hashes_checked: tally.checked,
+                hash_mismatches: tally.mismatches,
+                resyncs: sum(|socket| socket.resyncs),
+                trades_recovered: notes.recovered,
+                unwatched: sum(|socket| socket.unwatched),
+                without_book: without_book(&notes).into_iter().take(NAMED_MAX).collect(),
+                set_aside: notes.set_aside.iter().take(NAMED_MAX).cloned().collect(),
+                set_aside_count: notes.set_aside.len() as u64,
+                left_out: notes.left_out as u64,
+                clock_offset_ms: notes.clock_offset_ms,
+                ..Depth::default()
+            },
         }
     }
 
@@ -120,6 +193,19 @@ impl Board {
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn without_book(notes: &Notes) -> Vec<String> {
+    let tokens = notes.sockets.iter().flat_map(|socket| &socket.without_book);
+    let mut tokens: Vec<String> = tokens.map(ToString::to_string).collect();
+    tokens.sort_unstable();
+    tokens
+}
+
+/// The first few names of a list.
+fn named(tokens: &[String]) -> String {
+    let shown = tokens.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if tokens.len() > SHOWN_MAX { format!("{shown}, …") } else { shown }
 }
 
 // === impl SocketNotes ===
@@ -138,32 +224,53 @@ mod tests {
     #[test]
     fn the_report_adds_up_what_the_sockets_say() {
         let board = Board::default();
-        board.planned(3, 6, 2, 0);
+        board.followed(3, 6, 0);
         for (number, us) in [(0, 0), (1, 1)] {
+            board.add_socket();
             board.socket(number, |socket| {
                 socket.report.frames = 5;
                 socket.report.last_data_at = Some(Timestamp::from_micros(us));
+                socket.tally.checked = 4;
                 *socket.ticks.entry(Kind::Trade).or_default() += 2;
             });
         }
         board.socket(9, |_| panic!("there is no such socket"));
+        board.recovered(7);
         let report = board.report("0/1", "all", &Relay::new(1));
         assert_eq!((report.frames, report.ticks["trade"], report.markets), (10, 4, 3));
+        assert_eq!((report.depth.hashes_checked, report.depth.trades_recovered), (8, 7));
         assert_eq!(report.last_data_at, Some(Timestamp::from_micros(1)));
         assert_eq!(board.last_data_at(), report.last_data_at);
     }
 
     #[test]
-    fn problems_name_the_socket_and_the_universe() {
+    fn problems_name_the_socket_the_universe_and_the_tokens() {
         let board = Board::default();
         board.universe_failed("no answer".to_owned());
         assert_eq!(board.problems(), ["universe: no answer"]);
-        board.planned(1, 2, 2, 4);
+        board.universe_read();
+        board.followed(1, 2, 4);
+        (0..2).for_each(|_| board.add_socket());
         board.socket(0, |socket| socket.report.state = SocketState::Connected);
-        board.socket(1, |socket| socket.report.problem = Some("refused".to_owned()));
+        board.socket(1, |socket| {
+            socket.report.problem = Some("refused".to_owned());
+            socket.without_book = vec![TokenId::try_from("72").unwrap()];
+        });
+        let aside: Vec<TokenId> =
+            (1..6).map(|n| TokenId::try_from(format!("{n}").as_str()).unwrap()).collect();
+        board.set_aside(aside.iter());
+        board.recovery_failed(Some("503".to_owned()));
         assert_eq!(
             board.problems(),
-            ["4 markets found no socket: raise FEED_SOCKETS_MAX", "socket 1: refused"]
+            [
+                "recovery of trades: 503",
+                "4 markets found no socket: raise FEED_SOCKETS_MAX",
+                "5 tokens make the venue close the socket: 1, 2, 3, …",
+                "no book comes for 1 tokens: 72",
+                "socket 1: refused"
+            ]
         );
+        let report = board.report("0/1", "all", &Relay::new(1));
+        assert_eq!((report.depth.set_aside_count, report.depth.without_book.len()), (5, 1));
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use chassis::vars::{Stop, Vars};
 use chassis::{clock, instance};
-use polymarket::rest::RestConfig;
+use polymarket::rest::{DataVersion, RestConfig};
 
+use crate::choice::Choice;
 use crate::shard::Shard;
-use crate::universe::Choice;
 
 /// Everything the feed is told.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Config {
     pub instance: String,
     /// The bus.
     pub bus: bus::Config,
-    /// The venue's catalogue, for the universe.
+    /// The venue's REST: the catalogue, the trades of gaps, the clock.
     pub rest: RestConfig,
     /// `FEED_UNIVERSE`: the markets to follow.
     pub universe: Choice,
@@ -32,6 +32,14 @@ pub struct Config {
     pub tokens_per_socket: usize,
     /// `FEED_SOCKETS_MAX`, default 50.
     pub sockets_max: usize,
+    /// `FEED_CONNECTS_PER_S`, default 10: many at once are answered with 429.
+    pub connects_per_s: u32,
+    /// `FEED_SETTLEMENT_S`, default 60: longest time from a match to its row at the Data API.
+    pub settlement: Duration,
+    /// `FEED_BOOK_EVERY_S`, default 300: books that changed are published this often, beside the venue's own; 0 never.
+    pub book_every: Duration,
+    /// `FEED_HASH_LEVELS_PER_S`, default 500,000: levels of books hashed in a second, about a tenth of a core.
+    pub hash_levels_per_s: u32,
     /// How a socket behaves.
     pub sockets: Sockets,
     /// `FEED_BUFFER_MB`, default 64: ticks that wait while the bus is away.
@@ -75,18 +83,41 @@ impl Config {
         let per_socket =
             vars.integer("FEED_TOKENS_PER_SOCKET", 200, 2..=700, "tokens", "tokens on one socket");
         let sockets_max = vars.integer("FEED_SOCKETS_MAX", 50, 1..=1_000, "sockets", "sockets of this feed");
+        let connects =
+            vars.integer("FEED_CONNECTS_PER_S", 10, 1..=1_000, "sockets/s", "sockets opened in a second");
+        let hashed = vars.integer(
+            "FEED_HASH_LEVELS_PER_S",
+            500_000,
+            0..=1_000_000_000,
+            "levels/s",
+            "levels of books held against the venue's hash",
+        );
         let buffer = vars.integer("FEED_BUFFER_MB", 64, 1..=4_096, "MB", "ticks kept while the bus is away");
         let sockets = Sockets::read(&mut vars);
         let instance = instance::name("feed");
         let config = Self {
             healthcheck: command.is_some(),
             bus: bus::Config::read(&mut vars, &instance),
-            rest: catalogue(&mut vars),
+            rest: rest(&mut vars),
             instance,
             universe: universe.unwrap_or(Choice::Top(150)),
             shard: shard.unwrap_or(Shard { number: 0, of: 1 }),
             tokens_per_socket: usize::try_from(per_socket).unwrap_or(usize::MAX),
             sockets_max: usize::try_from(sockets_max).unwrap_or(usize::MAX),
+            connects_per_s: u32::try_from(connects).unwrap_or(u32::MAX),
+            settlement: vars.seconds(
+                "FEED_SETTLEMENT_S",
+                60,
+                1..=3_600,
+                "longest time from a match to its row at the Data API",
+            ),
+            book_every: vars.seconds(
+                "FEED_BOOK_EVERY_S",
+                300,
+                0..=86_400,
+                "rebuilt books that changed are published this often; 0 never",
+            ),
+            hash_levels_per_s: u32::try_from(hashed).unwrap_or(u32::MAX),
             sockets,
             buffer_bytes: usize::try_from(buffer << 20).unwrap_or(usize::MAX),
             admin: vars.address("ADMIN_ADDR", "127.0.0.1:9101", "health and metrics; port 0 picks one"),
@@ -95,18 +126,32 @@ impl Config {
     }
 }
 
-/// The catalogue is all that the feed asks by REST.
-fn catalogue(vars: &mut Vars) -> RestConfig {
+/// The processor asks by the same variables; the catalogue is the feed's alone.
+fn rest(vars: &mut Vars) -> RestConfig {
     let venue = RestConfig::of_venue(|| clock::now().into());
-    vars.elsewhere(&["POLYMARKET_CLOB_URL", "POLYMARKET_DATA_URL", "POLYMARKET_DATA_VERSION"]);
-    let rate = vars.integer("REST_RATE_PER_S", 10, 1..=1_000, "calls/s", "calls to the catalogue");
+    let versions = [("v1", DataVersion::V1), ("v2", DataVersion::V2)];
+    let rate = vars.integer("REST_RATE_PER_S", 10, 1..=1_000, "calls/s", "calls to the venue's REST");
     let rate = u32::try_from(rate).ok().and_then(NonZeroU32::new);
-    RestConfig {
+    let config = RestConfig {
+        clob_url: vars.text("POLYMARKET_CLOB_URL", &venue.clob_url, "the venue's clock"),
         gamma_url: vars.text("POLYMARKET_GAMMA_URL", &venue.gamma_url, "the venue's catalogue of markets"),
+        data_url: vars.text("POLYMARKET_DATA_URL", &venue.data_url, "the venue's trades, for those of gaps"),
+        data_version: vars.choice("POLYMARKET_DATA_VERSION", "v2", &versions, "form of the venue's trades"),
         timeout: vars.seconds("REST_TIMEOUT_S", 5, 1..=60, "longest time of one call"),
         rate_per_s: rate.unwrap_or(venue.rate_per_s),
         ..venue
+    };
+    let urls = [
+        ("POLYMARKET_CLOB_URL", &config.clob_url),
+        ("POLYMARKET_GAMMA_URL", &config.gamma_url),
+        ("POLYMARKET_DATA_URL", &config.data_url),
+    ];
+    for (name, url) in urls {
+        if !(url.starts_with("http://") || url.starts_with("https://")) {
+            vars.fault(name, "wants an address that starts with http:// or https://");
+        }
     }
+    config
 }
 
 impl Sockets {
@@ -160,6 +205,9 @@ mod tests {
         let times = [config.sockets.ping_every, config.sockets.silence_max, config.sockets.reconnect_min];
         assert_eq!(times.map(|time| time.as_secs()), [10, 30, 1]);
         assert_eq!(config.sockets.reconnect_max.as_secs(), 60);
+        assert_eq!((config.connects_per_s, config.hash_levels_per_s), (10, 500_000));
+        assert_eq!((config.settlement.as_secs(), config.book_every.as_secs()), (60, 300));
+        assert_eq!(config.rest.data_version, DataVersion::V2);
     }
 
     #[test]

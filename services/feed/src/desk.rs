@@ -2,25 +2,49 @@
 //!
 //! Knows: the books of its tokens. Never: a socket, the bus, a clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use book::{Applied, TokenBook};
+use book::{Applied, Around, Budget, Check, Tally, TokenBook, Trust};
 use contract::ids::{ConditionId, TokenId};
 use contract::money::Price;
-use contract::tick::Tick;
+use contract::tick::{Book, Tick};
 use contract::time::Timestamp;
 use polymarket::translate::{Heard, Quiet, frame};
+use rust_decimal::Decimal;
 
 use crate::ordinals::Ordinals;
-use crate::shard::Watched;
+use crate::roster::Watched;
+
+/// A book is not fetched anew more often than this.
+const RESYNC_EVERY: Duration = Duration::from_mins(1);
+
+/// A book that one group did not agree with, and no group has spoken for since, is fetched anew after this long.
+const SUSPECT_MAX: Duration = Duration::from_secs(2);
+/// So many checks say whether the venue's rule is understood at all.
+const CHECKS_MIN: u64 = 50;
+
+/// The step in which books show their last trade.
+const SHOWN_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 3);
 
 /// The desk of one socket. It outlives the connections of its socket.
 #[derive(Debug)]
 pub(crate) struct Desk {
     tokens: HashMap<TokenId, Held>,
-    markets: Vec<Watched>,
+    markets: HashMap<ConditionId, Watched>,
     ordinals: Ordinals,
+    budget: HashBudget,
+    /// Tokens with a match group that has not ended.
+    grouping: HashSet<TokenId>,
+    /// Tokens whose book one group did not agree with.
+    suspects: HashSet<TokenId>,
+    /// Of markets that left.
+    past: Tally,
 }
+
+/// What may be hashed by all sockets together.
+pub(crate) type HashBudget = Arc<Mutex<Budget>>;
 
 /// What a frame came to.
 #[derive(Debug, Default)]
@@ -29,8 +53,16 @@ pub(crate) struct Reading {
     pub(crate) ticks: Vec<Tick>,
     /// What could not be understood: why, and its bytes.
     pub(crate) refused: Vec<(String, Vec<u8>)>,
+    /// Tokens whose book came with this frame.
+    pub(crate) opened: Vec<TokenId>,
+    /// Markets of which a book shows a last trade that nobody told.
+    pub(crate) missed: Vec<ConditionId>,
     /// Markets all of whose books are live since this frame.
     pub(crate) completed: Vec<ConditionId>,
+    /// Books that are to be fetched anew.
+    pub(crate) broken: Vec<Broken>,
+    /// What the venue told everybody.
+    pub(crate) news: Vec<News>,
     /// Ticks about tokens that nobody asked for.
     pub(crate) unwatched: u64,
     /// Our `PING` was answered.
@@ -39,34 +71,102 @@ pub(crate) struct Reading {
     pub(crate) ping: bool,
 }
 
+/// A book that two groups in a row did not agree with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Broken {
+    /// Its token.
+    pub(crate) token: TokenId,
+    /// Its market.
+    pub(crate) market: ConditionId,
+    /// Up to here the book was right, as far as is known.
+    pub(crate) right_until: Option<Timestamp>,
+}
+
+/// What the venue tells every socket.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum News {
+    /// A market came into being.
+    New(ConditionId),
+    /// A market was resolved.
+    Resolved(ConditionId),
+}
+
 #[derive(Debug)]
 struct Held {
     market: ConditionId,
     book: TokenBook,
     last_price: Option<Price>,
+    heard_at: Option<Timestamp>,
+    /// Since when the book is suspect.
+    suspect_at: Option<Timestamp>,
+    resynced_at: Option<Timestamp>,
+    /// `changed_at` of the book that was published last.
+    told_at: Option<Timestamp>,
 }
 
 impl Desk {
-    /// A desk for these markets.
-    pub(crate) fn new(markets: Vec<Watched>) -> Self {
-        let held = |watched: &Watched| Held {
-            market: watched.market.clone(),
-            book: TokenBook::default(),
-            last_price: None,
-        };
-        let tokens =
-            markets.iter().flat_map(|w| w.tokens.iter().map(move |token| (token.clone(), held(w)))).collect();
-        Self { tokens, markets, ordinals: Ordinals::default() }
+    /// A desk without tokens.
+    pub(crate) fn new(budget: HashBudget) -> Self {
+        Self {
+            tokens: HashMap::new(),
+            markets: HashMap::new(),
+            ordinals: Ordinals::default(),
+            budget,
+            grouping: HashSet::new(),
+            suspects: HashSet::new(),
+            past: Tally::default(),
+        }
+    }
+
+    /// Makes the list of what is watched its own: tokens to be subscribed, then those to be given up.
+    pub(crate) fn follow(&mut self, list: &[Watched]) -> (Vec<TokenId>, Vec<TokenId>) {
+        let wanted: HashSet<&TokenId> = list.iter().flat_map(|watched| &watched.tokens).collect();
+        let left: Vec<TokenId> =
+            self.tokens.keys().filter(|token| !wanted.contains(token)).cloned().collect();
+        for token in &left {
+            if let Some(held) = self.tokens.remove(token) {
+                self.past += held.book.tally();
+            }
+            self.grouping.remove(token);
+            self.suspects.remove(token);
+        }
+        self.markets = list.iter().map(|watched| (watched.market.clone(), watched.clone())).collect();
+        let mut new = Vec::new();
+        for watched in list {
+            for token in &watched.tokens {
+                if !self.tokens.contains_key(token) {
+                    self.tokens.insert(token.clone(), Held::new(watched, token));
+                    new.push(token.clone());
+                }
+            }
+        }
+        (new, left)
     }
 
     /// The tokens, a market's side by side.
     pub(crate) fn tokens(&self) -> Vec<TokenId> {
-        self.markets.iter().flat_map(|watched| watched.tokens.iter().cloned()).collect()
+        self.markets.values().flat_map(|watched| watched.tokens.iter().cloned()).collect()
+    }
+
+    /// How many tokens there are.
+    pub(crate) fn size(&self) -> usize {
+        self.tokens.len()
     }
 
     /// The markets.
     pub(crate) fn markets(&self) -> impl Iterator<Item = &ConditionId> {
-        self.markets.iter().map(|watched| &watched.market)
+        self.markets.keys()
+    }
+
+    /// Whether the token is one of this desk's and has no book.
+    pub(crate) fn lacks_book(&self, token: &TokenId) -> bool {
+        self.tokens.get(token).is_some_and(|held| !held.book.is_live())
+    }
+
+    /// The token with a book that nothing was said of for the longest time.
+    pub(crate) fn quietest(&self) -> Option<TokenId> {
+        let live = self.tokens.iter().filter(|(_, held)| held.book.is_live());
+        live.min_by_key(|(_, held)| held.heard_at).map(|(token, _)| token.clone())
     }
 
     /// Tokens whose book is live.
@@ -74,15 +174,20 @@ impl Desk {
         self.tokens.values().filter(|held| held.book.is_live()).count()
     }
 
-    /// Times the venue's stated best prices differed from ours.
-    pub(crate) fn differences(&self) -> u64 {
-        self.tokens.values().map(|held| held.book.differences()).sum()
+    /// What was counted of all books, those that left included.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = self.past;
+        for held in self.tokens.values() {
+            tally += held.book.tally();
+        }
+        tally
     }
 
     /// Whether all books of the market are live.
     pub(crate) fn is_complete(&self, market: &ConditionId) -> bool {
-        let watched = self.markets.iter().find(|watched| watched.market == *market);
-        watched.is_some_and(|watched| self.all_live(&watched.tokens))
+        self.markets
+            .get(market)
+            .is_some_and(|watched| !watched.tokens.iter().any(|token| self.lacks_book(token)))
     }
 
     /// Forgets all books: the connection is lost. Ordinals and last prices stay.
@@ -90,6 +195,17 @@ impl Desk {
         for held in self.tokens.values_mut() {
             held.book.lose();
         }
+        self.grouping.clear();
+        self.suspects.clear();
+    }
+
+    /// Forgets the book of a token that is about to be subscribed anew.
+    pub(crate) fn lose_book(&mut self, token: &TokenId) {
+        if let Some(held) = self.tokens.get_mut(token) {
+            held.book.lose();
+        }
+        self.grouping.remove(token);
+        self.suspects.remove(token);
     }
 
     /// Reads a text frame received at `received_at`.
@@ -101,147 +217,196 @@ impl Desk {
                 Heard::Refused { error, bytes } => reading.refused.push((error, bytes.as_bytes().to_vec())),
                 Heard::Nothing(Quiet::Pong) => reading.pong = true,
                 Heard::Nothing(Quiet::Ping) => reading.ping = true,
-                // The universe is chosen from the catalogue; these only say that it changed.
-                Heard::Nothing(Quiet::Empty) | Heard::NewMarket(_) | Heard::Resolved(_) => {}
+                Heard::Nothing(Quiet::Empty) => {}
+                Heard::NewMarket(market) => reading.news.push(News::New(market)),
+                Heard::Resolved(market) => reading.news.push(News::Resolved(market)),
             }
         }
         reading
     }
 
+    /// Whether a match group waits for its end, or a suspect for its time.
+    pub(crate) fn is_restless(&self) -> bool {
+        !self.grouping.is_empty() || !self.suspects.is_empty()
+    }
+
+    /// Ends the groups of which nothing came for a while; the books that are to be fetched anew.
+    pub(crate) fn rest(&mut self, now: Timestamp) -> Vec<Broken> {
+        let mut broken = Vec::new();
+        {
+            let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+            let (tokens, suspects) = (&mut self.tokens, &mut self.suspects);
+            self.grouping.retain(|token| {
+                let Some(held) = tokens.get_mut(token) else { return false };
+                let open = held.book.rest(now, &mut budget);
+                if held.is_suspect(now) {
+                    suspects.insert(token.clone());
+                }
+                open
+            });
+            suspects.retain(|token| {
+                let Some(held) = tokens.get_mut(token) else { return false };
+                broken.extend(held.broken(token, now));
+                held.is_suspect(now)
+            });
+        }
+        self.credible(broken)
+    }
+
+    /// Nothing is fetched anew where most books differ: then it is the venue's rule that is not understood.
+    fn credible(&self, broken: Vec<Broken>) -> Vec<Broken> {
+        if broken.is_empty() {
+            return broken;
+        }
+        let Tally { checked, mismatches, .. } = self.tally();
+        if checked >= CHECKS_MIN && 2 * mismatches > checked { Vec::new() } else { broken }
+    }
+
+    /// The books that changed since they were published last, as they are now.
+    pub(crate) fn told(&mut self, now: Timestamp) -> Vec<Book> {
+        let mut books = Vec::new();
+        for held in self.tokens.values_mut() {
+            let Some(book) = held.book.told(now) else { continue };
+            if held.told_at.is_none_or(|told_at| book.changed_at > told_at) {
+                held.told_at = Some(book.changed_at);
+                books.push(book);
+            }
+        }
+        books
+    }
+
     fn take(&mut self, mut tick: Tick, reading: &mut Reading) {
-        let Some(held) = self.tokens.get_mut(tick.token_id()) else {
+        let token = tick.token_id().clone();
+        let Some(held) = self.tokens.get_mut(&token) else {
             reading.unwatched += 1;
             return;
         };
         if held.market != *tick.condition_id() {
-            let error = format!(
-                "token {} belongs to market {}, not to {}",
-                tick.token_id(),
-                held.market,
-                tick.condition_id()
-            );
+            let error =
+                format!("token {token} belongs to market {}, not to {}", held.market, tick.condition_id());
             reading.refused.push((error, contract::codec::encode_tick(&tick)));
             return;
         }
         if !matches!(tick, Tick::Book(_)) {
             tick.set_id(self.ordinals.number(tick.id()));
         }
-        let was_live = held.book.is_live();
-        held.note(&mut tick);
-        if !was_live && held.book.is_live() {
-            let market = held.market.clone();
+        let (was_live, received_at) = (held.book.is_live(), tick.received_at());
+        held.heard_at = Some(received_at);
+        if held.missed_trade(&tick) {
+            reading.missed.push(held.market.clone());
+        }
+        {
+            let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+            held.note(&mut tick, &mut budget);
+        }
+        if !matches!(tick, Tick::Book(_)) && held.is_suspect(received_at) {
+            self.suspects.insert(token.clone());
+        }
+        let broken = held.broken(&token, received_at);
+        if held.book.has_open_group() {
+            self.grouping.insert(token.clone());
+        }
+        let opens = !was_live && held.book.is_live();
+        let market = held.market.clone();
+        reading.broken.extend(self.credible(broken.into_iter().collect()));
+        if let Tick::Trade(trade) = &tick {
+            // Both books of a market show its last trade (captured on 2026-06-30).
+            for sibling in self.markets.get(&market).into_iter().flat_map(|watched| &watched.tokens) {
+                if let Some(held) = self.tokens.get_mut(sibling) {
+                    held.book.traded(trade.price);
+                }
+            }
+        }
+        if opens {
             if self.is_complete(&market) {
                 reading.completed.push(market);
             }
+            reading.opened.push(token);
         }
         reading.ticks.push(tick);
-    }
-
-    fn all_live(&self, tokens: &[TokenId]) -> bool {
-        tokens.iter().all(|token| self.tokens.get(token).is_some_and(|held| held.book.is_live()))
     }
 }
 
 impl Held {
+    fn new(watched: &Watched, token: &TokenId) -> Self {
+        let around = Around {
+            condition_id: watched.market.clone(),
+            token_id: token.clone(),
+            tick_size: watched.tick_size,
+            order_size_min: watched.order_size_min,
+            neg_risk: watched.neg_risk,
+        };
+        Self {
+            market: watched.market.clone(),
+            book: TokenBook::new(around),
+            last_price: None,
+            heard_at: None,
+            suspect_at: None,
+            resynced_at: None,
+            told_at: None,
+        }
+    }
+
     /// Brings the book up to date and stamps a trade with what prevailed before it.
-    fn note(&mut self, tick: &mut Tick) {
+    fn note(&mut self, tick: &mut Tick, budget: &mut Budget) {
         match tick {
             Tick::Book(book) => {
-                if self.book.snapshot(book) == Applied::Yes && self.last_price.is_none() {
-                    self.last_price = book.last_trade_price;
+                let (applied, check) = self.book.snapshot(book, budget);
+                book.hash_ok = match check {
+                    Check::Agreed => Some(true),
+                    Check::Differs => Some(false),
+                    Check::Unknown | Check::Skipped => None,
+                };
+                if applied == Applied::Yes {
+                    self.told_at = self.told_at.max(Some(book.changed_at));
+                    self.last_price = self.last_price.or(book.last_trade_price);
                 }
             }
             Tick::Price(change) => {
-                self.book.apply(change);
+                self.book.apply(change, budget);
             }
             Tick::Quote(quote) => self.book.confirm(quote),
             Tick::Trade(trade) => {
                 trade.price_before = self.last_price.replace(trade.price);
                 trade.prevailing = self.book.prevailing(trade.executed_at, trade.received_at);
             }
-            Tick::TickSize(_) => {}
+            Tick::TickSize(change) => self.book.regrid(change.new_tick_size),
         }
+    }
+
+    /// Whether a group did not agree; the time since is kept.
+    fn is_suspect(&mut self, now: Timestamp) -> bool {
+        let suspect = self.book.trust() == Trust::Suspect;
+        self.suspect_at = suspect.then(|| self.suspect_at.unwrap_or(now));
+        suspect
+    }
+
+    /// The book to be fetched anew, if it is; not again within a minute, for where the venue's own hash is odd
+    /// that helps nobody.
+    fn broken(&mut self, token: &TokenId, now: Timestamp) -> Option<Broken> {
+        let lasting = self.suspect_at.is_some_and(|at| now.since(at) >= SUSPECT_MAX);
+        let lately = self.resynced_at.is_some_and(|at| now.since(at) < RESYNC_EVERY);
+        let is_broken =
+            self.book.trust() == Trust::Broken || (self.book.trust() == Trust::Suspect && lasting);
+        if !is_broken || lately {
+            return None;
+        }
+        self.resynced_at = Some(now);
+        Some(Broken {
+            token: token.clone(),
+            market: self.market.clone(),
+            right_until: self.book.verified_at(),
+        })
+    }
+
+    /// Whether an opening book shows another last trade than the one that was told.
+    fn missed_trade(&self, tick: &Tick) -> bool {
+        let Tick::Book(book) = tick else { return false };
+        let pair = book.last_trade_price.zip(self.book.last_trade_price());
+        // The venue shows three decimals.
+        pair.is_some_and(|(shown, told)| (shown.decimal() - told.decimal()).abs() >= SHOWN_STEP)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_millis(1_789_156_414_000);
-
-    fn desk() -> Desk {
-        let id = |text: &str| TokenId::try_from(text).unwrap();
-        let market = ConditionId::try_from("0xab").unwrap();
-        Desk::new(vec![Watched { market, tokens: vec![id("71"), id("72")] }])
-    }
-
-    fn book(token: &str, last: &str) -> String {
-        format!(
-            r#"{{"market":"0xab","asset_id":"{token}","timestamp":"1789156413000","bids":[{{"price":"0.5","size":"1"}}],"asks":[{{"price":"0.6","size":"1"}}],"event_type":"book","last_trade_price":"{last}"}}"#
-        )
-    }
-
-    fn trade(token: &str, market: &str, price: &str) -> String {
-        format!(
-            r#"{{"market":"{market}", "asset_id":"{token}", "price":"{price}", "size":"2", "side":"BUY", "timestamp":"1789156413830", "event_type":"last_trade_price"}}"#
-        )
-    }
-
-    fn trades(reading: &Reading) -> Vec<&contract::tick::Trade> {
-        reading
-            .ticks
-            .iter()
-            .filter_map(|t| if let Tick::Trade(trade) = t { Some(trade.as_ref()) } else { None })
-            .collect()
-    }
-
-    #[test]
-    fn a_market_is_complete_with_the_last_of_its_books() {
-        let mut desk = desk();
-        assert!(desk.read(&book("71", ""), NOW).completed.is_empty());
-        let reading = desk.read(&format!("[{}]", book("72", "")), NOW);
-        assert_eq!(reading.completed.len(), 1);
-        assert_eq!((desk.live(), desk.tokens().len()), (2, 2));
-        desk.lose_books();
-        assert_eq!(desk.live(), 0);
-        assert!(!desk.is_complete(&reading.completed[0]));
-    }
-
-    #[test]
-    fn a_trade_is_stamped_with_quote_and_price_before() {
-        let mut desk = desk();
-        let first = desk.read(&trade("71", "0xab", "0.55"), NOW);
-        assert_eq!((trades(&first)[0].prevailing, trades(&first)[0].price_before), (None, None));
-        desk.read(&book("72", "0.490"), NOW);
-        let second = desk.read(&trade("72", "0xab", "0.55"), NOW);
-        let stamped = trades(&second)[0];
-        assert_eq!(stamped.price_before.unwrap().to_string(), "0.49");
-        assert_eq!(stamped.prevailing.unwrap().best_ask.unwrap().to_string(), "0.6");
-        assert_eq!(
-            trades(&desk.read(&trade("72", "0xab", "0.56"), NOW))[0].price_before.unwrap().to_string(),
-            "0.55"
-        );
-    }
-
-    #[test]
-    fn two_identical_fills_are_two_ticks_and_the_same_book_is_one() {
-        let mut desk = desk();
-        let twice = desk.read(&format!("[{0},{0}]", trade("71", "0xab", "0.55")), NOW);
-        assert_ne!(twice.ticks[0].id(), twice.ticks[1].id());
-        let books = desk.read(&format!("[{0},{0}]", book("71", "")), NOW);
-        assert_eq!(books.ticks[0].id(), books.ticks[1].id());
-    }
-
-    #[test]
-    fn what_nobody_asked_for_is_counted_and_what_does_not_fit_is_refused() {
-        let mut desk = desk();
-        let strange = desk.read(&trade("99", "0xab", "0.55"), NOW);
-        assert_eq!((strange.ticks.len(), strange.unwatched), (0, 1));
-        let crossed = desk.read(&trade("71", "0xcd", "0.55"), NOW);
-        assert_eq!((crossed.ticks.len(), crossed.refused.len()), (0, 1));
-        assert!(crossed.refused[0].0.contains("belongs to market 0xab"));
-        assert_eq!(desk.read("[7]", NOW).refused.len(), 1);
-        assert!(desk.read("PONG", NOW).pong && desk.read("PING", NOW).ping);
-    }
-}
+mod tests;

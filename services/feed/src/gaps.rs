@@ -1,93 +1,318 @@
-//! The gaps of the markets of one socket: opened once, healed once.
+//! The gaps of all markets: opened once, healed once, each told to the bus when it happens.
 //!
-//! Knows: which market is incomplete since when. Never: why a socket broke.
+//! Knows: which market lacks ticks since when, and which gaps wait for their trades. Never: why a socket broke.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use bus::Message;
+use contract::codec::encode;
 use contract::gap::{Cause, Gap};
-use contract::ids::ConditionId;
+use contract::ids::{ConditionId, TickId};
+use contract::subject;
 use contract::time::Timestamp;
+use tokio::sync::Notify;
 
-/// The open gaps. At most one a market: what breaks inside a gap lies inside it.
+use crate::relay::Relay;
+
+/// Times that the trades of a gap are asked for: early, for those in a hurry, and when all of them must have settled.
+const ROUNDS: u32 = 2;
+/// When the early one is, as a part of the settlement time.
+const EARLY: u32 = 8;
+
+/// The gaps; a clone is the same ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Gaps(Arc<Shared>);
+
 #[derive(Debug)]
-pub(crate) struct Gaps {
+struct Shared {
     shard: String,
-    open: BTreeMap<ConditionId, Gap>,
+    settlement: Duration,
+    relay: Relay,
+    state: Mutex<State>,
+    restored: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of followed markets; ticks do not flow yet.
+    open: BTreeMap<ConditionId, Vec<Gap>>,
+    /// Of markets that are not followed now.
+    dormant: HashMap<ConditionId, Vec<Gap>>,
+    /// Ticks flow again; trades are still to be fetched.
+    waiting: Vec<Waiting>,
+}
+
+/// A gap behind which ticks flow again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Waiting {
+    /// The gap, with the trades recovered so far.
+    pub(crate) gap: Gap,
+    /// From here on the market is complete again.
+    pub(crate) live_at: Timestamp,
+    rounds: u32,
+}
+
+/// How many gaps there are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Counts {
+    /// Of followed markets, without ticks.
+    pub(crate) open: u64,
+    /// With ticks again, without their trades.
+    pub(crate) waiting: u64,
 }
 
 impl Gaps {
-    /// The gaps of a shard; `open`: those that an earlier feed left open.
-    pub(crate) fn new(shard: &str, open: impl IntoIterator<Item = Gap>) -> Self {
-        let open = open.into_iter().map(|gap| (gap.condition_id.clone(), gap)).collect();
-        Self { shard: shard.to_owned(), open }
+    /// No gap yet. `settlement`: longest time from a match to its row at the Data API.
+    pub(crate) fn new(shard: &str, settlement: Duration, relay: Relay) -> Self {
+        let shared = Shared {
+            shard: shard.to_owned(),
+            settlement,
+            relay,
+            state: Mutex::default(),
+            restored: Notify::new(),
+        };
+        Self(Arc::new(shared))
     }
 
-    /// Opens a gap, if the market has none; the gap to be told.
-    pub(crate) fn open(&mut self, market: &ConditionId, cause: Cause, opened_at: Timestamp) -> Option<Gap> {
-        if self.open.contains_key(market) {
-            return None;
+    /// A gap that an earlier feed left open, or a new one that `is_new` tells of: it goes on until its market is complete.
+    pub(crate) fn inherit(&self, gap: Gap, is_new: New) {
+        if is_new == New::Yes {
+            self.0.relay.tell(message(&gap));
         }
-        let gap = Gap::opened(market.clone(), &self.shard, cause, opened_at);
-        self.open.insert(market.clone(), gap.clone());
-        Some(gap)
+        self.state().dormant.entry(gap.condition_id.clone()).or_default().push(gap);
     }
 
-    /// Heals the market's gap, if it has one; the gap to be told. A gap never ends before it opened.
-    pub(crate) fn heal(&mut self, market: &ConditionId, healed_at: Timestamp) -> Option<Gap> {
-        let mut gap = self.open.remove(market)?;
-        gap.healed_at = Some(healed_at.max(gap.opened_at));
-        Some(gap)
+    /// The market is followed from now on; gaps of its past are open again.
+    pub(crate) fn follow(&self, market: &ConditionId) {
+        let mut state = self.state();
+        if let Some(gaps) = state.dormant.remove(market) {
+            state.open.entry(market.clone()).or_default().extend(gaps);
+        }
     }
 
-    /// The market's gap was opened for this cause.
+    /// The market is not followed any more: a gap from `at` on, until it is followed again.
+    pub(crate) fn unfollow(&self, market: &ConditionId, at: Timestamp) {
+        self.open(market, Cause::NotFollowed, at);
+        let mut state = self.state();
+        if let Some(gaps) = state.open.remove(market) {
+            state.dormant.entry(market.clone()).or_default().extend(gaps);
+        }
+    }
+
+    /// Opens a gap, if the market has none: what breaks inside a gap lies inside it.
+    pub(crate) fn open(&self, market: &ConditionId, cause: Cause, opened_at: Timestamp) {
+        let mut state = self.state();
+        if !state.open.contains_key(market) {
+            let gap = Gap::opened(market.clone(), &self.0.shard, cause, opened_at);
+            self.0.relay.tell(message(&gap));
+            state.open.insert(market.clone(), vec![gap]);
+        }
+    }
+
+    /// The market is complete again since `live_at` (or nothing more will ever come): its trades are to be fetched.
+    pub(crate) fn restored(&self, market: &ConditionId, live_at: Timestamp) {
+        let mut state = self.state();
+        let gaps = state.open.remove(market).into_iter().chain(state.dormant.remove(market)).flatten();
+        let waiting: Vec<Waiting> = gaps.map(|gap| Waiting { gap, live_at, rounds: 0 }).collect();
+        if !waiting.is_empty() {
+            state.waiting.extend(waiting);
+            self.0.restored.notify_one();
+        }
+    }
+
+    /// Whether the market has an open gap of this cause.
     pub(crate) fn is_open_for(&self, market: &ConditionId, cause: Cause) -> bool {
-        self.open.get(market).is_some_and(|gap| gap.cause == cause)
+        self.state().open.get(market).is_some_and(|gaps| gaps.iter().any(|gap| gap.cause == cause))
     }
 
-    /// Gaps now open.
-    pub(crate) fn count(&self) -> usize {
-        self.open.len()
+    /// Those whose trades are to be asked for now, of at most `markets` markets.
+    pub(crate) fn due(&self, now: Timestamp, markets: usize) -> Vec<Waiting> {
+        let state = self.state();
+        let mut named: HashSet<&ConditionId> = HashSet::new();
+        let due = state.waiting.iter().filter(|waiting| self.due_at(waiting) <= now);
+        let chosen = due.filter(|waiting| {
+            let market = &waiting.gap.condition_id;
+            named.contains(market) || (named.len() < markets && named.insert(market))
+        });
+        chosen.cloned().collect()
     }
+
+    /// When the next trades are to be asked for.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.state().waiting.iter().map(|waiting| self.due_at(waiting)).min()
+    }
+
+    /// Waits until a market is restored.
+    pub(crate) async fn one_restored(&self) {
+        self.0.restored.notified().await;
+    }
+
+    /// The trades of a gap were asked for at `now`, and so many more were published. Healed by the last round.
+    pub(crate) fn asked(&self, gap: TickId, recovered: u64, now: Timestamp) {
+        let mut state = self.state();
+        let Some(at) = state.waiting.iter().position(|waiting| waiting.gap.id == gap) else { return };
+        let settled = state.waiting[at].live_at.plus(self.0.settlement);
+        let waiting = &mut state.waiting[at];
+        waiting.gap.trades_recovered += recovered;
+        waiting.rounds = if now >= settled { ROUNDS } else { waiting.rounds + 1 };
+        if waiting.rounds >= ROUNDS {
+            let mut healed = state.waiting.swap_remove(at);
+            // A gap never ends before it opened.
+            healed.gap.healed_at = Some(healed.live_at.max(healed.gap.opened_at));
+            self.0.relay.tell(message(&healed.gap));
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn counts(&self) -> Counts {
+        let state = self.state();
+        let open: usize = state.open.values().map(Vec::len).sum();
+        Counts { open: open as u64, waiting: state.waiting.len() as u64 }
+    }
+
+    /// When the oldest gap was opened whose trades may still be asked for.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        let state = self.state();
+        let open = state.open.values().flatten().map(|gap| gap.opened_at);
+        open.chain(state.waiting.iter().map(|waiting| waiting.gap.opened_at)).min()
+    }
+
+    fn due_at(&self, waiting: &Waiting) -> Timestamp {
+        let early = waiting.rounds == 0;
+        waiting.live_at.plus(if early { self.0.settlement / EARLY } else { self.0.settlement })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the bus knows of a gap.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum New {
+    /// It is to be told.
+    Yes,
+    /// An earlier feed told it.
+    No,
+}
+
+/// A gap on its subject; opened and healed are two messages.
+fn message(gap: &Gap) -> Message {
+    let word = if gap.healed_at.is_some() { "healed" } else { "opened" };
+    Message::new(subject::gap(&gap.condition_id), format!("{}-{word}", gap.id), encode(gap))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn market() -> ConditionId {
-        ConditionId::try_from("0xab").unwrap()
+    const SETTLEMENT: Duration = Duration::from_secs(40);
+
+    fn market(number: u32) -> ConditionId {
+        ConditionId::try_from(format!("0x{number:x}").as_str()).unwrap()
     }
 
-    fn at(us: i64) -> Timestamp {
-        Timestamp::from_micros(us)
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn gaps() -> (Gaps, Relay) {
+        let relay = Relay::new(1);
+        (Gaps::new("0/1", SETTLEMENT, relay.clone()), relay)
+    }
+
+    fn told(relay: &Relay) -> u64 {
+        relay.level().messages
     }
 
     #[test]
     fn a_break_inside_a_gap_lies_inside_it() {
-        let mut gaps = Gaps::new("0/1", []);
-        let opened = gaps.open(&market(), Cause::Silence, at(5)).unwrap();
-        assert_eq!(gaps.open(&market(), Cause::SocketClosed, at(7)), None);
-        assert!(
-            gaps.is_open_for(&market(), Cause::Silence) && !gaps.is_open_for(&market(), Cause::SocketClosed)
+        let (gaps, relay) = gaps();
+        gaps.open(&market(1), Cause::Silence, at(5));
+        gaps.open(&market(1), Cause::SocketClosed, at(7));
+        assert_eq!((gaps.counts().open, told(&relay), gaps.oldest()), (1, 1, Some(at(5))));
+        assert!(gaps.is_open_for(&market(1), Cause::Silence));
+        assert!(!gaps.is_open_for(&market(1), Cause::SocketClosed));
+    }
+
+    #[test]
+    fn a_gap_is_healed_by_its_last_round_with_all_that_was_recovered() {
+        let (gaps, relay) = gaps();
+        gaps.open(&market(1), Cause::Silence, at(5));
+        gaps.restored(&market(1), at(10));
+        assert_eq!(gaps.counts(), Counts { open: 0, waiting: 1 });
+        assert_eq!(gaps.due(at(14), 20), []);
+        let early = gaps.due(at(15), 20);
+        assert_eq!(early.len(), 1);
+        gaps.asked(early[0].gap.id, 2, at(15));
+        assert_eq!(gaps.next_due(), Some(at(50)));
+        assert_eq!((gaps.due(at(49), 20).len(), gaps.due(at(50), 20).len()), (0, 1));
+        gaps.asked(early[0].gap.id, 1, at(50));
+        assert_eq!((gaps.counts(), told(&relay)), (Counts::default(), 2));
+    }
+
+    #[test]
+    fn a_first_round_that_comes_after_the_settlement_is_the_last_one() {
+        let (gaps, _relay) = gaps();
+        gaps.open(&market(1), Cause::Silence, at(5));
+        gaps.restored(&market(1), at(10));
+        let id = gaps.due(at(50), 20)[0].gap.id;
+        gaps.asked(id, 0, at(50));
+        assert_eq!(gaps.counts(), Counts::default());
+    }
+
+    #[test]
+    fn a_new_gap_opens_while_an_earlier_one_waits_for_its_trades() {
+        let (gaps, _relay) = gaps();
+        gaps.open(&market(1), Cause::Silence, at(5));
+        gaps.restored(&market(1), at(10));
+        gaps.open(&market(1), Cause::SocketClosed, at(12));
+        assert_eq!(gaps.counts(), Counts { open: 1, waiting: 1 });
+        assert_eq!(gaps.oldest(), Some(at(5)));
+    }
+
+    #[test]
+    fn one_call_serves_so_many_markets_and_all_gaps_of_each() {
+        let (gaps, _relay) = gaps();
+        for number in [1, 2, 3, 1] {
+            gaps.open(&market(number), Cause::Silence, at(number.into()));
+            gaps.restored(&market(number), at(10));
+        }
+        gaps.open(&market(1), Cause::Silence, at(11));
+        gaps.restored(&market(1), at(12));
+        let due = gaps.due(at(99), 2);
+        let markets: Vec<ConditionId> = due.iter().map(|waiting| waiting.gap.condition_id.clone()).collect();
+        assert_eq!(markets.iter().filter(|name| **name == market(1)).count(), 3);
+        assert!(markets.contains(&market(2)) && !markets.contains(&market(3)), "{markets:?}");
+    }
+
+    #[test]
+    fn a_market_that_leaves_is_in_a_gap_until_it_is_back() {
+        let (gaps, relay) = gaps();
+        gaps.unfollow(&market(1), at(5));
+        assert_eq!((gaps.counts().open, told(&relay)), (0, 1));
+        gaps.follow(&market(1));
+        assert!(gaps.is_open_for(&market(1), Cause::NotFollowed));
+        gaps.restored(&market(1), at(9));
+        assert_eq!(gaps.counts(), Counts { open: 0, waiting: 1 });
+    }
+
+    #[test]
+    fn what_an_earlier_feed_left_open_goes_on_without_being_told_again() {
+        let (gaps, relay) = gaps();
+        gaps.inherit(Gap::opened(market(1), "0/1", Cause::SocketClosed, at(3)), New::No);
+        gaps.inherit(Gap::opened(market(2), "0/1", Cause::FeedRestart, at(4)), New::Yes);
+        assert_eq!(told(&relay), 1);
+        gaps.follow(&market(1));
+        gaps.open(&market(1), Cause::Silence, at(8));
+        assert_eq!((gaps.counts().open, told(&relay)), (1, 1));
+        gaps.restored(&market(2), at(9));
+        assert_eq!(
+            gaps.counts().waiting,
+            1,
+            "a market that will never be followed again can still be asked for"
         );
-        let healed = gaps.heal(&market(), at(9)).unwrap();
-        assert_eq!((healed.id, healed.opened_at, healed.healed_at), (opened.id, at(5), Some(at(9))));
-        assert_eq!(gaps.heal(&market(), at(9)), None);
-        assert_eq!(gaps.count(), 0);
-    }
-
-    #[test]
-    fn a_gap_that_an_earlier_feed_left_open_keeps_its_beginning() {
-        let left = Gap::opened(market(), "0/1", Cause::SocketClosed, at(3));
-        let mut gaps = Gaps::new("0/1", [left.clone()]);
-        assert_eq!(gaps.open(&market(), Cause::FeedRestart, at(8)), None);
-        assert_eq!(gaps.heal(&market(), at(9)).unwrap().id, left.id);
-    }
-
-    #[test]
-    fn a_gap_never_ends_before_it_opened() {
-        let mut gaps = Gaps::new("0/1", []);
-        gaps.open(&market(), Cause::Silence, at(5));
-        assert_eq!(gaps.heal(&market(), at(4)).unwrap().healed_at, Some(at(5)));
     }
 }

@@ -2,46 +2,72 @@
 //!
 //! Knows: which markets, which sockets, in which order things start and stop. Never: a verdict, a database.
 
-mod board;
 pub mod config;
+
+// Which markets, and where they sit.
+mod catalogue;
+pub mod choice;
+mod conductor;
+mod prober;
+mod roster;
+pub mod shard;
+mod turnstile;
+mod universe;
+
+// From a frame to the bus.
 mod desk;
+mod openings;
+mod ordinals;
+mod outlet;
+mod relay;
+mod socket;
+
+// What is missing, and how it is made good.
+mod fills;
 mod gaps;
 mod memory;
-mod metrics;
-mod ordinals;
-mod relay;
-mod report;
-pub mod shard;
-mod socket;
-pub mod universe;
+mod recovery;
 
-use std::collections::HashSet;
-use std::sync::Arc;
+// What the feed says of itself.
+mod board;
+mod metrics;
+mod report;
+mod venue_clock;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
-use bus::Bus;
+use book::Budget;
+use bus::{Bus, Followed, Start};
 use chassis::admin::Admin;
 use chassis::backoff::Backoff;
+use chassis::clock;
 use chassis::ready::{Latch, Readiness};
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
-use contract::ids::ConditionId;
-use contract::market::Market;
+use contract::codec::decode;
+use contract::tick::Trade;
 use polymarket::rest::Rest;
 use prometheus_client::registry::Registry;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use board::Board;
+use conductor::{Conductor, Ears};
 use config::Config;
-use desk::Desk;
+use fills::Fills;
 use gaps::Gaps;
 use memory::Before;
-use metrics::Metrics;
+use metrics::{Metrics, Skew};
+use outlet::Outlet;
+use prober::Prober;
+use recovery::Recovery;
 use relay::Relay;
-use report::Reporter;
-use socket::Socket;
+use report::{Reporter, Sources};
+use turnstile::Turnstile;
+use universe::Universe;
 
 /// Time that the tasks have to end once asked to.
 const GRACE: Duration = Duration::from_secs(7);
@@ -58,21 +84,24 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
     let readiness = Readiness::new();
     let (bus_latch, venue_latch) = (readiness.latch("bus"), readiness.latch("venue"));
     let mut registry = Registry::with_prefix("polyfeed_feed");
-    let metrics = Metrics::register(&mut registry);
+    let (metrics, skew) = (Metrics::register(&mut registry), Skew::register(&mut registry));
     let mut tasks = Tasks::new(stop.clone());
     let serving = admin.serve(readiness.clone(), Arc::new(registry), stop.clone());
     tasks.spawn("admin", async move { serving.await.context("serving health and metrics failed") });
-    let board = Board::default();
-    let relay = Relay::new(config.buffer_bytes);
-    let rest = Rest::new(config.rest.clone()).context("the client for the catalogue cannot be made")?;
+    let (board, relay) = (Board::default(), Relay::new(config.buffer_bytes));
+    let rest = Rest::new(config.rest.clone()).context("the client for the venue's REST cannot be made")?;
+    let gaps = Gaps::new(&config.shard.to_string(), config.settlement, relay.clone());
+    let fills = Fills::new(config.settlement);
+    let outlet = Outlet { relay: relay.clone(), gaps: gaps.clone(), fills: fills.clone(), skew };
 
     if let Some(bus) = reach_bus(&config, &bus_latch, &stop).await? {
         // The end of the relay waits for the sockets, so that what they read last is published too.
         let relay_stop = CancellationToken::new();
         tasks.spawn("relay", relay.clone().run(bus.clone(), relay_stop.clone()));
-        let reporter = Reporter::new(&config, telemetry.errors(), board.clone(), relay.clone(), metrics);
+        let sources = Sources { relay, gaps, fills, rest: rest.clone() };
+        let reporter = Reporter::new(&config, telemetry.errors(), board.clone(), sources, metrics);
         tasks.spawn("report", reporter.run(bus.clone(), [bus_latch, venue_latch], stop.clone()));
-        let following = follow(config, rest, bus.clone(), board, relay, stop.clone());
+        let following = follow(Arc::new(config), rest, bus.clone(), board, outlet, stop.clone());
         tasks.spawn("follow", async move {
             let outcome = following.await;
             relay_stop.cancel();
@@ -112,72 +141,92 @@ async fn reach_bus(config: &Config, latch: &Latch, stop: &CancellationToken) -> 
     }
 }
 
-/// Chooses the markets and keeps their sockets until `stop`.
+/// Follows the markets until `stop`: catalogue, seats, sockets, recovery.
 async fn follow(
-    config: Config,
+    config: Arc<Config>,
     rest: Rest,
     bus: Bus,
     board: Board,
-    relay: Relay,
+    outlet: Outlet,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let Some(markets) = universe::choose(&rest, &config.universe, config.shard, &board, &stop).await else {
+    if !recall(&bus, &config, &outlet, &stop).await {
         return Ok(());
-    };
-    let Some(before) = recall(&bus, &config, &stop).await else { return Ok(()) };
-    let plan = shard::plan(&markets, config.tokens_per_socket, config.sockets_max);
-    let placed: HashSet<&ConditionId> =
-        plan.sockets.iter().flatten().map(|watched| &watched.market).collect();
-    let followed: Vec<&Market> =
-        markets.iter().filter(|market| placed.contains(&market.condition_id)).collect();
-    let tokens = followed.iter().map(|market| market.tokens.len()).sum();
-    board.planned(followed.len(), tokens, plan.sockets.len(), plan.left_out);
-    for market in &followed {
-        relay.tell(universe::market_message(market));
     }
-    let names: Vec<ConditionId> = followed.iter().map(|market| market.condition_id.clone()).collect();
+    let (words, heard) = mpsc::channel(conductor::WORDS_MAX);
+    let (news, announced) = mpsc::channel(universe::NEWS_MAX);
+    let (suspects, suspected) = mpsc::channel(prober::GROUPS_MAX);
+    let (names, followed) = watch::channel(Arc::default());
+    let turnstile = Turnstile::new(config.connects_per_s);
+    let relay = outlet.relay.clone();
     let mut tasks = Tasks::new(stop.clone());
-    for (number, watched) in plan.sockets.into_iter().enumerate() {
-        let left_open = watched.iter().filter_map(|watched| before.gap_of(&watched.market, config.shard));
-        let mut open = Vec::new();
-        for (gap, is_new) in left_open {
-            if is_new {
-                relay.tell(socket::gap_message(&gap));
-            }
-            open.push(gap);
-        }
-        let socket = Socket {
-            number,
-            instance: config.instance.clone(),
-            settings: config.sockets.clone(),
-            desk: Desk::new(watched),
-            gaps: Gaps::new(&config.shard.to_string(), open),
-            relay: relay.clone(),
-            board: board.clone(),
-        };
-        tasks.spawn(format!("socket {number}"), socket.run(stop.clone()));
-    }
-    tasks.spawn("memory", memory::keep(bus, relay, config.shard, names, stop));
+    let universe = Universe::new(
+        rest.clone(),
+        config.universe.clone(),
+        config.shard,
+        relay.clone(),
+        board.clone(),
+        words.clone(),
+    );
+    tasks.spawn("universe", universe.run(announced, stop.clone()));
+    let prober = Prober::new(&config.sockets.url, turnstile.clone(), words.clone());
+    tasks.spawn("prober", prober.run(suspected, stop.clone()));
+    let recovery = Recovery::new(
+        rest.clone(),
+        outlet.gaps.clone(),
+        outlet.fills.clone(),
+        relay.clone(),
+        board.clone(),
+        &config.instance,
+        config.settlement,
+    );
+    tasks.spawn("recovery", recovery.run(stop.clone()));
+    tasks.spawn("venue clock", venue_clock::watch(rest, board.clone(), stop.clone()));
+    tasks.spawn("memory", memory::keep(bus, relay, config.shard, followed, stop.clone()));
+    let budget = Arc::new(Mutex::new(Budget::new(config.hash_levels_per_s)));
+    let ears = Ears { prober: suspects, universe: news, followed: names };
+    let conductor = Conductor::new(config, board, outlet, budget, turnstile, ears, words);
+    tasks.spawn("conductor", conductor.run(heard, stop));
     tasks.join(GRACE).await
 }
 
-/// What the last feed left behind; asked until the bus answers, since without it a gap might stay untold.
-async fn recall(bus: &Bus, config: &Config, stop: &CancellationToken) -> Option<Before> {
+/// Takes over what the last feed left; asked until the bus answers, since without it a gap might stay untold and a
+/// fill be told twice. False when asked to stop before.
+async fn recall(bus: &Bus, config: &Config, outlet: &Outlet, stop: &CancellationToken) -> bool {
     let mut backoff = Backoff::new(BUS_RETRY.0, BUS_RETRY.1);
     loop {
         let recalled = tokio::select! {
-            recalled = Before::recall(bus, config.shard) => recalled,
-            () = stop.cancelled() => return None,
+            recalled = recalled(bus, config, outlet) => recalled,
+            () = stop.cancelled() => return false,
         };
         match recalled {
-            Ok(before) => return Some(before),
+            Ok(before) => {
+                before.hand_on(&outlet.gaps, config.shard);
+                return true;
+            }
             Err(error) => {
                 warn!("what the last feed left cannot be read yet: {}", chassis::logline::chain(&error));
             }
         }
         tokio::select! {
             () = tokio::time::sleep(backoff.next(fastrand::u64(..))) => {}
-            () = stop.cancelled() => return None,
+            () = stop.cancelled() => return false,
         }
     }
+}
+
+/// What the last feed left, its newest fills told to the memory of fills.
+async fn recalled(bus: &Bus, config: &Config, outlet: &Outlet) -> Result<Before, bus::BusError> {
+    let before = Before::recall(bus, config.shard).await?;
+    if let Some(since) = before.since() {
+        let start = Start::Moment(since.minus(config.settlement * 2));
+        let trades = bus.stored(Followed::RawTrades, start).await?;
+        info!(trades = trades.len(), %since, "read {} trades that the bus has already", trades.len());
+        outlet.fills.forget(clock::now().into());
+        let trades = trades.iter().filter_map(|seen| decode::<Trade>(&seen.payload).ok());
+        trades
+            .filter(|trade| config.shard.holds(&trade.condition_id))
+            .for_each(|trade| outlet.fills.seed(&trade));
+    }
+    Ok(before)
 }

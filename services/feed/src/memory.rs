@@ -3,18 +3,21 @@
 //! Knows: how to tell the next feed where the last one ended. Never: a tick.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Followed};
+use bus::{Bus, BusError, Followed, Start};
 use chassis::clock;
 use contract::codec::{decode, encode};
 use contract::gap::{Cause, Gap};
-use contract::ids::ConditionId;
+use contract::ids::{ConditionId, TickId};
 use contract::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::gaps::{Gaps, New};
 use crate::relay::Relay;
 use crate::shard::Shard;
 
@@ -23,17 +26,22 @@ const KEPT_EVERY: Duration = Duration::from_secs(1);
 /// What may be on its way between socket and buffer while the mark is taken.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// Markets under one key: a market takes 69 bytes, a message may have 1 MiB.
+const MARKETS_PER_KEY: usize = 5_000;
+
+/// Kept once a second.
 #[derive(Debug, Deserialize, Serialize)]
 struct Mark {
     complete_until: Timestamp,
-    markets: Vec<ConditionId>,
+    /// Lists of markets there are.
+    lists: usize,
 }
 
 /// What an earlier feed of this shard left behind.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
     mark: Option<(Timestamp, HashSet<ConditionId>)>,
-    open: HashMap<ConditionId, Gap>,
+    open: Vec<Gap>,
 }
 
 impl Before {
@@ -42,47 +50,64 @@ impl Before {
     /// # Errors
     /// When the bus does not answer: without the answer a gap might stay untold.
     pub(crate) async fn recall(bus: &Bus, shard: Shard) -> Result<Self, BusError> {
-        let mark = bus.kept(&key(shard)).await?.and_then(|bytes| match decode::<Mark>(&bytes) {
-            Ok(mark) => Some((mark.complete_until.minus(MARGIN), mark.markets.into_iter().collect())),
-            Err(error) => {
-                warn!(%error, "what the last feed kept could not be read: no gap can be told for the time since");
-                None
+        let mark = match bus.kept(&key(shard)).await? {
+            Some(bytes) => read_mark(bus, shard, &bytes).await?,
+            None => None,
+        };
+        let told = bus.stored(Followed::Gaps, Start::Moment(Timestamp::from_micros(0))).await?;
+        let shard = shard.to_string();
+        let mut open: HashMap<TickId, Gap> = HashMap::new();
+        for gap in told.iter().filter_map(|seen| decode::<Gap>(&seen.payload).ok()) {
+            // One market may have several; each is told when it opens and when it is healed.
+            if gap.healed_at.is_some() {
+                open.remove(&gap.id);
+            } else if gap.shard == shard {
+                open.insert(gap.id, gap);
             }
-        });
-        let told = bus.newest(Followed::Gaps).await?;
-        let gaps = told.iter().filter_map(|seen| decode::<Gap>(&seen.payload).ok());
-        let open =
-            gaps.filter(|gap| gap.healed_at.is_none()).map(|gap| (gap.condition_id.clone(), gap)).collect();
-        Ok(Self { mark, open })
+        }
+        Ok(Self { mark, open: open.into_values().collect() })
     }
 
-    /// The gap that this market is in now: the one left open, or one since the last feed ended.
-    ///
-    /// Second: whether it is new and must be told. None for a market that was not followed before.
-    pub(crate) fn gap_of(&self, market: &ConditionId, shard: Shard) -> Option<(Gap, bool)> {
-        if let Some(gap) = self.open.get(market) {
-            return Some((gap.clone(), false));
+    /// Hands on the gaps that are still open, and opens one for each market that was followed and has none.
+    pub(crate) fn hand_on(self, gaps: &Gaps, shard: Shard) {
+        let mut known: HashSet<ConditionId> = HashSet::new();
+        for gap in self.open {
+            known.insert(gap.condition_id.clone());
+            gaps.inherit(gap, New::No);
         }
-        let (ended_at, markets) = self.mark.as_ref()?;
-        let gap = || Gap::opened(market.clone(), &shard.to_string(), Cause::FeedRestart, *ended_at);
-        markets.contains(market).then(|| (gap(), true))
+        let Some((ended_at, markets)) = self.mark else { return };
+        for market in markets.into_iter().filter(|market| !known.contains(market)) {
+            gaps.inherit(Gap::opened(market, &shard.to_string(), Cause::FeedRestart, ended_at), New::Yes);
+        }
+    }
+
+    /// From when on trades on the bus may be rows of these gaps.
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        let marked = self.mark.as_ref().map(|(ended_at, _)| *ended_at);
+        self.open.iter().map(|gap| gap.opened_at).chain(marked).min()
     }
 }
 
-/// Keeps the mark until `stop`, and once more at the end.
+/// Keeps the mark until `stop`, and once more at the end; the lists of markets whenever they changed.
 pub(crate) async fn keep(
     bus: Bus,
     relay: Relay,
     shard: Shard,
-    markets: Vec<ConditionId>,
+    mut followed: watch::Receiver<Arc<[ConditionId]>>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut lists = None;
     let mut stopping = false;
     while !stopping {
-        let mark =
-            Mark { complete_until: relay.complete_until(clock::now().into()), markets: markets.clone() };
-        if let Err(error) = bus.keep(&key(shard), encode(&mark)).await {
-            debug!(%error, "the mark was not kept; the next one will be");
+        if lists.is_none() || followed.has_changed().unwrap_or(false) {
+            let markets = followed.borrow_and_update().clone();
+            lists = keep_lists(&bus, shard, &markets).await;
+        }
+        if let Some(lists) = lists {
+            let mark = Mark { complete_until: relay.complete_until(clock::now().into()), lists };
+            if let Err(error) = bus.keep(&key(shard), encode(&mark)).await {
+                debug!(%error, "the mark was not kept; the next one will be");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(KEPT_EVERY) => {}
@@ -92,8 +117,51 @@ pub(crate) async fn keep(
     Ok(())
 }
 
+/// How many lists the markets took; none where one could not be kept.
+async fn keep_lists(bus: &Bus, shard: Shard, markets: &[ConditionId]) -> Option<usize> {
+    let mut lists = 0;
+    for part in markets.chunks(MARKETS_PER_KEY) {
+        if let Err(error) = bus.keep(&list_key(shard, lists), encode(&part)).await {
+            debug!(%error, "a list of markets was not kept; it will be");
+            return None;
+        }
+        lists += 1;
+    }
+    Some(lists)
+}
+
+async fn read_mark(
+    bus: &Bus,
+    shard: Shard,
+    bytes: &[u8],
+) -> Result<Option<(Timestamp, HashSet<ConditionId>)>, BusError> {
+    let unread = |error: &dyn std::error::Error| {
+        warn!(%error, "what the last feed kept could not be read: no gap can be told for the time since");
+    };
+    let mark = match decode::<Mark>(bytes) {
+        Ok(mark) => mark,
+        Err(error) => {
+            unread(&error);
+            return Ok(None);
+        }
+    };
+    let mut markets = HashSet::new();
+    for list in 0..mark.lists {
+        let Some(bytes) = bus.kept(&list_key(shard, list)).await? else { continue };
+        match decode::<Vec<ConditionId>>(&bytes) {
+            Ok(list) => markets.extend(list),
+            Err(error) => unread(&error),
+        }
+    }
+    Ok(Some((mark.complete_until.minus(MARGIN), markets)))
+}
+
 fn key(shard: Shard) -> String {
     format!("shard-{}-of-{}", shard.number, shard.of)
+}
+
+fn list_key(shard: Shard, list: usize) -> String {
+    format!("{}-markets-{list}", key(shard))
 }
 
 #[cfg(test)]
@@ -106,20 +174,38 @@ mod tests {
         ConditionId::try_from(text).unwrap()
     }
 
-    #[test]
-    fn a_market_followed_before_is_in_a_gap_since_the_last_feed_ended() {
-        let at = Timestamp::from_micros(5);
-        let before = Before { mark: Some((at, HashSet::from([market("0x1")]))), open: HashMap::new() };
-        let (gap, is_new) = before.gap_of(&market("0x1"), SHARD).unwrap();
-        assert_eq!((gap.cause, gap.opened_at, is_new), (Cause::FeedRestart, at, true));
-        assert!(before.gap_of(&market("0x2"), SHARD).is_none(), "a new market has no past");
+    fn at(us: i64) -> Timestamp {
+        Timestamp::from_micros(us)
+    }
+
+    fn gaps() -> (Gaps, Relay) {
+        let relay = Relay::new(1);
+        (Gaps::new("0/1", Duration::from_mins(1), relay.clone()), relay)
     }
 
     #[test]
-    fn a_gap_left_open_goes_on() {
-        let left = Gap::opened(market("0x1"), "0/1", Cause::Silence, Timestamp::from_micros(3));
-        let before = Before { mark: None, open: HashMap::from([(market("0x1"), left.clone())]) };
-        assert_eq!(before.gap_of(&market("0x1"), SHARD), Some((left, false)));
-        assert_eq!(Before::default().gap_of(&market("0x1"), SHARD), None);
+    fn a_market_followed_before_is_in_a_gap_since_the_last_feed_ended() {
+        let (gaps, relay) = gaps();
+        let before = Before { mark: Some((at(5), HashSet::from([market("0x1")]))), open: Vec::new() };
+        assert_eq!(before.since(), Some(at(5)));
+        before.hand_on(&gaps, SHARD);
+        gaps.follow(&market("0x1"));
+        gaps.follow(&market("0x2"));
+        assert!(gaps.is_open_for(&market("0x1"), Cause::FeedRestart));
+        assert_eq!(gaps.counts().open, 1, "a new market has no past");
+        assert_eq!(relay.level().messages, 1);
+    }
+
+    #[test]
+    fn gaps_left_open_go_on_and_none_is_opened_beside_them() {
+        let (gaps, relay) = gaps();
+        let left = [3, 4].map(|us| Gap::opened(market("0x1"), "0/1", Cause::Silence, at(us)));
+        let mark = Some((at(9), HashSet::from([market("0x1")])));
+        let before = Before { mark, open: left.to_vec() };
+        assert_eq!(before.since(), Some(at(3)));
+        before.hand_on(&gaps, SHARD);
+        gaps.follow(&market("0x1"));
+        assert_eq!((gaps.counts().open, relay.level().messages), (2, 0));
+        assert_eq!(Before::default().since(), None);
     }
 }

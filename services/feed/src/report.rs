@@ -12,12 +12,15 @@ use contract::codec::encode;
 use contract::stats::{ErrorNote, FeedReport, Report, Service, Stats};
 use contract::subject;
 use contract::time::Timestamp;
+use polymarket::rest::Rest;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::board::Board;
 use crate::config::Config;
+use crate::fills::Fills;
+use crate::gaps::Gaps;
 use crate::metrics::Metrics;
 use crate::relay::Relay;
 
@@ -35,8 +38,21 @@ pub(crate) struct Reporter {
     started_at: Timestamp,
     errors: ErrorLog,
     board: Board,
-    relay: Relay,
+    sources: Sources,
     metrics: Metrics,
+}
+
+/// What else counts.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// What waits for the bus.
+    pub(crate) relay: Relay,
+    /// The gaps.
+    pub(crate) gaps: Gaps,
+    /// The fills told.
+    pub(crate) fills: Fills,
+    /// The venue's REST.
+    pub(crate) rest: Rest,
 }
 
 impl Reporter {
@@ -45,7 +61,7 @@ impl Reporter {
         config: &Config,
         errors: ErrorLog,
         board: Board,
-        relay: Relay,
+        sources: Sources,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -55,7 +71,7 @@ impl Reporter {
             started_at: clock::now().into(),
             errors,
             board,
-            relay,
+            sources,
             metrics,
         }
     }
@@ -76,7 +92,7 @@ impl Reporter {
                 () = stop.cancelled() => return Ok(()),
             }
             let now = Timestamp::from(clock::now());
-            let report = self.board.report(&self.shard, &self.universe, &self.relay);
+            let report = self.report();
             self.metrics.mirror(&report, now);
             let problems = self.problems(&bus, &report, now);
             latches[0].set(bus.connected());
@@ -89,6 +105,17 @@ impl Reporter {
                 debug!(%error, "stats were not told");
             }
         }
+    }
+
+    fn report(&self) -> FeedReport {
+        let Sources { relay, gaps, fills, rest } = &self.sources;
+        let mut report = self.board.report(&self.shard, &self.universe, relay);
+        let counts = gaps.counts();
+        report.gaps_open = counts.open;
+        report.depth.gaps_waiting = counts.waiting;
+        report.depth.trades_recognised = fills.recognised();
+        report.depth.rest_calls = rest.calls();
+        report
     }
 
     fn problems(&self, bus: &Bus, report: &FeedReport, now: Timestamp) -> Vec<String> {

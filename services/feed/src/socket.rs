@@ -1,31 +1,37 @@
-//! One socket for ever: opened, read, watched for silence, opened again.
+//! One socket for ever: opened, subscribed, read, watched for silence, opened again.
 //!
-//! Knows: when a connection is to be replaced, and which gap that makes. Never: what a frame says.
+//! Knows: when a connection is to be replaced, which books are owed, which gap a break makes. Never: what a frame says.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bus::Message;
 use chassis::backoff::Backoff;
 use chassis::clock;
-use contract::codec::{encode, encode_tick};
-use contract::gap::{Cause, Gap};
-use contract::ids::ConditionId;
-use contract::letter::DeadLetter;
-use contract::stats::{Service, SocketState};
-use contract::subject;
+use contract::gap::Cause;
+use contract::ids::TokenId;
+use contract::stats::SocketState;
 use contract::tick::Tick;
 use contract::time::Timestamp;
 use polymarket::session::{Frame, Session, SessionError};
-use tokio::time::{Instant, interval_at, sleep, sleep_until};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::board::Board;
+use crate::conductor::Word;
 use crate::config::Sockets;
-use crate::desk::{Desk, Reading};
-use crate::gaps::Gaps;
-use crate::relay::{PAYLOAD_BYTES_MAX, Relay};
+use crate::desk::{Broken, Desk, Reading};
+use crate::openings::Openings;
+use crate::outlet::Outlet;
+use crate::roster::Watched;
+use crate::turnstile::Turnstile;
+
+/// How often match groups are looked at whose end nothing has told.
+const REST_EVERY: Duration = Duration::from_millis(50);
+/// What stands for "never" where a timer is not wanted.
+const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// One socket and everything that outlives its connections.
 #[derive(Debug)]
@@ -36,122 +42,164 @@ pub(crate) struct Socket {
     pub(crate) instance: String,
     /// Where the venue is and how patient we are.
     pub(crate) settings: Sockets,
+    /// What it is to follow.
+    pub(crate) list: watch::Receiver<Arc<[Watched]>>,
     /// Its tokens and their books.
     pub(crate) desk: Desk,
-    /// Its gaps.
-    pub(crate) gaps: Gaps,
-    /// Where ticks go.
-    pub(crate) relay: Relay,
+    /// Where what it reads goes.
+    pub(crate) outlet: Outlet,
     /// Where it says how it fares.
     pub(crate) board: Board,
+    /// Where it says what it cannot mend itself.
+    pub(crate) words: mpsc::Sender<Word>,
+    /// Its turn to connect.
+    pub(crate) turnstile: Turnstile,
+    /// How often rebuilt books are published; zero: never.
+    pub(crate) book_every: Duration,
 }
 
 /// A connection's life, as far as it matters for what comes after.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Life {
     epoch: u64,
     frames: u64,
     data_at: Timestamp,
     had_data: bool,
+    openings: Openings,
+    ping: Interval,
+    rest: Interval,
+    tell: Interval,
+    /// When data came last, or the connection was opened.
+    heard_at: Instant,
+    /// A book was asked for to see whether anybody is there.
+    knocked: bool,
 }
 
 enum End {
     Stopped,
     Broken(SessionError),
     Silent,
+    /// Nothing is left to follow.
+    Idle,
+}
+
+/// What wakes a socket.
+enum Event {
+    Stop,
+    Frame(Result<Frame, SessionError>),
+    Ping,
+    Silence,
+    List,
+    Openings,
+    Rest,
+    Tell,
 }
 
 impl Socket {
     /// Runs until `stop`. A broken connection never ends it.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut backoff = Backoff::new(self.settings.reconnect_min, self.settings.reconnect_max);
-        let tokens = self.desk.tokens();
-        for epoch in 0_u64.. {
-            self.now(if epoch == 0 { SocketState::Connecting } else { SocketState::Reconnecting }, None);
+        let mut suspected = HashSet::new();
+        let mut epoch = 0;
+        loop {
+            self.say(if epoch == 0 { SocketState::Connecting } else { SocketState::Reconnecting }, None);
+            if !self.has_tokens(&stop).await {
+                break;
+            }
             let opened = tokio::select! {
-                opened = Session::open(&self.settings.url, &tokens) => opened,
+                opened = self.open() => opened,
                 () = stop.cancelled() => break,
             };
             let mut pause = Duration::ZERO;
             let (end, had_data) = match opened {
-                Ok(session) => self.serve(session, epoch, &stop).await,
+                Ok(session) => self.serve(session, epoch, &mut suspected, &stop).await,
                 Err(error) => {
                     pause = error.retry_after().unwrap_or_default();
+                    self.turnstile.hold(pause);
                     (End::Broken(error), false)
                 }
             };
+            epoch += 1;
             if had_data {
                 backoff.reset();
             }
             let why = match end {
                 End::Stopped => break,
+                End::Idle => continue,
                 End::Silent => format!("no data for {:?}", self.settings.silence_max),
                 End::Broken(error) => chassis::logline::chain(&error),
             };
             let pause = backoff.next(fastrand::u64(..)).max(pause);
-            warn!(
-                socket = self.number,
-                retry = ?pause,
-                "socket {} lost: {why}",
-                self.number
-            );
-            self.now(SocketState::Reconnecting, Some(why));
+            warn!(socket = self.number, retry = ?pause, "socket {} lost: {why}", self.number);
+            self.say(SocketState::Reconnecting, Some(why));
             tokio::select! {
                 () = sleep(pause) => {}
                 () = stop.cancelled() => break,
             }
         }
-        self.now(SocketState::Disconnected, Some("stopped".to_owned()));
+        self.say(SocketState::Disconnected, Some("stopped".to_owned()));
         Ok(())
     }
 
-    /// Reads an open socket to its end; whether it brought any data.
-    async fn serve(&mut self, mut session: Session, epoch: u64, stop: &CancellationToken) -> (End, bool) {
-        let opened_at = Timestamp::from(clock::now());
-        let mut life = Life { epoch, frames: 0, data_at: opened_at, had_data: false };
-        self.opened(opened_at, epoch);
-        let mut ping = interval_at(Instant::now() + self.settings.ping_every, self.settings.ping_every);
-        let mut silent_at = Instant::now() + self.settings.silence_max;
-        let end = loop {
-            let frame = tokio::select! {
-                biased;
-                () = stop.cancelled() => break End::Stopped,
-                frame = session.next() => frame,
-                _ = ping.tick() => match session.ping().await {
-                    Ok(()) => continue,
-                    Err(error) => break End::Broken(error),
-                },
-                () = sleep_until(silent_at) => break End::Silent,
-            };
-            match frame {
-                Ok(frame) => {
-                    let reading = self.frame(&frame, &mut life);
-                    if !reading.ticks.is_empty() {
-                        silent_at = Instant::now() + self.settings.silence_max;
-                    }
-                    if reading.ping
-                        && let Err(error) = session.pong().await
-                    {
-                        break End::Broken(error);
-                    }
+    /// Waits until there is something to follow; false when asked to stop before.
+    async fn has_tokens(&mut self, stop: &CancellationToken) -> bool {
+        let wanted = self.list.wait_for(|list| !list.is_empty());
+        tokio::select! {
+            list = wanted => match list {
+                Ok(list) => {
+                    let list = list.clone();
+                    self.desk.follow(&list);
+                    true
                 }
+                // The conductor is gone: the feed stops.
+                Err(_) => false,
+            },
+            () = stop.cancelled() => false,
+        }
+    }
+
+    async fn open(&self) -> Result<Session, SessionError> {
+        self.turnstile.pass().await;
+        Session::open(&self.settings.url, &self.desk.tokens()).await
+    }
+
+    /// Reads an open socket to its end; whether it brought any data.
+    async fn serve(
+        &mut self,
+        mut session: Session,
+        epoch: u64,
+        suspected: &mut HashSet<TokenId>,
+        stop: &CancellationToken,
+    ) -> (End, bool) {
+        let mut life = self.born(epoch);
+        let end = loop {
+            let event = self.wait(&mut session, &mut life, stop).await;
+            match self.meet(event, &mut session, &mut life).await {
+                Ok(None) => {}
+                Ok(Some(end)) => break end,
                 Err(error) => break End::Broken(error),
             }
         };
         let cause = match &end {
-            End::Stopped => {
+            End::Stopped | End::Idle => {
+                // What is missing from here on is told by the next feed, from the mark that this one leaves.
                 session.close().await;
                 return (end, life.had_data);
             }
             End::Broken(_) => Cause::SocketClosed,
             End::Silent => Cause::Silence,
         };
+        if matches!(end, End::Broken(_)) {
+            self.blame(&life, suspected);
+        }
         self.lost(cause, life.data_at);
         (end, life.had_data)
     }
 
-    fn opened(&mut self, at: Timestamp, epoch: u64) {
-        info!(socket = self.number, tokens = self.desk.tokens().len(), "socket {} is open", self.number);
+    fn born(&mut self, epoch: u64) -> Life {
+        let (now, at) = (Instant::now(), Timestamp::from(clock::now()));
+        let tokens = self.desk.tokens();
+        info!(socket = self.number, tokens = tokens.len(), "socket {} is open", self.number);
         self.board.socket(self.number, |notes| {
             notes.report.state = SocketState::Connected;
             notes.report.connected_at = Some(at);
@@ -159,27 +207,173 @@ impl Socket {
             notes.report.tokens_with_book = 0;
             notes.report.problem = None;
         });
+        let mut openings = Openings::default();
+        openings.asked(&tokens, now);
+        let every = |period: Duration| {
+            let mut every = interval_at(now + period, period);
+            every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            every
+        };
+        let tell = if self.book_every.is_zero() { NEVER } else { self.book_every };
+        Life {
+            epoch,
+            frames: 0,
+            data_at: at,
+            had_data: false,
+            openings,
+            ping: every(self.settings.ping_every),
+            rest: every(REST_EVERY),
+            tell: every(tell),
+            heard_at: now,
+            knocked: false,
+        }
+    }
+
+    async fn wait(&mut self, session: &mut Session, life: &mut Life, stop: &CancellationToken) -> Event {
+        let patience = if life.knocked { self.settings.silence_max } else { self.settings.silence_max / 2 };
+        let look = life.openings.next_look();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Event::Stop,
+            Ok(()) = self.list.changed() => Event::List,
+            // Before the frames: a socket that always has one must not starve what keeps it open.
+            _ = life.ping.tick() => Event::Ping,
+            _ = life.rest.tick(), if self.desk.is_restless() => Event::Rest,
+            _ = life.tell.tick() => Event::Tell,
+            () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => Event::Openings,
+            frame = session.next() => Event::Frame(frame),
+            () = sleep_until(life.heard_at + patience) => Event::Silence,
+        }
+    }
+
+    /// Does what an event asks for; the end of the connection, if it is one.
+    async fn meet(
+        &mut self,
+        event: Event,
+        session: &mut Session,
+        life: &mut Life,
+    ) -> Result<Option<End>, SessionError> {
+        match event {
+            Event::Stop => return Ok(Some(End::Stopped)),
+            Event::Ping => session.ping().await?,
+            Event::Silence if life.knocked => return Ok(Some(End::Silent)),
+            Event::Silence => self.knock(session, life).await?,
+            Event::List => {
+                self.relist(session, life).await?;
+                if self.desk.size() == 0 {
+                    return Ok(Some(End::Idle));
+                }
+            }
+            Event::Openings => self.press(session, life).await?,
+            Event::Rest => {
+                let broken = self.desk.rest(clock::now().into());
+                self.resync(broken, session, life).await?;
+            }
+            Event::Tell => self.tell(life),
+            Event::Frame(frame) => {
+                let frame = frame?;
+                let mut reading = self.frame(&frame, life);
+                let broken = std::mem::take(&mut reading.broken);
+                self.resync(broken, session, life).await?;
+                if reading.ping {
+                    session.pong().await?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Subscribes what is new on the list and gives up what has left it.
+    async fn relist(&mut self, session: &mut Session, life: &mut Life) -> Result<(), SessionError> {
+        let list = self.list.borrow_and_update().clone();
+        let (new, left) = self.desk.follow(&list);
+        for token in &left {
+            life.openings.came(token);
+        }
+        self.note_sizes(life);
+        session.unsubscribe(&left).await?;
+        life.openings.asked(&new, Instant::now());
+        session.subscribe(&new).await
+    }
+
+    /// Asks again for books that are owed for too long, and names those that asking again did not bring.
+    async fn press(&mut self, session: &mut Session, life: &mut Life) -> Result<(), SessionError> {
+        let overdue = life.openings.overdue(Instant::now());
+        if !overdue.missing.is_empty() {
+            self.word(Word::Missing(overdue.missing));
+        }
+        self.resubscribe(&overdue.again, session, life).await?;
+        self.note_sizes(life);
+        Ok(())
+    }
+
+    /// Half of the silence that is borne has passed: one book is asked for, to see whether anybody is there.
+    async fn knock(&mut self, session: &mut Session, life: &mut Life) -> Result<(), SessionError> {
+        life.knocked = true;
+        let Some(token) = self.desk.quietest() else { return Ok(()) };
+        debug!(socket = self.number, "socket {} is silent: a book is asked for", self.number);
+        self.resubscribe(&[token], session, life).await
+    }
+
+    /// Fetches books anew that two groups in a row did not agree with.
+    async fn resync(
+        &mut self,
+        broken: Vec<Broken>,
+        session: &mut Session,
+        life: &mut Life,
+    ) -> Result<(), SessionError> {
+        for Broken { token, market, right_until } in broken {
+            if self.desk.lacks_book(&token) {
+                continue;
+            }
+            warn!(token.id = %token, "a book did not agree with the venue's hash twice: it is fetched anew");
+            let since = right_until.unwrap_or(life.data_at);
+            self.outlet.gaps.open(&market, Cause::BookMismatch, since);
+            self.board.socket(self.number, |notes| notes.resyncs += 1);
+            self.resubscribe(&[token], session, life).await?;
+        }
+        Ok(())
+    }
+
+    async fn resubscribe(
+        &mut self,
+        tokens: &[TokenId],
+        session: &mut Session,
+        life: &mut Life,
+    ) -> Result<(), SessionError> {
+        for token in tokens {
+            self.desk.lose_book(token);
+        }
+        life.openings.asked(tokens, Instant::now());
+        session.unsubscribe(tokens).await?;
+        session.subscribe(tokens).await
+    }
+
+    /// The connection ended just after a subscription that was not answered. Once is an accident.
+    fn blame(&self, life: &Life, suspected: &mut HashSet<TokenId>) {
+        let blamed: HashSet<TokenId> = life.openings.blamed(Instant::now()).into_iter().collect();
+        let twice: Vec<TokenId> = blamed.intersection(suspected).cloned().collect();
+        if !twice.is_empty() {
+            self.word(Word::Suspects(twice));
+        }
+        *suspected = blamed;
     }
 
     /// The connection is gone: its books are unknown, and from its last data on ticks may be missing.
     fn lost(&mut self, cause: Cause, since: Timestamp) {
         self.desk.lose_books();
-        let markets: Vec<ConditionId> = self.desk.markets().cloned().collect();
-        for market in markets {
-            self.open_gap(&market, cause, since);
+        for market in self.desk.markets() {
+            self.outlet.gaps.open(market, cause, since);
         }
-        let gaps_open = self.gaps.count() as u64;
         self.board.socket(self.number, |notes| {
             notes.report.tokens_with_book = 0;
             notes.report.connected_at = None;
-            notes.gaps_open = gaps_open;
         });
     }
 
     fn frame(&mut self, frame: &Frame, life: &mut Life) -> Reading {
         let received_at = Timestamp::from(clock::now());
-        life.frames += 1;
-        let correlation = format!("{}.{}.{}.{}", self.instance, self.number, life.epoch, life.frames);
+        let correlation = self.correlation(life);
         let mut reading = match frame {
             Frame::Text(text) => self.desk.read(text.as_str(), received_at),
             Frame::Binary(bytes) => {
@@ -187,58 +381,50 @@ impl Socket {
                 Reading { refused, ..Reading::default() }
             }
         };
-        for market in std::mem::take(&mut reading.completed) {
-            self.heal(&market, received_at);
+        for market in std::mem::take(&mut reading.missed) {
+            self.outlet.gaps.open(&market, Cause::Resubscribed, life.data_at);
         }
-        let dropped = self.publish(&mut reading, received_at, &correlation);
+        for token in &reading.opened {
+            life.openings.came(token);
+        }
+        for market in std::mem::take(&mut reading.completed) {
+            self.outlet.gaps.restored(&market, received_at);
+        }
+        for news in std::mem::take(&mut reading.news) {
+            self.word(Word::News(news));
+        }
+        self.outlet.recover_from_overrun(&self.desk, received_at);
+        let Reading { ticks, refused, .. } = &mut reading;
+        let mut dropped = self.outlet.ticks(ticks, refused, received_at, &correlation);
+        dropped += self.outlet.letters(refused, self.number, received_at, &correlation);
         let is_data = !reading.ticks.is_empty();
         if is_data {
             life.data_at = received_at;
             life.had_data = true;
+            (life.heard_at, life.knocked) = (Instant::now(), false);
         }
-        self.note(&reading, received_at, is_data, dropped);
+        self.note(&reading, received_at, dropped, life);
         reading
     }
 
-    /// Hands ticks and letters to the relay; how many it had no room for.
-    fn publish(&mut self, reading: &mut Reading, received_at: Timestamp, correlation: &str) -> u64 {
-        if self.gaps.count() > 0 && self.relay.is_relaxed() {
-            self.heal_overflow(received_at);
-        }
-        let mut dropped = 0;
-        for tick in &reading.ticks {
-            let message = tick_message(tick, correlation);
-            if message.payload.len() > PAYLOAD_BYTES_MAX {
-                let error =
-                    format!("a {} of {} bytes is too large for the bus", tick.kind(), message.payload.len());
-                reading.refused.push((error, message.payload.to_vec()));
-                continue;
-            }
-            // Once a market has lost a tick, its gap stays open until the buffer has room again.
-            let overflowed = self.gaps.is_open_for(tick.condition_id(), Cause::BufferFull);
-            if overflowed || self.relay.offer(message, received_at).is_err() {
-                self.open_gap(&tick.condition_id().clone(), Cause::BufferFull, received_at);
-                dropped += 1;
-            }
-        }
-        for (index, (error, bytes)) in reading.refused.iter().enumerate() {
-            let origin = format!("{correlation}.{index}");
-            let name = format!("socket {}", self.number);
-            let letter = DeadLetter::new(Service::Feed, &name, &origin, error, bytes, received_at);
-            debug!(correlation_id = %correlation, "an element of socket {} was not understood: {error}", self.number);
-            let mut message =
-                Message::new(subject::dead(Service::Feed), letter.id.to_string(), encode(&letter));
-            message.correlation_id = Some(correlation.to_owned());
-            if self.relay.offer(message, received_at).is_err() {
-                dropped += 1;
-            }
-        }
-        dropped
+    /// Publishes the books that changed, as they were rebuilt.
+    fn tell(&mut self, life: &mut Life) {
+        let now = Timestamp::from(clock::now());
+        let books: Vec<Tick> = self.desk.told(now).into_iter().map(Tick::Book).collect();
+        let correlation = self.correlation(life);
+        let mut refused = Vec::new();
+        let mut dropped = self.outlet.ticks(&books, &mut refused, now, &correlation);
+        dropped += self.outlet.letters(&refused, self.number, now, &correlation);
+        self.board.socket(self.number, |notes| notes.dropped += dropped);
     }
 
-    fn note(&self, reading: &Reading, received_at: Timestamp, is_data: bool, dropped: u64) {
-        let live = self.desk_change(reading);
-        let gaps_open = self.gaps.count() as u64;
+    fn correlation(&self, life: &mut Life) -> String {
+        life.frames += 1;
+        format!("{}.{}.{}.{}", self.instance, self.number, life.epoch, life.frames)
+    }
+
+    fn note(&self, reading: &Reading, received_at: Timestamp, dropped: u64, life: &Life) {
+        let is_data = !reading.ticks.is_empty();
         self.board.socket(self.number, |notes| {
             if is_data {
                 notes.report.frames += 1;
@@ -253,43 +439,25 @@ impl Socket {
             notes.dead += reading.refused.len() as u64;
             notes.unwatched += reading.unwatched;
             notes.dropped += dropped;
-            notes.gaps_open = gaps_open;
-            if let Some((live, differences)) = live {
-                notes.report.tokens_with_book = live;
-                notes.quote_differences = differences;
-            }
+        });
+        // Counting anew takes a walk over all tokens: only when a book came, or now and then.
+        if !reading.opened.is_empty() || life.frames.is_multiple_of(256) || reading.pong {
+            self.note_sizes(life);
+        }
+    }
+
+    fn note_sizes(&self, life: &Life) {
+        let (size, live, tally) = (self.desk.size() as u64, self.desk.live() as u64, self.desk.tally());
+        self.board.socket(self.number, |notes| {
+            notes.report.tokens = size;
+            notes.report.tokens_with_book = live;
+            notes.tally = tally;
+            notes.without_book = life.openings.hopeless();
         });
     }
 
-    /// Live books and differences, counted anew only when the frame held a book: it takes a walk over all tokens.
-    fn desk_change(&self, reading: &Reading) -> Option<(u64, u64)> {
-        let has_book = reading.ticks.iter().any(|tick| matches!(tick, Tick::Book(_)));
-        has_book.then(|| (self.desk.live() as u64, self.desk.differences()))
-    }
-
-    fn heal_overflow(&mut self, at: Timestamp) {
-        let markets: BTreeSet<ConditionId> = self.desk.markets().cloned().collect();
-        for market in markets {
-            if self.gaps.is_open_for(&market, Cause::BufferFull) && self.desk.is_complete(&market) {
-                self.heal(&market, at);
-            }
-        }
-    }
-
-    fn open_gap(&mut self, market: &ConditionId, cause: Cause, opened_at: Timestamp) {
-        if let Some(gap) = self.gaps.open(market, cause, opened_at) {
-            self.relay.tell(gap_message(&gap));
-        }
-    }
-
-    fn heal(&mut self, market: &ConditionId, healed_at: Timestamp) {
-        if let Some(gap) = self.gaps.heal(market, healed_at) {
-            self.relay.tell(gap_message(&gap));
-        }
-    }
-
-    fn now(&self, state: SocketState, problem: Option<String>) {
-        let tokens = self.desk.tokens().len() as u64;
+    fn say(&self, state: SocketState, problem: Option<String>) {
+        let tokens = self.desk.size() as u64;
         self.board.socket(self.number, |notes| {
             notes.report.state = state;
             notes.report.tokens = tokens;
@@ -298,22 +466,11 @@ impl Socket {
             }
         });
     }
-}
 
-/// A gap on its subject; opened and healed are two messages.
-pub(crate) fn gap_message(gap: &Gap) -> Message {
-    let word = if gap.healed_at.is_some() { "healed" } else { "opened" };
-    Message::new(subject::gap(&gap.condition_id), format!("{}-{word}", gap.id), encode(gap))
-}
-
-fn tick_message(tick: &Tick, correlation: &str) -> Message {
-    let id = tick.id();
-    Message {
-        subject: subject::raw(tick.kind(), tick.condition_id()),
-        id: Some(id.to_string()),
-        correlation_id: Some(correlation.to_owned()),
-        traceparent: Some(id.traceparent()),
-        verdict: None,
-        payload: encode_tick(tick).into(),
+    /// Tells the conductor, which reads faster than sockets speak; what finds its ear full is told again by the next look.
+    fn word(&self, word: Word) {
+        if let Err(error) = self.words.try_send(word) {
+            debug!(socket = self.number, %error, "the conductor is busy");
+        }
     }
 }

@@ -1,224 +1,294 @@
-//! Which markets are followed, as the venue's catalogue has them now.
+//! Which markets are followed, as the venue's catalogue has them: swept at the start and every minute.
 //!
-//! Knows: the choice, paging, our shard. Never: a socket.
+//! Knows: the choice, paging, our shard, what to believe. Never: a socket, a seat.
 
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use bus::Message;
 use chassis::backoff::Backoff;
-use contract::codec::encode;
-use contract::ids::{ConditionId, TickId, TokenId};
+use contract::ids::{ConditionId, TokenId};
 use contract::market::Market;
-use contract::subject;
-use polymarket::rest::{Rest, RestError};
+use polymarket::rest::{MARKETS_ROWS_MAX, MarketPage, Rest, RestError};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::board::Board;
+use crate::catalogue::{Believed, Catalogue};
+use crate::choice::Choice;
+use crate::conductor::Word;
+use crate::desk::News;
+use crate::relay::Relay;
 use crate::shard::Shard;
 
-/// Markets of one page; the catalogue gives no more.
-const PAGE: u32 = 100;
+pub(crate) use crate::catalogue::{Change, Gone};
+
+/// From the beginning of one sweep to the next.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// What the venue announces is looked up this much later: the catalogue is a little slower than the sockets.
+const NEWS_AFTER: Duration = Duration::from_secs(2);
+/// Announced markets that may wait to be looked up; the next sweep finds the others.
+pub(crate) const NEWS_MAX: usize = 1_000;
 /// Pages of one sweep: the open catalogue had 36,000 markets in March 2026.
 const PAGES_MAX: usize = 1_000;
 /// Ids of one question.
 const IDS_PER_CALL: usize = 20;
 /// Pauses between attempts while the catalogue cannot be read.
-const RETRY_MIN: Duration = Duration::from_secs(1);
-/// See [`RETRY_MIN`].
-const RETRY_MAX: Duration = Duration::from_mins(1);
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// `FEED_UNIVERSE`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Choice {
-    /// The markets with the highest volume of the last 24 hours.
-    Top(usize),
-    /// Every open market.
-    All,
-    /// These markets: condition ids or slugs.
-    Markets(Vec<String>),
+/// The universe of one feed.
+#[derive(Debug)]
+pub(crate) struct Universe {
+    rest: Rest,
+    choice: Choice,
+    catalogue: Catalogue,
+    relay: Relay,
+    board: Board,
+    words: mpsc::Sender<Word>,
+}
+
+/// What the catalogue is asked in a sweep.
+#[derive(Clone, Copy, Debug)]
+enum Question<'a> {
+    /// The page behind this cursor.
+    Page(Option<&'a str>),
+    /// These condition ids or slugs.
+    Names(&'a [String]),
     /// The markets of these tokens.
-    Tokens(Vec<TokenId>),
+    Tokens(&'a [TokenId]),
 }
 
-/// Asks the catalogue until it answers with at least one market of ours, or `stop`.
-pub(crate) async fn choose(
-    rest: &Rest,
-    choice: &Choice,
-    shard: Shard,
-    board: &Board,
-    stop: &CancellationToken,
-) -> Option<Vec<Market>> {
-    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
-    loop {
-        let asked = tokio::select! {
-            asked = ask(rest, choice, shard) => asked,
-            () = stop.cancelled() => return None,
-        };
-        let problem = match asked {
-            Ok(markets) if !markets.is_empty() => {
-                info!(markets = markets.len(), choice = %choice, "chose {} markets", markets.len());
-                return Some(markets);
+/// Why a sweep ended early.
+enum Broke {
+    /// The feed stops.
+    Stop,
+    /// The venue's answer will not become better by itself.
+    Failed(RestError),
+}
+
+impl Universe {
+    /// A universe that knows no market yet.
+    pub(crate) fn new(
+        rest: Rest,
+        choice: Choice,
+        shard: Shard,
+        relay: Relay,
+        board: Board,
+        words: mpsc::Sender<Word>,
+    ) -> Self {
+        Self { rest, catalogue: Catalogue::new(&choice, shard), choice, relay, board, words }
+    }
+
+    /// Keeps the catalogue until `stop`.
+    pub(crate) async fn run(
+        mut self,
+        mut news: mpsc::Receiver<News>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        loop {
+            let next = Instant::now() + SWEEP_EVERY;
+            match self.sweep(&stop).await {
+                Ok(()) => {}
+                Err(Broke::Stop) => return Ok(()),
+                Err(Broke::Failed(error)) => self.board.universe_failed(chassis::logline::chain(&error)),
             }
-            Ok(_none) => format!("the catalogue has no open market for `{choice}`"),
-            Err(error) => chassis::logline::chain(&error),
-        };
-        let pause = backoff.next(fastrand::u64(..));
-        warn!(retry = ?pause, "the markets are not known yet: {problem}");
-        board.universe_failed(problem);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return None,
+            if !self.listen(&mut news, next, &stop).await {
+                return Ok(());
+            }
         }
     }
-}
 
-/// What is known of a market, on its subject.
-pub(crate) fn market_message(market: &Market) -> Message {
-    let payload = encode(market);
-    // The same words told again within the bus's memory are one message.
-    let digest = TickId::of_content(&[
-        "market",
-        market.condition_id.as_str(),
-        &market.updated_at.micros().to_string(),
-    ]);
-    Message::new(subject::market(&market.condition_id), digest.to_string(), payload)
-}
-
-async fn ask(rest: &Rest, choice: &Choice, shard: Shard) -> Result<Vec<Market>, RestError> {
-    let mut markets = match choice {
-        Choice::Top(count) => sweep(rest, *count, shard).await?,
-        Choice::All => sweep(rest, usize::MAX, shard).await?,
-        Choice::Markets(names) => {
-            let mut found = Vec::new();
-            for chunk in names.chunks(IDS_PER_CALL) {
-                found.extend(rest.markets_of(chunk).await?);
-            }
-            found
-        }
-        Choice::Tokens(tokens) => {
-            let mut found = Vec::new();
-            for chunk in tokens.chunks(IDS_PER_CALL) {
-                found.extend(rest.markets_of_tokens(chunk).await?);
-            }
-            found
-        }
-    };
-    let mut seen = std::collections::HashSet::new();
-    markets.retain(|market| shard.holds(&market.condition_id) && seen.insert(market.condition_id.clone()));
-    Ok(markets)
-}
-
-/// The first `count` open markets by volume; of those, ours.
-async fn sweep(rest: &Rest, count: usize, shard: Shard) -> Result<Vec<Market>, RestError> {
-    let (mut markets, mut seen, mut cursor) = (Vec::new(), 0, None::<String>);
-    for _page in 0..PAGES_MAX {
-        let page = rest.markets_page(cursor.as_deref(), PAGE).await?;
-        for market in page.markets {
-            if seen < count && market.active && !market.closed {
-                seen += 1;
-                markets.extend(shard.holds(&market.condition_id).then_some(market));
-            }
-        }
-        // A cursor that repeats itself would page for ever.
-        if seen >= count || page.next_cursor.is_none() || page.next_cursor == cursor {
-            break;
-        }
-        cursor = page.next_cursor;
-    }
-    Ok(markets)
-}
-
-// === impl Choice ===
-
-impl Choice {
-    /// Reads `FEED_UNIVERSE`.
-    ///
-    /// # Errors
-    /// When it is none of the four forms.
-    pub fn of_text(text: &str) -> Result<Self, String> {
-        if text == "all" {
-            return Ok(Self::All);
-        }
-        let names = |list: &str| -> Vec<String> {
-            list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-        };
-        match text.split_once(':') {
-            Some(("top", count)) => match count.parse() {
-                Ok(count @ 1..=100_000) => Ok(Self::Top(count)),
-                _ => Err("top: wants a number from 1 to 100000".to_owned()),
-            },
-            Some(("markets", list)) => {
-                let names = names(list);
-                let odd = names.iter().find(|name| !is_name(name));
-                match odd {
-                    Some(odd) => Err(format!(
-                        "`{}` is neither a slug nor a condition id",
-                        chassis::logline::shown(odd, 80)
-                    )),
-                    None if names.is_empty() => {
-                        Err("markets: wants at least one slug or condition id".to_owned())
+    /// Looks up what the venue announces until the next sweep is due; false when asked to stop before.
+    async fn listen(
+        &mut self,
+        news: &mut mpsc::Receiver<News>,
+        until: Instant,
+        stop: &CancellationToken,
+    ) -> bool {
+        let (mut new, mut resolved) = (BTreeSet::new(), BTreeSet::new());
+        let mut look_at = None;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = sleep_until(until) => return true,
+                told = news.recv() => {
+                    match told {
+                        // Told on every socket: once is enough.
+                        Some(News::New(market)) if self.catalogue.wants(&market) => {
+                            new.insert(market);
+                        }
+                        Some(News::Resolved(market)) if self.catalogue.follows(&market) => {
+                            resolved.insert(market);
+                        }
+                        Some(News::New(_) | News::Resolved(_)) => continue,
+                        None => return false,
                     }
-                    None => Ok(Self::Markets(names)),
+                    look_at.get_or_insert_with(|| Instant::now() + NEWS_AFTER);
+                }
+                () = sleep_until(look_at.unwrap_or(until)), if look_at.is_some() => {
+                    look_at = None;
+                    let (new, resolved) = (std::mem::take(&mut new), std::mem::take(&mut resolved));
+                    if let Err(error) = self.look_up(new, resolved).await {
+                        debug!(%error, "what the venue announced could not be looked up; the next sweep will");
+                    }
                 }
             }
-            Some(("tokens", list)) => {
-                let tokens: Result<Vec<TokenId>, _> =
-                    names(list).iter().map(|id| TokenId::try_from(id.as_str())).collect();
-                match tokens {
-                    Ok(tokens) if tokens.is_empty() => Err("tokens: wants at least one token id".to_owned()),
-                    Ok(tokens) => Ok(Self::Tokens(tokens)),
-                    Err(odd) => Err(odd.to_string()),
+        }
+    }
+
+    async fn look_up(
+        &mut self,
+        new: BTreeSet<ConditionId>,
+        resolved: BTreeSet<ConditionId>,
+    ) -> Result<(), RestError> {
+        let names: Vec<String> = new.iter().map(ToString::to_string).collect();
+        for chunk in names.chunks(IDS_PER_CALL) {
+            let found = self.rest.markets_of(chunk).await?;
+            self.add(found).await;
+        }
+        self.close(resolved.into_iter().collect()).await
+    }
+
+    /// Reads the catalogue once. What is new is followed page by page; what is gone only after a whole sweep.
+    async fn sweep(&mut self, stop: &CancellationToken) -> Result<(), Broke> {
+        let mut seen = Vec::new();
+        self.catalogue.begin();
+        match self.choice.clone() {
+            Choice::Top(_) | Choice::All => self.pages(&mut seen, stop).await?,
+            Choice::Markets(names) => {
+                for chunk in names.chunks(IDS_PER_CALL) {
+                    let page = self.asked(Question::Names(chunk), stop).await?;
+                    self.page(page.markets, &mut seen).await;
                 }
             }
-            _ => Err("wants top:N, all, markets:<…> or tokens:<…>".to_owned()),
+            Choice::Tokens(tokens) => {
+                for chunk in tokens.chunks(IDS_PER_CALL) {
+                    let page = self.asked(Question::Tokens(chunk), stop).await?;
+                    self.page(page.markets, &mut seen).await;
+                }
+            }
+        }
+        self.swept(seen).await.map_err(Broke::Failed)
+    }
+
+    async fn pages(&mut self, seen: &mut Vec<ConditionId>, stop: &CancellationToken) -> Result<(), Broke> {
+        let mut cursor = None::<String>;
+        let deep_enough = self.catalogue.ranks_needed();
+        for _page in 0..PAGES_MAX {
+            let page = self.asked(Question::Page(cursor.as_deref()), stop).await?;
+            if page.skipped.count > 0 {
+                debug!(rows = page.skipped.count, reasons = ?page.skipped.reasons, "rows of the catalogue were passed over");
+            }
+            let open = page.markets.into_iter().filter(|market| market.active && !market.closed).collect();
+            self.page(open, seen).await;
+            // A cursor that repeats itself would page for ever.
+            let repeats = page.next_cursor == cursor;
+            if page.next_cursor.is_none() || repeats || seen.len() >= deep_enough {
+                break;
+            }
+            cursor = page.next_cursor;
+        }
+        Ok(())
+    }
+
+    async fn page(&mut self, markets: Vec<Market>, seen: &mut Vec<ConditionId>) {
+        seen.extend(markets.iter().map(|market| market.condition_id.clone()));
+        self.add(markets).await;
+    }
+
+    /// Follows what is new and chosen of these, and tells what is known of them.
+    async fn add(&mut self, markets: Vec<Market>) {
+        let learned = self.catalogue.learn(markets);
+        for message in learned.messages {
+            self.relay.tell(message);
+        }
+        if !learned.new.is_empty() {
+            self.change(Change { new: learned.new, ..Change::default() }).await;
+        }
+    }
+
+    /// A whole sweep is over: what it did not show any more is asked for by name and goes.
+    async fn swept(&mut self, seen: Vec<ConditionId>) -> Result<(), RestError> {
+        let verdict = match self.catalogue.believe(&seen) {
+            Believed::Yes => None,
+            Believed::Empty => Some(format!("the catalogue has no open market for `{}`", self.choice)),
+            Believed::Shrunk { from, to } => Some(format!(
+                "the catalogue shrank from {from} markets to {to}: not believed, the old ones are kept"
+            )),
+        };
+        if let Some(problem) = verdict {
+            warn!("{problem}");
+            self.board.universe_failed(problem);
+            return Ok(());
+        }
+        let seen: HashSet<ConditionId> = seen.into_iter().collect();
+        self.close(self.catalogue.missing(&seen)).await?;
+        let change = self.catalogue.rank();
+        let (new, gone) = (change.new.len(), change.gone.len());
+        if new + gone > 0 {
+            info!(new, gone, "the catalogue was swept: {new} markets came, {gone} went");
+            self.change(change).await;
+        }
+        self.board.universe_read();
+        Ok(())
+    }
+
+    /// Gives up those of these markets that the catalogue calls closed.
+    async fn close(&mut self, suspects: Vec<ConditionId>) -> Result<(), RestError> {
+        for chunk in suspects.chunks(IDS_PER_CALL) {
+            let closed = self.rest.closed_markets_of(chunk).await?;
+            let (change, messages) = self.catalogue.close(closed);
+            for message in messages {
+                self.relay.tell(message);
+            }
+            self.change(change).await;
+        }
+        Ok(())
+    }
+
+    async fn change(&self, mut change: Change) {
+        change.tokens_expected = self.catalogue.tokens_expected();
+        if let Err(error) = self.words.send(Word::Catalogue(change)).await {
+            debug!(%error, "the conductor is gone: the feed stops");
+        }
+    }
+
+    /// Asks until the venue answers, however long that takes.
+    async fn asked(&self, question: Question<'_>, stop: &CancellationToken) -> Result<MarketPage, Broke> {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        loop {
+            let error = tokio::select! {
+                answer = question.put(&self.rest) => match answer {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) => error,
+                },
+                () = stop.cancelled() => return Err(Broke::Stop),
+            };
+            if !error.is_transient() {
+                return Err(Broke::Failed(error));
+            }
+            let pause = backoff.next(fastrand::u64(..)).max(error.retry_after().unwrap_or_default());
+            let problem = chassis::logline::chain(&error);
+            warn!(retry = ?pause, "the catalogue cannot be read: {problem}");
+            self.board.universe_failed(problem);
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = stop.cancelled() => return Err(Broke::Stop),
+            }
         }
     }
 }
 
-fn is_name(name: &str) -> bool {
-    let slug = name.len() <= 300 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    slug || ConditionId::try_from(name).is_ok()
-}
+// === impl Question ===
 
-impl std::fmt::Display for Choice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Top(count) => write!(f, "top:{count}"),
-            Self::All => f.write_str("all"),
-            Self::Markets(names) => write!(f, "markets:{} of them", names.len()),
-            Self::Tokens(tokens) => write!(f, "tokens:{} of them", tokens.len()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_four_forms_are_read() {
-        assert_eq!(Choice::of_text("top:1"), Ok(Choice::Top(1)));
-        assert_eq!(Choice::of_text("all"), Ok(Choice::All));
-        assert_eq!(Choice::of_text("markets: a-b, 0xab").unwrap().to_string(), "markets:2 of them");
-        assert_eq!(Choice::of_text("tokens:71,72").unwrap().to_string(), "tokens:2 of them");
-    }
-
-    #[test]
-    fn other_forms_are_refused() {
-        for text in [
-            "",
-            "top",
-            "top:0",
-            "top:100001",
-            "top:x",
-            "markets:",
-            "markets:a b",
-            "tokens:",
-            "tokens:x",
-            "some:1",
-        ] {
-            assert!(Choice::of_text(text).is_err(), "{text}");
-        }
+impl Question<'_> {
+    async fn put(self, rest: &Rest) -> Result<MarketPage, RestError> {
+        let markets = match self {
+            Self::Page(cursor) => return rest.markets_page(cursor, MARKETS_ROWS_MAX).await,
+            Self::Names(names) => rest.markets_of(names).await?,
+            Self::Tokens(tokens) => rest.markets_of_tokens(tokens).await?,
+        };
+        Ok(MarketPage { markets, ..MarketPage::default() })
     }
 }

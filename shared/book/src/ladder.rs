@@ -53,4 +53,19 @@ impl Ladder {
     pub fn asks(&self) -> impl Iterator<Item = Level> + '_ {
         self.asks.iter().map(|(&price, &size)| Level(price, size))
     }
+
+    /// How many levels there are on both sides.
+    pub fn levels(&self) -> usize {
+        self.bids.len() + self.asks.len()
+    }
+
+    /// Bids, lowest first, as they are hashed.
+    pub(crate) fn bids_upwards(&self) -> impl Iterator<Item = Level> + '_ {
+        self.bids.iter().map(|(&price, &size)| Level(price, size))
+    }
+
+    /// Asks, highest first, as they are hashed.
+    pub(crate) fn asks_downwards(&self) -> impl Iterator<Item = Level> + '_ {
+        self.asks.iter().rev().map(|(&price, &size)| Level(price, size))
+    }
 }

@@ -15,16 +15,30 @@ const REMEMBERED: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settled(VecDeque<(Timestamp, Top)>);
 
+/// What had to make room for an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pushed {
+    replaced: Option<(Timestamp, Top)>,
+    dropped: Option<(Timestamp, Top)>,
+}
+
 impl Settled {
-    /// Remembers what was best after the group of `changed_at`; the same group told again replaces itself.
-    pub(crate) fn push(&mut self, changed_at: Timestamp, top: Top) {
-        if self.0.back().is_some_and(|(at, _)| *at == changed_at) {
-            self.0.pop_back();
-        }
-        if self.0.len() == REMEMBERED {
-            self.0.pop_front();
-        }
+    /// Remembers what was best after the group of `changed_at`; a second of the same time replaces the first.
+    pub(crate) fn push(&mut self, changed_at: Timestamp, top: Top) -> Pushed {
+        let is_again = self.0.back().is_some_and(|(at, _)| *at == changed_at);
+        let replaced = if is_again { self.0.pop_back() } else { None };
+        let dropped = if self.0.len() == REMEMBERED { self.0.pop_front() } else { None };
         self.0.push_back((changed_at, top));
+        Pushed { replaced, dropped }
+    }
+
+    /// Forgets the newest entry again, as if it had never been pushed.
+    pub(crate) fn take_back(&mut self, pushed: Pushed) {
+        self.0.pop_back();
+        self.0.extend(pushed.replaced);
+        if let Some(dropped) = pushed.dropped {
+            self.0.push_front(dropped);
+        }
     }
 
     /// What was best at `moment`; the oldest remembered, if `moment` lies before it.

@@ -16,7 +16,7 @@ use crate::deliver::{header, read_error};
 use crate::error::BusError;
 use crate::topology::{Work, declare_error};
 
-/// Longest wait for all newest messages: 36,000 markets take about a second.
+/// Longest wait for all that is stored: 36,000 markets take about a second.
 const NEWEST_WITHIN: Duration = Duration::from_secs(30);
 
 /// What can be followed.
@@ -28,6 +28,8 @@ pub enum Followed {
     Markets,
     /// Every gap.
     Gaps,
+    /// Every raw trade.
+    RawTrades,
 }
 
 /// From where on.
@@ -77,8 +79,16 @@ impl Bus {
     /// # Errors
     /// When the server does not answer, or reading takes longer than 30 s.
     pub async fn newest(&self, followed: Followed) -> Result<Vec<Seen>, BusError> {
+        self.stored(followed, Start::LastPerSubject).await
+    }
+
+    /// Everything that is stored from `start` on, and no more.
+    ///
+    /// # Errors
+    /// When the server does not answer, or reading takes longer than 30 s.
+    pub async fn stored(&self, followed: Followed, start: Start) -> Result<Vec<Seen>, BusError> {
         let name = followed.work().stream();
-        match tokio::time::timeout(NEWEST_WITHIN, newest(self, followed)).await {
+        match tokio::time::timeout(NEWEST_WITHIN, stored(self, followed, start)).await {
             Ok(messages) => messages,
             Err(late) => Err(read_error(name, late)),
         }
@@ -118,6 +128,7 @@ impl Followed {
             Self::Judged => Work::Judged,
             Self::Markets => Work::Markets,
             Self::Gaps => Work::Gaps,
+            Self::RawTrades => Work::Raw,
         }
     }
 
@@ -126,13 +137,26 @@ impl Followed {
             Self::Judged => subject::JUDGED_ALL.map(str::to_owned).to_vec(),
             Self::Markets => vec![subject::MARKETS_ALL.to_owned()],
             Self::Gaps => vec![subject::GAPS_ALL.to_owned()],
+            Self::RawTrades => vec![subject::RAW_TRADES.to_owned()],
         }
     }
 }
 
 async fn open(bus: &Bus, followed: Followed, start: Start) -> Result<Ordered, BusError> {
     let name = followed.work().stream();
-    let deliver_policy = match start {
+    let config = OrderedConfig {
+        deliver_policy: policy(name, start)?,
+        filter_subjects: followed.subjects(),
+        ..OrderedConfig::default()
+    };
+    let stream = bus.jetstream.get_stream_no_info(name).await;
+    let stream = stream.map_err(|source| declare_error(name, source))?;
+    let consumer = stream.create_consumer(config).await.map_err(|source| declare_error(name, source))?;
+    consumer.messages().await.map_err(|source| read_error(name, source))
+}
+
+fn policy(name: &str, start: Start) -> Result<DeliverPolicy, BusError> {
+    Ok(match start {
         Start::LastPerSubject => DeliverPolicy::LastPerSubject,
         Start::After(sequence) => DeliverPolicy::ByStartSequence { start_sequence: sequence + 1 },
         Start::Moment(moment) => {
@@ -141,21 +165,15 @@ async fn open(bus: &Bus, followed: Followed, start: Start) -> Result<Ordered, Bu
                 .map_err(|source| BusError::Read { what: name.to_owned(), source })?;
             DeliverPolicy::ByStartTime { start_time }
         }
-    };
-    let config =
-        OrderedConfig { deliver_policy, filter_subjects: followed.subjects(), ..OrderedConfig::default() };
-    let stream = bus.jetstream.get_stream_no_info(name).await;
-    let stream = stream.map_err(|source| declare_error(name, source))?;
-    let consumer = stream.create_consumer(config).await.map_err(|source| declare_error(name, source))?;
-    consumer.messages().await.map_err(|source| read_error(name, source))
+    })
 }
 
-async fn newest(bus: &Bus, followed: Followed) -> Result<Vec<Seen>, BusError> {
+async fn stored(bus: &Bus, followed: Followed, start: Start) -> Result<Vec<Seen>, BusError> {
     let name = followed.work().stream();
     let stream = bus.jetstream.get_stream_no_info(name).await;
     let stream = stream.map_err(|source| declare_error(name, source))?;
     let config = pull::Config {
-        deliver_policy: DeliverPolicy::LastPerSubject,
+        deliver_policy: policy(name, start)?,
         ack_policy: AckPolicy::None,
         inactive_threshold: NEWEST_WITHIN,
         filter_subjects: followed.subjects(),
@@ -171,7 +189,8 @@ async fn newest(bus: &Bus, followed: Followed) -> Result<Vec<Seen>, BusError> {
     while let Some(message) = stream.next().await {
         let message = message.map_err(|source| read_error(name, source))?;
         messages.push(seen(&message, name)?);
-        if messages.last().is_some_and(|last| last.pending == 0) {
+        // What comes while this is read would make it endless.
+        if messages.len() >= count || messages.last().is_some_and(|last| last.pending == 0) {
             break;
         }
     }

@@ -19,6 +19,12 @@ pub enum Cause {
     FeedRestart,
     /// The bus was away for longer than the feed's buffer holds.
     BufferFull,
+    /// The book did not agree with the venue's hash: a change was lost, or the venue's own book was wrong.
+    BookMismatch,
+    /// The market was moved to another socket, or its tokens were subscribed anew.
+    Resubscribed,
+    /// The market was not followed: it had left the chosen part of the catalogue.
+    NotFollowed,
 }
 
 /// A span in which ticks of one market may be missing: told once when opened, once when healed.
@@ -48,6 +54,9 @@ impl Cause {
             Self::Silence => "silence",
             Self::FeedRestart => "feed_restart",
             Self::BufferFull => "buffer_full",
+            Self::BookMismatch => "book_mismatch",
+            Self::Resubscribed => "resubscribed",
+            Self::NotFollowed => "not_followed",
         }
     }
 }

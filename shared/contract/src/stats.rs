@@ -148,6 +148,43 @@ pub struct FeedReport {
     pub last_data_at: Option<Timestamp>,
     /// Times the venue's stated best quote differed from our settled book.
     pub quote_differences: u64,
+    /// What is beyond the first form of this report; a feed of an older version does not tell it.
+    #[serde(default)]
+    pub depth: Depth,
+}
+
+/// How deep the feed looks into the venue, and what it found there.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Depth {
+    /// Match groups that ended.
+    pub groups: u64,
+    /// Books, at the end of a group or as snapshots, held against the venue's hash.
+    pub hashes_checked: u64,
+    /// Those that did not agree.
+    pub hash_mismatches: u64,
+    /// Books fetched anew because two groups in a row did not agree.
+    pub resyncs: u64,
+    /// Gaps behind which ticks flow again and whose trades are still to be fetched.
+    pub gaps_waiting: u64,
+    /// Trades of gaps that were fetched by REST.
+    pub trades_recovered: u64,
+    /// Trades that came over a socket after REST had told them: the same fills, told once.
+    pub trades_recognised: u64,
+    /// Ticks about tokens that are not followed.
+    pub unwatched: u64,
+    /// Tokens without a book although they were subscribed again and moved; the first 20.
+    pub without_book: Vec<String>,
+    /// Tokens that make the venue close the socket, set aside for a while; the first 20.
+    pub set_aside: Vec<String>,
+    /// How many are set aside.
+    pub set_aside_count: u64,
+    /// Markets for which no socket is left.
+    pub left_out: u64,
+    /// The venue's clock minus ours, in milliseconds, as far as whole seconds tell; none while unknown.
+    pub clock_offset_ms: Option<i64>,
+    /// REST calls made.
+    pub rest_calls: u64,
 }
 
 /// How often a gate was asked and what it said.

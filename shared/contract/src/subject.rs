@@ -9,6 +9,8 @@ use crate::verdict::Verdict;
 
 /// Every raw tick.
 pub const RAW_ALL: &str = "ticks.raw.>";
+/// Every raw trade.
+pub const RAW_TRADES: &str = "ticks.raw.trade.*";
 /// Every judged tick, by verdict.
 pub const JUDGED_ALL: [&str; 3] = ["ticks.clean.>", "ticks.flagged.>", "ticks.refused.>"];
 /// Every market.

@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 
 use contract::money::Price;
-use contract::tick::{Prevailing, Trade};
+use contract::tick::{Origin, Prevailing, Trade};
 
 use crate::judge::{Answer, Limits};
 
@@ -42,7 +42,13 @@ pub enum Finding {
 }
 
 /// Judges the price of `trade`. `answer`: the top of the venue's book, once it was asked for.
+///
+/// Of a trade that was recovered after a gap the book at its time is not known, and the book of now says
+/// nothing about it: unknown, and nothing is asked.
 pub fn judge(trade: &Trade, answer: Option<&Answer<Top>>, limits: &Limits) -> Finding {
+    if trade.origin == Origin::Rest {
+        return Finding::Unknown;
+    }
     let is_far = |deviation: Decimal| deviation > limits.price_deviation_max;
     let stamped = trade.prevailing.as_ref().and_then(|quote| stamped_deviation(trade.price, quote, limits));
     if let Some(deviation) = stamped.filter(|deviation| !is_far(*deviation)) {
@@ -115,6 +121,14 @@ mod tests {
 
     fn far(deviation: &str, confirmed: bool) -> Finding {
         Finding::Far { deviation: deviation.parse().unwrap(), confirmed }
+    }
+
+    #[test]
+    fn a_trade_recovered_after_a_gap_is_held_against_no_later_book_and_asks_nothing() {
+        let recovered = Trade { origin: Origin::Rest, prevailing: None, ..stamped("0.9", top("", ""), 0) };
+        assert_eq!(decide(&recovered, None), Finding::Unknown);
+        let from_socket = Trade { origin: Origin::Socket, ..recovered };
+        assert_eq!(decide(&from_socket, None), Finding::Ask);
     }
 
     #[test]

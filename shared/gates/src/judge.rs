@@ -7,7 +7,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use contract::money::Size;
-use contract::tick::Trade;
+use contract::tick::{Origin, Trade};
 use contract::time::Timestamp;
 use contract::verdict::{JudgedTrade, Reason, SizeSource, Verdict};
 
@@ -131,11 +131,19 @@ pub fn judge(trade: &Trade, evidence: &Evidence, limits: &Limits) -> Decision {
         return Decision::Ask(questions);
     }
     let mut judgement = Judgement::passed();
-    judgement.weigh_size(size);
+    judgement.weigh_size(size, own_source(trade));
     judgement.weigh_price(price);
     judgement.weigh_skew(age == Age::Skewed);
     judgement.reasons.sort_unstable();
     Decision::Decided(judgement)
+}
+
+/// Where the size that a trade carries itself comes from.
+const fn own_source(trade: &Trade) -> SizeSource {
+    match trade.origin {
+        Origin::Socket => SizeSource::Venue,
+        Origin::Rest => SizeSource::Rest,
+    }
 }
 
 // === impl Outcome ===
@@ -192,7 +200,7 @@ impl Judgement {
             verdict: Verdict::Refused,
             reasons: vec![Reason::G1],
             size,
-            size_source: size.map(|_| SizeSource::Venue),
+            size_source: size.map(|_| own_source(trade)),
             g1: Outcome::HIT,
             g3: Outcome::NOT_EVALUATED,
             g5: Outcome::NOT_EVALUATED,
@@ -200,11 +208,11 @@ impl Judgement {
         }
     }
 
-    fn weigh_size(&mut self, finding: g3_size::Finding) {
+    fn weigh_size(&mut self, finding: g3_size::Finding, own_source: SizeSource) {
         match finding {
             g3_size::Finding::Usable(size) => {
                 self.size = Some(size);
-                self.size_source = Some(SizeSource::Venue);
+                self.size_source = Some(own_source);
             }
             g3_size::Finding::Found(size) => {
                 self.size = Some(size);

@@ -245,6 +245,34 @@ impl Rest {
         }
     }
 
+    /// How far the Data API's rows lag behind the chain; none where its version does not say.
+    ///
+    /// # Errors
+    /// When the call fails or its answer is no number of seconds.
+    pub async fn trades_lag(&self) -> Result<Option<Duration>, RestError> {
+        if self.config.data_version == DataVersion::V1 {
+            return Ok(None);
+        }
+        let route = "/v2/status";
+        let body = self.client.get(&self.config.data_url, route, &[]).await?;
+        let status: wire::Status<'_> = markets::wire_of(route, &body)?;
+        let seconds = wire::decimal(status.lag_seconds).and_then(|lag| u64::try_from(lag.ceil()).ok());
+        match seconds {
+            Some(seconds) => Ok(Some(Duration::from_secs(seconds))),
+            None => Err(RestError::odd(route, "no number of seconds that it lags behind")),
+        }
+    }
+
+    /// Whether a row may stand on two pages of [`Rest::trades`]: so it was seen where pages go by offset.
+    pub fn trades_pages_overlap(&self) -> bool {
+        self.config.data_version == DataVersion::V1
+    }
+
+    /// Calls made so far, failed ones included.
+    pub fn calls(&self) -> u64 {
+        self.client.calls()
+    }
+
     /// The old Data API pages by offset: our cursor is the offset in digits.
     async fn trades_v1(
         &self,

@@ -18,7 +18,7 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// The largest frame: the opening books of 200 tokens take about 3 MB, of 400 deep ones about 10 MB.
 const FRAME_BYTES_MAX: usize = 16 << 20;
 /// Token ids in one subscription message: 100 of them are 8 KB.
-const TOKENS_PER_MESSAGE: usize = 100;
+pub const TOKENS_PER_MESSAGE: usize = 100;
 /// The longest wait that a `Retry-After` may impose.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
@@ -87,9 +87,28 @@ impl Session {
         let mut chunks = tokens.chunks(TOKENS_PER_MESSAGE);
         session.send(first_message(chunks.next().unwrap_or_default())).await?;
         for chunk in chunks {
-            session.send(later_message("subscribe", chunk)).await?;
+            // A socket that the venue closed meanwhile says so, and why, when it is read.
+            if session.subscribe(chunk).await.is_err() {
+                break;
+            }
         }
         Ok(session)
+    }
+
+    /// Subscribes to more tokens, with their opening books; none of them may be subscribed already.
+    ///
+    /// # Errors
+    /// As [`Session::ping`].
+    pub async fn subscribe(&mut self, tokens: &[TokenId]) -> Result<(), SessionError> {
+        self.change("subscribe", tokens).await
+    }
+
+    /// Takes tokens away. A frame that is on its way still comes.
+    ///
+    /// # Errors
+    /// As [`Session::ping`].
+    pub async fn unsubscribe(&mut self, tokens: &[TokenId]) -> Result<(), SessionError> {
+        self.change("unsubscribe", tokens).await
     }
 
     /// Sends the text `PING` that keeps the socket open; never before the first subscription.
@@ -135,6 +154,13 @@ impl Session {
     pub async fn close(mut self) {
         // The venue needs no goodbye: whether it is heard makes no difference.
         let _heard = tokio::time::timeout(Duration::from_secs(1), self.socket.close(None)).await;
+    }
+
+    async fn change(&mut self, operation: &str, tokens: &[TokenId]) -> Result<(), SessionError> {
+        for chunk in tokens.chunks(TOKENS_PER_MESSAGE) {
+            self.send(later_message(operation, chunk)).await?;
+        }
+        Ok(())
     }
 
     async fn send(&mut self, text: String) -> Result<(), SessionError> {

@@ -2,11 +2,11 @@
 //!
 //! Knows: what each thing sent must have become. Never: an excuse but a recorded gap.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rust_decimal::Decimal;
 use tokio_postgres::Client;
-use venue_sim::ledger::{Entry, Kind};
+use venue_sim::ledger::{Entry, Kind, Settled};
 
 /// A tick as both sides can name it: a line of text.
 pub type Line = String;
@@ -54,45 +54,103 @@ impl Account {
     }
 }
 
-/// Compares what the ledger says was delivered with what the views hold.
+/// Compares what the ledger says was sent with what the views hold.
 ///
 /// # Panics
 /// When the database cannot be read.
 pub async fn reconcile(ledger: &[Entry], database: &Client) -> Account {
-    let (stored, spans) = (stored(database).await, spans(database).await);
-    let (mut must, mut may) = (BTreeMap::<Line, (u64, &Entry)>::new(), BTreeMap::<Line, u64>::new());
-    for entry in ledger {
+    let (mut stored, mut recovered) = (sheet(&STORED, database).await, sheet(&[RECOVERED], database).await);
+    let spans = spans(database).await;
+    let mut account = Account::default();
+    forgive_garbage(ledger, &mut stored, &mut recovered);
+    for entry in ledger.iter().filter(|entry| entry.kind == Kind::Trade && is_certain(entry)) {
+        account.trade(entry, &mut stored, &mut recovered, &spans);
+    }
+    for entry in ledger.iter().filter(|entry| entry.kind == Kind::Trade && !is_certain(entry)) {
+        account.trade(entry, &mut stored, &mut recovered, &spans);
+    }
+    let mut books = HashSet::new();
+    let (certain, uncertain): (Vec<&Entry>, Vec<&Entry>) =
+        ledger.iter().filter(|entry| entry.kind != Kind::Trade).partition(|entry| is_certain(entry));
+    for entry in certain.into_iter().chain(uncertain) {
         let Some(line) = expected(entry) else { continue };
-        if entry.uncertain {
-            *may.entry(line).or_default() += 1;
-        } else if entry.delivered {
-            let slot = must.entry(line).or_insert((0, entry));
-            // The same book told again is one tick.
-            slot.0 = if entry.kind == Kind::Book { 1 } else { slot.0 + 1 };
+        // The same book told again is one tick.
+        if entry.kind == Kind::Book && !books.insert(line.clone()) {
+            continue;
+        }
+        match (stored.take(&line), is_certain(entry)) {
+            (true, _) => account.matched += 1,
+            (false, true) if spans.cover(entry) => account.in_gaps += 1,
+            (false, true) => account.missing.push(line),
+            // Another delivery of the same book may be the certain one.
+            (false, false) => drop(books.remove(&line)),
         }
     }
-    // A trade inside a garbage frame may be read or set aside: both are right.
-    let odd: Vec<String> = ledger
-        .iter()
-        .filter(|entry| entry.kind == Kind::Garbage)
+    account.alien.extend(stored.left().chain(recovered.left()));
+    account
+}
+
+impl Account {
+    /// A trade is stored as its socket told it, or, where that lay in a gap, as REST told it.
+    fn trade(&mut self, entry: &Entry, stored: &mut Sheet, recovered: &mut Sheet, spans: &Spans) {
+        let Some(line) = expected(entry) else { return };
+        let in_gap = !is_certain(entry) || spans.cover(entry);
+        if (entry.delivered && stored.take(&line))
+            || (in_gap && fill(entry).is_some_and(|fill| recovered.take(&fill)))
+        {
+            self.matched += 1;
+        } else if in_gap && !is_recoverable(entry) {
+            self.in_gaps += 1;
+        } else {
+            self.missing.push(line);
+        }
+    }
+}
+
+impl Sheet {
+    /// Takes one away; false if there is none.
+    fn take(&mut self, line: &Line) -> bool {
+        let Some(count) = self.0.get_mut(line).filter(|count| **count > 0) else { return false };
+        *count -= 1;
+        true
+    }
+
+    /// What nobody took.
+    fn left(self) -> impl Iterator<Item = Line> {
+        self.0.into_iter().flat_map(|(line, count)| (0..count).map(move |_| line.clone()))
+    }
+}
+
+/// It was read, whatever became of its socket.
+fn is_certain(entry: &Entry) -> bool {
+    entry.delivered && !entry.uncertain
+}
+
+/// A trade inside a garbage frame may be read or set aside: both are right.
+fn forgive_garbage(ledger: &[Entry], stored: &mut Sheet, recovered: &mut Sheet) {
+    let garbage = ledger.iter().filter(|entry| entry.kind == Kind::Garbage);
+    let odd: Vec<String> = garbage
         .filter_map(|entry| entry.transaction_hash.as_ref().map(|hash| format!(" tx {hash}:")))
         .collect();
-    let mut account = Account::default();
-    for (line, (count, entry)) in &must {
-        let found = stored.0.get(line).copied().unwrap_or(0);
-        account.matched += found.min(*count);
-        let lacking = count.saturating_sub(found);
-        if lacking > 0 && spans.cover(entry) {
-            account.in_gaps += lacking;
-        } else {
-            account.missing.extend((0..lacking).map(|_| line.clone()));
-        }
+    for sheet in [stored, recovered] {
+        sheet.0.retain(|line, _| !odd.iter().any(|hash| line.contains(hash)));
     }
-    for (line, found) in stored.0.iter().filter(|(line, _)| !odd.iter().any(|hash| line.contains(hash))) {
-        let known = must.get(line).map_or(0, |(count, _)| *count) + may.get(line).copied().unwrap_or(0);
-        account.alien.extend((known..*found).map(|_| line.clone()));
-    }
-    account
+}
+
+/// The Data API knows it and does not hide it as dust.
+fn is_recoverable(entry: &Entry) -> bool {
+    let dust = Decimal::new(1, 2);
+    let size = |row: &Settled| row.size.parse::<Decimal>().expect("a size is a number");
+    entry.at_rest.as_ref().is_some_and(|row| size(row) >= dust)
+}
+
+/// A trade as both sides can name it once REST told it: its price may be an average a little off the grid.
+fn fill(entry: &Entry) -> Option<Line> {
+    let row = entry.at_rest.as_ref()?;
+    let side = entry.side.map(|side| format!("{side:?}").to_uppercase())?;
+    let price = entry.price.as_deref()?.parse::<Decimal>().ok()?.round_dp(4).normalize();
+    let (token, size) = (&entry.token_id, plain(&row.size));
+    Some(format!("fill {token} {side} {price} size {size} tx {}:", row.transaction_hash))
 }
 
 impl Spans {
@@ -131,18 +189,26 @@ fn expected(entry: &Entry) -> Option<Line> {
     }
 }
 
-async fn stored(database: &Client) -> Sheet {
-    const TRADES: &str = "select format('trade %s %s %s at %s tx %s: %s %s size %s %s confirmed %s', token_id, side, \
+/// Everything but recovered trades, as lines.
+const STORED: [&str; 3] = [
+    "select format('trade %s %s %s at %s tx %s: %s %s size %s %s confirmed %s', token_id, side, \
         trim_scale(price), (extract(epoch from executed_at) * 1000)::bigint, coalesce(transaction_hash, ''), verdict, \
         (select '[' || coalesce(string_agg('\"' || r || '\"', ', ' order by r), '') || ']' from unnest(reasons) r), \
-        coalesce(trim_scale(size)::text, ''), coalesce(size_source, ''), coalesce(confirmed::text, '')) from api.trades";
-    const PRICES: &str = "select format('price %s %s %s = %s at %s', token_id, side, trim_scale(price), \
-        trim_scale(size), (extract(epoch from changed_at) * 1000)::bigint) from api.prices";
-    const BOOKS: &str = "select format('book %s at %s %s', token_id, \
-        (extract(epoch from changed_at) * 1000)::bigint, coalesce(hash, '')) from api.books";
+        coalesce(trim_scale(size)::text, ''), coalesce(size_source, ''), coalesce(confirmed::text, '')) \
+        from api.trades where origin = 'socket'",
+    "select format('price %s %s %s = %s at %s', token_id, side, trim_scale(price), \
+        trim_scale(size), (extract(epoch from changed_at) * 1000)::bigint) from api.prices",
+    "select format('book %s at %s %s', token_id, \
+        (extract(epoch from changed_at) * 1000)::bigint, coalesce(hash, '')) from api.books",
+];
+/// Trades that REST told after a gap.
+const RECOVERED: &str = "select format('fill %s %s %s size %s tx %s:', token_id, side, trim_scale(round(price, 4)), \
+    trim_scale(size), transaction_hash) from api.trades where origin = 'rest'";
+
+async fn sheet(queries: &[&str], database: &Client) -> Sheet {
     let mut sheet = Sheet::default();
-    for query in [TRADES, PRICES, BOOKS] {
-        for row in database.query(query, &[]).await.expect("the views can be read") {
+    for query in queries {
+        for row in database.query(*query, &[]).await.expect("the views can be read") {
             *sheet.0.entry(row.get(0)).or_default() += 1;
         }
     }

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use bus::{Bus, Limits};
+use contract::codec::decode;
+use contract::stats::{FeedReport, Report, Stats};
+use contract::subject;
 use serde_json::Value;
 use stack::launch::{Group, Launch, Process, StopBy};
 use stack::places::Places;
@@ -14,8 +18,9 @@ use stack::{http, nats, ports, postgres, wheels};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 use venue_sim::ledger::Entry;
+use venue_sim::replay::Rebase;
 use venue_sim::scenario::Scenario;
-use venue_sim::{Begin, Options, Simulator};
+use venue_sim::{Begin, Options, Simulator, Source};
 
 use crate::account::{Account, reconcile};
 use crate::eventually::eventually;
@@ -35,6 +40,10 @@ pub struct Settings {
     pub processors: usize,
     /// How many writers.
     pub writers: usize,
+    /// A file of raw catalogue rows in place of invented markets.
+    pub universe: Option<PathBuf>,
+    /// A file of recorded frames in place of the scenario.
+    pub recording: Option<PathBuf>,
     /// Settings of services beside those that every world needs.
     pub env: Vec<(&'static str, String)>,
 }
@@ -62,7 +71,7 @@ impl Settings {
     /// When there is no such scenario.
     pub fn scenario(name: &str) -> Self {
         let scenario = Scenario::named(name).expect("one of the simulator's scenarios");
-        Self { scenario, processors: 1, writers: 1, env: Vec::new() }
+        Self { scenario, processors: 1, writers: 1, universe: None, recording: None, env: Vec::new() }
     }
 
     /// The same with another number of markets, rate and duration.
@@ -99,6 +108,11 @@ impl World {
         postgres.create_database("polyfeed").await.expect("a database");
         let mut options = Options::of(settings.scenario.clone());
         options.begin = Begin::WhenTold;
+        options.universe.clone_from(&settings.universe);
+        if let Some(path) = settings.recording.clone() {
+            // The bytes as they were recorded: their hashes hold.
+            options.source = Source::Recording { path, speed: 1, rebase: Rebase::None };
+        }
         let sim = Simulator::start(options).await.expect("the simulator starts");
         migrate(&postgres, folder.path()).await;
         let database = reader(&postgres).await;
@@ -193,6 +207,45 @@ impl World {
         Ok((status, serde_json::from_str(&body).with_context(|| format!("no JSON: {body}"))?))
     }
 
+    /// What the feed says of itself next.
+    ///
+    /// # Panics
+    /// When it says nothing within 10 s.
+    pub async fn feed_report(&self) -> FeedReport {
+        let config = bus::Config {
+            url: self.nats.url(),
+            user: None,
+            password: None,
+            creds: None,
+            name: "e2e".to_owned(),
+            limits: Limits::default(),
+        };
+        let bus = Bus::observe(&config).await.expect("the bus answers");
+        let mut listener = bus.listen(subject::STATS_ALL).await.expect("stats can be listened to");
+        let told = async {
+            loop {
+                let heard = listener.next().await.expect("the bus stays");
+                let stats = decode::<Stats>(&heard.payload).expect("stats can be read");
+                if let Report::Feed(report) = stats.report {
+                    return report;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), told).await.expect("the feed speaks once a second")
+    }
+
+    /// Waits until there was a gap and every one is healed.
+    ///
+    /// # Panics
+    /// When one is still open after a minute.
+    pub async fn all_gaps_healed(&self) {
+        eventually("every gap is healed", Duration::from_mins(1), async || {
+            let gaps = self.query("select count(*), count(healed_at) from api.gaps").await;
+            if gaps[0][0] != "0" && gaps[0][0] == gaps[0][1] { Ok(()) } else { Err(format!("{gaps:?}")) }
+        })
+        .await;
+    }
+
     /// Holds the database against the ledger now.
     pub async fn account(&self) -> Account {
         reconcile(&self.ledger(), &self.database).await
@@ -270,6 +323,10 @@ impl World {
                     ("POLYMARKET_GAMMA_URL", urls.gamma.clone()),
                     ("FEED_UNIVERSE", "all".to_owned()),
                     ("FEED_RECONNECT_MAX_S", "2".to_owned()),
+                    // The simulator settles after 2 s.
+                    ("FEED_SETTLEMENT_S", "3".to_owned()),
+                    // The ledger knows of no book that the venue did not send.
+                    ("FEED_BOOK_EVERY_S", "0".to_owned()),
                 ]),
                 "writer" => {
                     env.push(("DATABASE_URL", self.postgres.url("polyfeed_writer", PASSWORD, "polyfeed")));
@@ -307,7 +364,7 @@ const PASSWORD: &str = "a-password-for-one-test";
 /// Whether a setting is one of this program's.
 fn belongs(key: &str, program: &str) -> bool {
     let prefixes: &[&str] = match program {
-        "feed" => &["FEED_", "BUS_"],
+        "feed" => &["FEED_", "REST_", "BUS_"],
         "processor" => &["GATE_", "REST_", "BUS_"],
         "writer" => &["WRITER_", "RETENTION_", "BUS_"],
         _ => &["DASHBOARD_", "BUS_"],

@@ -38,6 +38,9 @@ pub(crate) async fn trades_v1(State(shared): State<Arc<Shared>>, Query(query): P
     if let Err(refused) = shared.desk.admit(Service::Data, "/trades", &shared.stop).await {
         return refused;
     }
+    if shared.desk.v1_is_retired() {
+        return refusal(StatusCode::NOT_FOUND, "this endpoint was retired, use /v2/trades");
+    }
     let limit = number(&query, "limit").unwrap_or(LIMIT).min(LIMIT_MAX_V1);
     let offset = number(&query, "offset").unwrap_or(0);
     if offset > OFFSET_MAX {

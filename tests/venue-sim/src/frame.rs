@@ -38,7 +38,7 @@ pub(crate) fn push_opening_book(out: &mut String, market: &Market, at: usize) {
     push_levels(out, token.book.levels(Side::Buy), ",");
     out.push_str(",\"asks\":");
     push_levels(out, token.book.levels(Side::Sell), ",");
-    member(out, ",", "tick_size", tick_text(market.tick));
+    member(out, ",", "tick_size", &tick_text(market.tick));
     member(out, ",", "event_type", "book");
     member(
         out,
@@ -142,8 +142,8 @@ pub(crate) fn best_bid_ask(market: &Market, at: usize, timestamp_ms: u64) -> Str
 pub(crate) fn tick_size_change(market: &Market, at: usize, old_tick: u16, timestamp_ms: u64) -> String {
     let mut out = String::with_capacity(320);
     open(&mut out, market, at, ", ");
-    member(&mut out, ", ", "old_tick_size", tick_text(old_tick));
-    member(&mut out, ", ", "new_tick_size", tick_text(market.tick));
+    member(&mut out, ", ", "old_tick_size", &tick_text(old_tick));
+    member(&mut out, ", ", "new_tick_size", &tick_text(market.tick));
     close(&mut out, timestamp_ms, "tick_size_change");
     out
 }
@@ -166,11 +166,13 @@ pub(crate) fn new_market(market: &Market, timestamp_ms: u64) -> String {
     )
 }
 
-/// The end of a market: the first outcome won.
+/// The end of a market: the first outcome won (of a market without tokens: none).
 pub(crate) fn market_resolved(market: &Market, timestamp_ms: u64) -> String {
     let tokens = quoted_list(market.tokens.iter().map(|token| token.id.to_string()));
-    let (id, winner) = (gamma_id(market), &market.tokens[0]);
-    let (condition, winner_id, outcome) = (&market.condition_id, &winner.id, quoted(&winner.outcome));
+    let (id, condition) = (gamma_id(market), &market.condition_id);
+    let winner = market.tokens.first().map(|token| (&*token.id, token.outcome.as_str()));
+    let (winner_id, outcome) = winner.unwrap_or_default();
+    let outcome = quoted(outcome);
     format!(
         "{{\"id\":\"{id}\", \"market\":\"{condition}\", \"assets_ids\":{tokens}, \"winning_asset_id\":\"{winner_id}\", \
          \"winning_outcome\":{outcome}, \"timestamp\":\"{timestamp_ms}\", \"tags\":[], \
@@ -180,7 +182,7 @@ pub(crate) fn market_resolved(market: &Market, timestamp_ms: u64) -> String {
 
 /// Gamma's own number of a market, as text.
 pub(crate) fn gamma_id(market: &Market) -> String {
-    (500_000 + market.number).to_string()
+    market.row.as_ref().map_or_else(|| (500_000 + market.number).to_string(), |row| row.id.clone())
 }
 
 /// A JSON string of any text.

@@ -2,6 +2,7 @@
 //!
 //! Knows: filters, paging and members of protocol reference 2.5. Never: a fill, a socket.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use axum::response::Response;
 
 use crate::clock;
 use crate::frame::{gamma_id, quoted, quoted_list};
+use crate::listing::Ranking;
 use crate::market::{Listing, Market, tick_text};
 use crate::rest::{json, refusal, value, values};
 use crate::scenario::Service;
@@ -45,10 +47,10 @@ pub(crate) async fn markets(State(shared): State<Arc<Shared>>, Query(query): Par
     }
     let limit = value(&query, "limit").and_then(|text| text.parse().ok()).unwrap_or(LIMIT).min(PAGE_MAX);
     let mut venue = shared.venue();
-    match select(&venue, &query) {
+    match select(&venue, &query, None, offset + limit) {
         Err(error) => invalid(error),
         Ok(found) => {
-            let page: Vec<usize> = found.into_iter().skip(offset).take(limit).collect();
+            let page: Vec<usize> = found.into_iter().skip(offset).collect();
             json(format!("[{}]", bodies(&mut venue, &page)))
         }
     }
@@ -76,13 +78,11 @@ pub(crate) async fn keyset(State(shared): State<Arc<Shared>>, Query(query): Para
         }
     };
     let mut venue = shared.venue();
-    match select(&venue, &query) {
+    match select(&venue, &query, after, limit + 1) {
         Err(error) => invalid(error),
-        Ok(found) => {
-            let start = after
-                .map_or(0, |last| found.iter().position(|at| *at == last).map_or(found.len(), |at| at + 1));
-            let page: Vec<usize> = found.iter().skip(start).take(limit).copied().collect();
-            let more = start + page.len() < found.len();
+        Ok(mut page) => {
+            let more = page.len() > limit;
+            page.truncate(limit);
             let cursor =
                 page.last().filter(|_| more).map(|last| format!(",\"next_cursor\":\"sim-{last:x}\""));
             json(format!("{{\"markets\":[{}]{}}}", bodies(&mut venue, &page), cursor.unwrap_or_default()))
@@ -90,8 +90,15 @@ pub(crate) async fn keyset(State(shared): State<Arc<Shared>>, Query(query): Para
     }
 }
 
-/// The numbers of the markets that a query asks for, in its order.
-fn select(venue: &Venue, query: &[(String, String)]) -> Result<Vec<usize>, &'static str> {
+/// The numbers of the first `most` markets that a query asks for behind the market `after`, in its order.
+///
+/// It walks from the cursor on and no further than it must: a sweep looks at each market about once.
+fn select(
+    venue: &Venue,
+    query: &[(String, String)],
+    after: Option<usize>,
+    most: usize,
+) -> Result<Vec<usize>, &'static str> {
     let closed = match value(query, "closed") {
         None | Some("false") => false,
         Some("true") => true,
@@ -105,47 +112,79 @@ fn select(venue: &Venue, query: &[(String, String)]) -> Result<Vec<usize>, &'sta
     if !ORDERS.contains(&order) {
         return Err("order fields are not valid");
     }
-    let ascending = value(query, "ascending") != Some("false");
-    let (conditions, tokens) = (values(query, &["condition_ids"]), values(query, &["clob_token_ids"]));
-    let (slugs, ids) = (values(query, &["slug"]), values(query, &["id"]));
     let wanted = if closed { Listing::Closed } else { Listing::Open };
-    let fits = |market: &&Market| {
-        let among =
-            |wanted: &[&str], is: &dyn Fn(&str) -> bool| wanted.is_empty() || wanted.iter().any(|id| is(id));
+    let (slugs, ids) = (values(query, &["slug"]), values(query, &["id"]));
+    let fits = |at: &&usize| {
+        let market = &venue.markets[**at];
         market.listing == wanted
-            && among(&conditions, &|id| id == &*market.condition_id)
-            && among(&tokens, &|id| market.tokens.iter().any(|token| &*token.id == id))
-            && among(&slugs, &|slug| slug == market.slug)
-            && among(&ids, &|id| id == gamma_id(market))
+            && (slugs.is_empty() || slugs.contains(&market.slug.as_str()))
+            && (ids.is_empty() || ids.contains(&gamma_id(market).as_str()))
     };
-    let mut found: Vec<usize> = venue.markets.iter().filter(fits).map(|market| market.number).collect();
-    // Volume falls with the number.
     let by_volume = ["volume24hr", "volumeNum", "liquidityNum"].contains(&order);
-    if by_volume == ascending {
-        found.reverse();
-    }
-    Ok(found)
+    let ranking = if by_volume { &venue.listings.by_volume } else { &venue.listings.by_id };
+    let named = named(venue, query, ranking);
+    let among = named.as_deref().unwrap_or(ranking.order());
+    // A ranking by volume begins with the largest.
+    let backwards = (value(query, "ascending") != Some("false")) == by_volume;
+    let last = after.map(|after| ranking.rank(after));
+    Ok(if backwards {
+        let end = last.map_or(among.len(), |last| among.partition_point(|at| ranking.rank(*at) < last));
+        among[..end].iter().rev().filter(fits).take(most).copied().collect()
+    } else {
+        let start = last.map_or(0, |last| among.partition_point(|at| ranking.rank(*at) <= last));
+        among[start..].iter().filter(fits).take(most).copied().collect()
+    })
+}
+
+/// The markets that a query names by condition or token, in the order of a ranking; `None` if it names none.
+fn named(venue: &Venue, query: &[(String, String)], ranking: &Ranking) -> Option<Vec<usize>> {
+    let (conditions, tokens) = (values(query, &["condition_ids"]), values(query, &["clob_token_ids"]));
+    let by_condition: BTreeSet<usize> =
+        conditions.iter().filter_map(|id| venue.by_condition.get(*id).copied()).collect();
+    let by_token: BTreeSet<usize> =
+        tokens.iter().filter_map(|id| venue.by_token.get(*id).map(|(market, _)| *market)).collect();
+    let mut found: Vec<usize> = match (conditions.is_empty(), tokens.is_empty()) {
+        (true, true) => return None,
+        (false, true) => by_condition.into_iter().collect(),
+        (true, false) => by_token.into_iter().collect(),
+        (false, false) => by_condition.intersection(&by_token).copied().collect(),
+    };
+    found.sort_unstable_by_key(|at| ranking.rank(*at));
+    Some(found)
 }
 
 fn bodies(venue: &mut Venue, page: &[usize]) -> String {
     let now_ms = clock::now_ms();
-    let bodies = page.iter().map(|at| {
-        if *at < PRICED {
-            venue.markets[*at].furnish(now_ms);
+    let mut text = String::with_capacity(page.len() * 2048);
+    for (place, at) in page.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
         }
-        body(&venue.markets[*at], now_ms)
-    });
-    bodies.collect::<Vec<_>>().join(",")
+        let market = &mut venue.markets[*at];
+        match &market.row {
+            // Word for word as it was told, but for its end.
+            Some(row) if market.listing == Listing::Closed => {
+                text.push_str(&row.text.replacen("\"closed\":false", "\"closed\":true", 1));
+            }
+            Some(row) => text.push_str(&row.text),
+            None => {
+                if *at < PRICED {
+                    market.furnish(now_ms);
+                }
+                push_body(&mut text, market, now_ms);
+            }
+        }
+    }
+    text
 }
 
-/// One market. Arrays are texts, figures numbers; what is not known is missing rather than null.
-fn body(market: &Market, now_ms: u64) -> String {
+/// Appends an invented market. Arrays are texts, figures numbers; what is not known is missing rather than null.
+fn push_body(text: &mut String, market: &Market, now_ms: u64) {
     let book = market.book();
     let (bid, ask) = (book.best(Side::Buy), book.best(Side::Sell));
     let mid = Price::of(u16::midpoint(book.best_bid().units(), book.best_ask().units()));
     let list = |texts: Vec<String>| quoted(&quoted_list(texts.into_iter()));
     let (words, slug) = (quoted(&market.question), quoted(&market.slug));
-    let mut text = String::with_capacity(2048);
     let mut add =
         |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("writing to a String cannot fail");
     add(format_args!(
@@ -193,7 +232,6 @@ fn body(market: &Market, now_ms: u64) -> String {
         ",\"events\":[{{\"id\":\"{}\",\"slug\":{slug},\"title\":{words}}}]}}",
         20_000 + market.number
     ));
-    text
 }
 
 fn dollars(cents: u64) -> String {

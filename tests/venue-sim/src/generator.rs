@@ -105,6 +105,7 @@ fn switch_faults(faults: &mut [(Fault, bool)], elapsed: Duration, shared: &Share
                 (true, FaultMode::Down) => RestMode::Down,
                 (true, FaultMode::Limited) => RestMode::Limited,
                 (true, FaultMode::Hang) => RestMode::Hang,
+                (true, FaultMode::Slow(ms)) => RestMode::Slow(Duration::from_millis(ms)),
             };
             shared.desk.set(fault.service, mode);
         }

@@ -5,7 +5,7 @@
 use sha1::{Digest, Sha1};
 
 use crate::book::{Book, Level};
-use crate::units::{Side, push_hex};
+use crate::units::{Price, Side, Size, push_hex};
 
 /// SHA-1 of a book, shown as 40 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -28,7 +28,8 @@ impl Hash {
 pub(crate) struct Surroundings<'a> {
     pub(crate) condition_id: &'a str,
     pub(crate) token_id: &'a str,
-    pub(crate) tick_size: &'a str,
+    pub(crate) min_size: Size,
+    pub(crate) tick_size: Price,
     pub(crate) neg_risk: bool,
     pub(crate) timestamp_ms: u64,
 }
@@ -57,8 +58,10 @@ pub(crate) fn push_body(out: &mut String, around: Surroundings<'_>, book: &Book,
     push_levels(out, book.levels(Side::Buy), ",");
     out.push_str(",\"asks\":");
     push_levels(out, book.levels(Side::Sell), ",");
-    out.push_str(",\"min_order_size\":\"5\",\"tick_size\":\"");
-    out.push_str(around.tick_size);
+    out.push_str(",\"min_order_size\":\"");
+    around.min_size.push(out);
+    out.push_str("\",\"tick_size\":\"");
+    around.tick_size.push(out);
     out.push_str("\",\"neg_risk\":");
     out.push_str(if around.neg_risk { "true" } else { "false" });
     out.push_str(",\"last_trade_price\":\"");
@@ -93,15 +96,17 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::units::{Price, Size};
 
-    const AROUND: Surroundings<'_> = Surroundings {
-        condition_id: "0xc0",
-        token_id: "123",
-        tick_size: "0.001",
-        neg_risk: false,
-        timestamp_ms: 1_790_000_000_123,
-    };
+    fn around() -> Surroundings<'static> {
+        Surroundings {
+            condition_id: "0xc0",
+            token_id: "123",
+            min_size: Size::of_hundredths(500),
+            tick_size: Price::of(10),
+            neg_risk: false,
+            timestamp_ms: 1_790_000_000_123,
+        }
+    }
 
     fn small_book() -> Book {
         let mut book = Book::empty();
@@ -115,7 +120,7 @@ mod tests {
     #[test]
     fn the_hashed_text_has_the_members_of_the_rule_in_their_order() {
         let mut text = String::new();
-        push_body(&mut text, AROUND, &small_book(), None);
+        push_body(&mut text, around(), &small_book(), None);
         assert_eq!(
             text,
             "{\"market\":\"0xc0\",\"asset_id\":\"123\",\"timestamp\":\"1790000000123\",\"hash\":\"\",\
@@ -128,9 +133,9 @@ mod tests {
     #[test]
     fn the_hash_is_the_sha_1_of_that_text() {
         let mut text = String::new();
-        push_body(&mut text, AROUND, &small_book(), None);
+        push_body(&mut text, around(), &small_book(), None);
         let expected: [u8; 20] = Sha1::digest(text.as_bytes()).into();
-        assert_eq!(of_book(&mut String::new(), AROUND, &small_book()), Hash(expected));
+        assert_eq!(of_book(&mut String::new(), around(), &small_book()), Hash(expected));
         // Computed once with a tool outside this project from the text above.
         assert_eq!(Hash(expected).text(), SMALL_BOOK_SHA1);
     }
@@ -140,7 +145,7 @@ mod tests {
     #[test]
     fn a_token_that_never_traded_hashes_an_empty_last_trade_price() {
         let mut text = String::new();
-        push_body(&mut text, AROUND, &Book::empty(), None);
+        push_body(&mut text, around(), &Book::empty(), None);
         assert!(text.ends_with("\"last_trade_price\":\"\"}"));
     }
 
@@ -189,11 +194,12 @@ mod tests {
     fn verifies(element: &Value, book: &Book) -> bool {
         let text = |name: &str| element[name].as_str().unwrap_or_default().to_owned();
         [true, false].into_iter().any(|neg_risk| {
-            ["0.01", "0.001"].into_iter().any(|tick| {
+            [Price::of(100), Price::of(10)].into_iter().any(|tick| {
                 let around = Surroundings {
                     condition_id: &text("market"),
                     token_id: &text("asset_id"),
-                    tick_size: element["tick_size"].as_str().unwrap_or(tick),
+                    min_size: Size::of_hundredths(500),
+                    tick_size: element["tick_size"].as_str().and_then(Price::parse).unwrap_or(tick),
                     neg_risk,
                     timestamp_ms: text("timestamp").parse().unwrap(),
                 };

@@ -2,7 +2,7 @@
 //!
 //! Knows: sockets, their tokens, their queues. Never: a book, the meaning of a frame; it never waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,6 +43,8 @@ struct Seat {
     queue: mpsc::Sender<Outgoing>,
     custom: bool,
     tokens: usize,
+    /// The markets of its tokens.
+    markets: HashSet<usize>,
     /// Cancelled when the socket is to end at once.
     cut: CancellationToken,
 }
@@ -66,16 +68,15 @@ impl Hub {
     /// Seats a socket and returns its number.
     pub(crate) fn enter(&mut self, queue: mpsc::Sender<Outgoing>, cut: CancellationToken) -> u64 {
         self.next_id += 1;
-        self.seats.insert(self.next_id, Seat { queue, custom: false, tokens: 0, cut });
+        self.seats
+            .insert(self.next_id, Seat { queue, custom: false, tokens: 0, markets: HashSet::new(), cut });
         self.next_id
     }
 
     /// Frees a socket's place; nothing is queued for it any more.
     pub(crate) fn leave(&mut self, id: u64) {
-        if self.seats.remove(&id).is_some_and(|seat| seat.tokens > 0) {
-            for listeners in &mut self.listeners {
-                listeners.retain(|(socket, _)| *socket != id);
-            }
+        for market in self.seats.remove(&id).into_iter().flat_map(|seat| seat.markets) {
+            self.listeners[market].retain(|(socket, _)| *socket != id);
         }
     }
 
@@ -96,6 +97,7 @@ impl Hub {
             new
         } else {
             listeners.push((id, bit));
+            seat.markets.insert(market);
             true
         };
         seat.tokens += usize::from(added);
@@ -113,11 +115,19 @@ impl Hub {
             seat.tokens -= 1;
         }
         listeners.retain(|(_, bits)| *bits != 0);
+        if !listeners.iter().any(|(socket, _)| *socket == id) {
+            seat.markets.remove(&market);
+        }
     }
 
     /// How many tokens a socket has.
     pub(crate) fn tokens_of(&self, id: u64) -> usize {
         self.seats.get(&id).map_or(0, |seat| seat.tokens)
+    }
+
+    /// Whether a socket is still there.
+    pub(crate) fn seats(&self, id: u64) -> bool {
+        self.seats.contains_key(&id)
     }
 
     /// Sockets and, over all of them, tokens.
@@ -274,6 +284,19 @@ mod tests {
         hub.forget(first, 0, 0);
         assert!(!hub.reaches(0, 3, Reach::Token));
         assert_eq!(hub.sizes(), (2, 1));
+    }
+
+    #[test]
+    fn a_socket_that_leaves_is_taken_from_all_its_markets_and_only_it() {
+        let mut hub = Hub::for_markets(3);
+        let [(first, ..), (second, ..)] = [seated(&mut hub, 8), seated(&mut hub, 8)];
+        for (socket, market) in [(first, 0), (first, 1), (first, 2), (second, 1)] {
+            hub.listen(socket, market, 0);
+        }
+        hub.forget(first, 2, 0);
+        hub.leave(first);
+        assert!([0, 2].into_iter().all(|market| !hub.reaches(market, 3, Reach::Token)));
+        assert!(hub.reaches(1, 1, Reach::Token) && hub.seats(second) && !hub.seats(first));
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! Knows: the injections, when each is due, how its verdict is made certain. Never: a socket, REST itself.
 
+use crate::controls::Announced;
 use crate::expect::Expectation;
 use crate::garbage;
 use crate::ledger::Occasion;
 use crate::market::Purpose;
 use crate::names;
 use crate::scenario::{Cut, Injection, PriceForm, Scenario, SizeForm, TradeForm, What};
+use crate::snapshot;
 use crate::stream;
 use crate::units::{Price, Side, Size};
 use crate::venue::{Order, Print, Venue};
@@ -152,19 +154,21 @@ impl Injector {
                 self.delay(u64::from(of.injection.for_s) * 1000, Deed::Thaw, now_ms);
             }
             What::NewMarket => {
-                if let Some(market) = venue.next_reserved() {
-                    venue.announce(market, now_ms);
-                }
+                venue.open_next(now_ms);
             }
-            What::MarketResolved => {
+            What::MarketResolved | What::SilentResolve => {
+                let silent = of.injection.what == What::SilentResolve;
+                let announced = if silent { Announced::Silently } else { Announced::Openly };
                 if let Some(market) = venue.last_announced() {
-                    venue.announce(market, now_ms);
+                    venue.close(&[market], announced, now_ms);
                 }
             }
+            What::LostRemoval => venue.ailments.arm_loss(),
             What::Trade
             | What::DoubleFill
             | What::RepeatPriceChange
             | What::TickSizeChange
+            | What::StaleSnapshot
             | What::Garbage => {
                 let market = of.markets[turn % of.markets.len()];
                 let give_up_at_ms = now_ms + PATIENCE_MS;
@@ -210,10 +214,17 @@ impl Injector {
                 let print = self.print(venue, market, slot, &TradeForm::default(), now_ms);
                 garbage::send(venue, turn, &print, now_ms);
             }
-            _ => {
+            What::StaleSnapshot => snapshot::send_stale(venue, market, turn % 2, &mut self.random, now_ms),
+            What::Trade => {
                 let print = self.print(venue, market, slot, &form, now_ms);
                 venue.send_trade(&print, now_ms);
             }
+            What::Reconnect
+            | What::Freeze
+            | What::NewMarket
+            | What::MarketResolved
+            | What::SilentResolve
+            | What::LostRemoval => {}
         }
     }
 

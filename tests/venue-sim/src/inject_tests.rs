@@ -12,7 +12,7 @@ use crate::expect::{SizeSource, Verdict};
 use crate::fills::Fills;
 use crate::hub::Outgoing;
 use crate::ledger::{Entry, Kind, Ledger};
-use crate::venue::Wish;
+use crate::opening::Wish;
 
 const NOW_MS: u64 = 1_790_000_000_000;
 
@@ -26,7 +26,7 @@ struct Stage {
 /// A scenario with one subscriber of everything.
 fn stage(scenario: &Scenario) -> Stage {
     let ledger = Arc::new(Ledger::new(1_000_000));
-    let mut venue = Venue::of_scenario(scenario, Fills::new(2_000), Arc::clone(&ledger), NOW_MS);
+    let mut venue = Venue::of_scenario(scenario, None, Fills::new(2_000), Arc::clone(&ledger), NOW_MS);
     let (sender, queue) = mpsc::channel(100_000);
     let socket = venue.hub.enter(sender, CancellationToken::new());
     venue.hub.set_custom(socket, Some(true));
@@ -165,6 +165,43 @@ fn every_form_of_garbage_is_sent_and_named_and_what_is_true_in_it_has_its_own_en
     assert_eq!(trades(&entries).len(), 6, "three mixed arrays and three trades with unknown members");
     assert!(entries.iter().any(|entry| entry.kind == Kind::TickSize));
     assert_eq!(entries.iter().filter(|entry| entry.kind == Kind::Market).count(), 5);
+}
+
+#[test]
+fn a_stale_snapshot_is_older_than_the_changes_before_it() {
+    let (_, entries, _) = run("stale-snapshots");
+    let stale: Vec<&Entry> = entries.iter().filter(|entry| entry.note.as_deref() == Some("stale")).collect();
+    assert_eq!(stale.len(), 20);
+    for book in stale {
+        assert_eq!((book.kind, book.occasion), (Kind::Book, Occasion::Live));
+        let before = entries[..usize::try_from(book.sequence).unwrap()].iter().rev();
+        let newer = before.filter(|entry| entry.token_id == book.token_id).take(3).collect::<Vec<_>>();
+        assert_eq!(newer.len(), 3);
+        assert!(newer.iter().all(|change| change.kind == Kind::Price));
+        assert!(
+            newer.iter().all(|change| change.timestamp_ms > book.timestamp_ms && change.hash != book.hash)
+        );
+    }
+}
+
+#[test]
+fn markets_that_are_resolved_in_silence_leave_no_entry() {
+    let (stage, entries, _) = run("silent-resolve");
+    let closed = stage.venue.markets.iter().filter(|market| market.listing == crate::market::Listing::Closed);
+    assert_eq!(closed.count(), 4);
+    assert_eq!(entries.iter().filter(|entry| entry.kind == Kind::Market).count(), 6, "all of them new ones");
+}
+
+#[test]
+fn as_many_removals_are_lost_as_a_scenario_counts() {
+    let (mut stage, ..) = run("lost-removals");
+    let mut ordinary = stream::Ordinary::new(crate::scenario::Proportions::default(), 3);
+    for step in 0..6_000 {
+        ordinary.step(&mut stage.venue, NOW_MS + 100_000 + step);
+    }
+    assert_eq!(stage.venue.ailments.lost().len(), 12);
+    let withheld = stage.ledger.entries(0, usize::MAX).into_iter();
+    assert_eq!(withheld.filter(|entry| entry.note.as_deref() == Some("withheld")).count(), 12);
 }
 
 #[test]

@@ -85,8 +85,19 @@ pub struct Entry {
     pub uncertain: bool,
     /// Of a trade: what must become of it. None where nothing is known (replay).
     pub expected: Option<Expectation>,
+    /// Of a trade: how the Data API tells it once it has settled; none where it never will.
+    pub at_rest: Option<Settled>,
     /// Of garbage: its form.
     pub note: Option<String>,
+}
+
+/// A trade as the Data API tells it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Settled {
+    /// Its transaction, whether or not the frame names it.
+    pub transaction_hash: String,
+    /// Its true size, whether or not the frame tells it.
+    pub size: String,
 }
 
 /// An entry while it is kept: small, since there may be millions.
@@ -115,6 +126,7 @@ pub(crate) struct Special {
     pub(crate) size: Option<String>,
     pub(crate) transaction_hash: Option<String>,
     pub(crate) expected: Option<Expectation>,
+    pub(crate) at_rest: Option<Settled>,
     pub(crate) note: Option<&'static str>,
 }
 
@@ -222,6 +234,7 @@ impl Record {
             delivered: self.deliveries > 0,
             uncertain: self.deliveries > 0 && self.doubts >= self.deliveries,
             expected: special.expected,
+            at_rest: special.at_rest,
             note: special.note.map(str::to_owned),
         }
     }

@@ -6,10 +6,13 @@
 
 #![expect(clippy::similar_names, reason = "side and size are the venue's own words")]
 
+mod ailments;
 mod book;
 mod clob;
 mod clock;
+pub mod controls;
 mod data;
+mod door;
 pub mod expect;
 mod fills;
 mod frame;
@@ -20,18 +23,23 @@ mod hash;
 mod hub;
 mod inject;
 pub mod ledger;
+mod listing;
 mod market;
 mod names;
+mod opening;
 pub mod replay;
 pub mod rest;
+mod roster;
 pub mod scenario;
 mod server;
 pub mod settings;
 mod shared;
+mod snapshot;
 mod socket;
 pub mod status;
 mod stream;
 pub mod units;
+pub mod universe;
 mod venue;
 
 use std::collections::BTreeMap;
@@ -52,6 +60,7 @@ use crate::rest::RestMode;
 use crate::scenario::{Cut, Scenario, Service};
 use crate::shared::{Limits, Phase, Shared};
 use crate::status::Status;
+use crate::universe::UniverseError;
 use crate::venue::Venue;
 
 /// How long queued frames may take to be written once nothing more is generated.
@@ -80,6 +89,9 @@ pub struct Options {
     pub begin: Begin,
     /// Entries the ledger keeps. Default: 200,000 of a scenario without end, else 5,000,000.
     pub ledger_limit: Option<usize>,
+    /// File of Gamma's markets, one a line, `.jsonl` or `.jsonl.gz`: the ordinary markets of a scenario.
+    /// Default: they are invented.
+    pub universe: Option<PathBuf>,
 }
 
 /// Where the frames come from.
@@ -135,6 +147,9 @@ pub enum StartError {
     /// The recording cannot be played.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The file of markets cannot be used.
+    #[error(transparent)]
+    Universe(#[from] UniverseError),
 }
 
 /// Frames that were not written in time.
@@ -166,6 +181,7 @@ impl Options {
             books_max: 500,
             begin: Begin::AtFirstBooks,
             ledger_limit: None,
+            universe: None,
         }
     }
 }
@@ -174,7 +190,7 @@ impl Simulator {
     /// Listens, and generates once it may begin.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or a recording cannot be read.
+    /// When the address cannot be listened on, or a recording or a file of markets cannot be read.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let failed = |source| StartError::Listen { address: options.address, source };
         let listener = TcpListener::bind(options.address).await.map_err(failed)?;
@@ -194,8 +210,13 @@ impl Simulator {
         let (shared, generator) = match options.source {
             Source::Scenario(scenario) => {
                 let ledger = ledger(scenario.duration_s.is_none());
-                let venue = Venue::of_scenario(&scenario, fills, Arc::clone(&ledger), now_ms);
+                let rows = options.universe.as_deref().map(universe::read).transpose()?;
+                let venue = Venue::of_scenario(&scenario, rows, fills, Arc::clone(&ledger), now_ms);
                 let shared = Arc::new(Shared::new(venue, ledger, limits, scenario.rate_per_s));
+                shared.door.limit(scenario.connects_per_s);
+                if scenario.v1_gone {
+                    shared.desk.retire_v1();
+                }
                 let generator = tokio::spawn(generator::run(scenario, Arc::clone(&shared), at_first_books));
                 (shared, generator)
             }

@@ -10,6 +10,7 @@ use crate::hash::{self, Surroundings};
 use crate::names;
 use crate::scenario::RestBook;
 use crate::units::{Price, Side, Size};
+use crate::universe::Row;
 
 /// Levels a side when a book is first filled.
 const LEVELS_AT_START: i32 = 14;
@@ -44,6 +45,13 @@ pub(crate) enum Purpose {
     Injection(usize),
 }
 
+/// How Gamma told a real market.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) id: String,
+    pub(crate) text: String,
+}
+
 /// A market and the state of its books.
 #[derive(Debug)]
 pub(crate) struct Market {
@@ -54,6 +62,8 @@ pub(crate) struct Market {
     pub(crate) tokens: Vec<Token>,
     /// Smallest price step in ten-thousandths.
     pub(crate) tick: u16,
+    /// Smallest order, in shares.
+    pub(crate) min_size: Size,
     pub(crate) neg_risk: bool,
     pub(crate) listing: Listing,
     pub(crate) purpose: Purpose,
@@ -68,6 +78,8 @@ pub(crate) struct Market {
     pub(crate) rest_book: RestBook,
     /// Somebody subscribed to it once in this run.
     pub(crate) active: bool,
+    /// Gamma's number and text of a market that is read from a file.
+    pub(crate) row: Option<Told>,
     furnished: bool,
     seed: u64,
 }
@@ -93,6 +105,7 @@ impl Market {
             question: words.question,
             tokens: tokens.collect(),
             tick: if purpose == Purpose::Ordinary && random.u8(0..4) > 0 { 100 } else { 10 },
+            min_size: Size::of_hundredths(500),
             neg_risk: random.u8(0..5) < 2,
             listing: Listing::Open,
             purpose,
@@ -103,9 +116,24 @@ impl Market {
             held_until_ms: 0,
             rest_book: RestBook::Up,
             active: false,
+            row: None,
             furnished: false,
             seed,
         }
+    }
+
+    /// A market of a file of real ones; only its books are invented, on its own grid.
+    pub(crate) fn listed(number: usize, row: Row, seed: u64, now_ms: u64) -> Self {
+        let mut market = Self::invented(number, number + 1, seed, Purpose::Ordinary, now_ms);
+        market.condition_id = row.condition_id.into();
+        (market.question, market.slug) = (row.question, row.slug);
+        let token = |(id, outcome): (String, String)| Token { id: id.into(), outcome, book: Book::empty() };
+        market.tokens = row.tokens.into_iter().map(token).collect();
+        (market.tick, market.min_size, market.neg_risk) = (row.tick, row.min_size, row.neg_risk);
+        market.listing = if row.closed { Listing::Closed } else { Listing::Open };
+        market.volume_cents = row.volume_cents;
+        market.row = Some(Told { id: row.id, text: row.text });
+        market
     }
 
     /// A market known only from a recording; its books come from there.
@@ -128,27 +156,42 @@ impl Market {
         let mut random = fastrand::Rng::with_seed(self.seed.rotate_left(17));
         let cents = if self.purpose == Purpose::Ordinary { random.i32(25..=75) } else { 50 };
         let age_ms = random.u64(0..3_600_000);
-        self.furnish_around(cents * 100, now_ms - age_ms, &mut random);
+        let mid = self.on_grid(cents * 100);
+        self.fill(mid, &mut random);
         if random.u8(0..10) > 0 {
-            self.trade_at(Price::ZERO.moved(cents * 100));
-            self.rehash(now_ms - age_ms, &mut String::new());
+            self.trade_at(Price::ZERO.moved(mid));
         }
+        self.rehash(now_ms - age_ms, &mut String::new());
     }
 
     /// Fills both books anew around a mid price in ten-thousandths.
     pub(crate) fn furnish_around(&mut self, mid: i32, changed_at_ms: u64, random: &mut fastrand::Rng) {
+        self.fill(self.on_grid(mid), random);
+        self.rehash(changed_at_ms, &mut String::new());
+    }
+
+    /// The nearest price, in ten-thousandths, that lies on the grid and leaves room on both sides.
+    fn on_grid(&self, price: i32) -> i32 {
+        let tick = i32::from(self.tick);
+        let nearest = (price + tick / 2) / tick * tick;
+        nearest.clamp(tick, (i32::from(Price::ONE.units()) - tick).max(tick))
+    }
+
+    fn fill(&mut self, mid: i32, random: &mut fastrand::Rng) {
         self.furnished = true;
         for token in &mut self.tokens {
             token.book.clear();
         }
         let tick = i32::from(self.tick);
         for (step, worth) in (1..=LEVELS_AT_START).zip(1_u64..) {
-            let hundredths = random.u64(500..20_000) * worth;
-            self.apply(Side::Buy, Price::ZERO.moved(mid - step * tick), Size::of_hundredths(hundredths));
-            let hundredths = random.u64(500..20_000) * worth;
-            self.apply(Side::Sell, Price::ZERO.moved(mid + step * tick), Size::of_hundredths(hundredths));
+            for (side, away) in [(Side::Buy, -step * tick), (Side::Sell, step * tick)] {
+                let hundredths = random.u64(500..20_000) * worth;
+                let price = Price::ZERO.moved(mid + away);
+                if price != Price::ZERO && price != Price::ONE {
+                    self.apply(side, price, Size::of_hundredths(hundredths));
+                }
+            }
         }
-        self.rehash(changed_at_ms, &mut String::new());
     }
 
     /// Sets a level of the first token's book, and the same order as the second token's book shows it.
@@ -187,7 +230,8 @@ impl Market {
         Surroundings {
             condition_id: &self.condition_id,
             token_id: &token.id,
-            tick_size: tick_text(self.tick),
+            min_size: self.min_size,
+            tick_size: Price::of(self.tick),
             neg_risk: self.neg_risk,
             timestamp_ms: token.book.changed_at_ms,
         }
@@ -215,14 +259,8 @@ pub(crate) fn mirrored(at: usize, side: Side, price: Price) -> (Side, Price) {
 }
 
 /// The text of a tick size given in ten-thousandths.
-pub(crate) fn tick_text(tick: u16) -> &'static str {
-    match tick {
-        1000 => "0.1",
-        100 => "0.01",
-        25 => "0.0025",
-        1 => "0.0001",
-        _ => "0.001",
-    }
+pub(crate) fn tick_text(tick: u16) -> String {
+    Price::of(tick).to_string()
 }
 
 #[cfg(test)]
@@ -252,6 +290,24 @@ mod tests {
         assert_complementary(&market);
         assert!(market.book().best_bid() < market.book().best_ask());
         assert!(market.tokens.iter().all(|token| token.book.changed_at_ms <= 1_790_000_000_000));
+    }
+
+    #[test]
+    fn furnished_books_lie_on_the_grid_of_their_tick() {
+        for (tick, number) in
+            [1000, 100, 50, 25, 10, 1].into_iter().flat_map(|tick| (0..9).map(move |at| (tick, at)))
+        {
+            let mut market = Market::invented(number, 10, 7, Purpose::Ordinary, 1_790_000_000_000);
+            market.tick = tick;
+            market.furnish(1_790_000_000_000);
+            assert_complementary(&market);
+            let book = market.book();
+            let all = book.levels(Side::Buy).iter().chain(book.levels(Side::Sell));
+            assert!(all.clone().all(|level| level.price.units() % tick == 0), "{tick}");
+            assert!(all.clone().all(|level| ![Price::ZERO, Price::ONE].contains(&level.price)), "{tick}");
+            assert!(book.best(Side::Buy).is_some() && book.best(Side::Sell).is_some(), "{tick}");
+            assert!(book.best_bid() < book.best_ask(), "{tick}");
+        }
     }
 
     #[test]

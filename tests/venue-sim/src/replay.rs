@@ -18,6 +18,7 @@ use crate::clock;
 use crate::expect::Expectation;
 use crate::ledger::{Kind, Record};
 use crate::market::{Market, Token};
+use crate::names;
 use crate::shared::{Phase, Shared};
 use crate::units::{Price, Side, Size};
 use crate::venue::{Print, Venue};
@@ -120,6 +121,7 @@ impl Recording {
     }
 
     /// The markets of the recording. A token whose first frame is a book has that book from the start.
+    /// Every market of the venue has two tokens: one that the recording does not name is invented.
     pub(crate) fn markets(&self, now_ms: u64) -> Vec<Market> {
         let outcomes = ["Yes", "No"];
         let token = |(at, id): (usize, &String)| Token {
@@ -128,7 +130,11 @@ impl Recording {
             book: Book::empty(),
         };
         let markets = self.markets.iter().enumerate().map(|(number, (condition_id, tokens))| {
-            let tokens = tokens.iter().enumerate().map(token).collect();
+            let mut tokens: Vec<Token> = tokens.iter().enumerate().map(token).collect();
+            if tokens.len() == 1 {
+                let invented = names::token_id(&mut fastrand::Rng::with_seed(number as u64));
+                tokens.push(token((1, &invented)));
+            }
             Market::recorded(number, Arc::from(condition_id.as_str()), tokens, now_ms)
         });
         markets.collect()

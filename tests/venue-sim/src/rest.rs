@@ -3,6 +3,7 @@
 //! Knows: modes, counts, bodies of errors. Never: a market.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,12 +37,23 @@ pub enum RestMode {
 pub(crate) struct Desk {
     modes: Mutex<[RestMode; 3]>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
+    v1_retired: AtomicBool,
 }
 
 impl Desk {
     /// From now on a service behaves like this.
     pub(crate) fn set(&self, service: Service, mode: RestMode) {
         lock(&self.modes)[place(service)] = mode;
+    }
+
+    /// From now on the Data API has no v1 any more.
+    pub(crate) fn retire_v1(&self) {
+        self.v1_retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the Data API's v1 ended.
+    pub(crate) fn v1_is_retired(&self) -> bool {
+        self.v1_retired.load(Ordering::Relaxed)
     }
 
     /// How often each route was asked, refused ones included.

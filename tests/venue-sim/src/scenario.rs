@@ -10,6 +10,14 @@ use serde::Deserialize;
 pub const MARKETS_MAX: usize = 36_000;
 /// Highest rate that a scenario may ask for, in ticks a second.
 pub const RATE_MAX: u32 = 50_000;
+/// Most markets that a scenario may keep back for later.
+pub const RESERVED_MAX: usize = 36_000;
+/// Longest lag of opening books, in ms.
+pub const DUMP_LAG_MAX_MS: u64 = 60_000;
+/// Longest delay of a slow service, in ms.
+const SLOW_MAX_MS: u64 = 120_000;
+/// Markets kept back for `new_market` unless a scenario says otherwise.
+const RESERVED: usize = 16;
 /// Markets set aside for one injection unless it says otherwise.
 const POOL: usize = 4;
 
@@ -23,7 +31,8 @@ pub struct Scenario {
     pub about: String,
     /// Seed of everything that is drawn: the same seed makes the same markets and the same choices.
     pub seed: u64,
-    /// Ordinary markets, 1 to [`MARKETS_MAX`]; injections set aside their own besides these.
+    /// Ordinary markets, 1 to [`MARKETS_MAX`]; injections set aside their own besides these. Without meaning
+    /// where the ordinary markets come from a file.
     pub markets: usize,
     /// Ticks a second; one price change entry, best bid and ask, trade or book each is one tick.
     pub rate_per_s: u32,
@@ -38,6 +47,34 @@ pub struct Scenario {
     /// When REST fails.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// Markets that are not announced at first, for `new_market`: up to [`RESERVED_MAX`]. Default 16.
+    #[serde(default = "reserved")]
+    pub reserved: usize,
+    /// Tokens that end the socket which subscribes them, of ordinary markets, evenly spread. Default 0.
+    #[serde(default)]
+    pub poison_tokens: usize,
+    /// Tokens whose first opening books do not come, of ordinary markets, evenly spread. Default none.
+    #[serde(default)]
+    pub missing_books: Vec<MissingBooks>,
+    /// From the capture of an opening book to its sending, in ms, up to [`DUMP_LAG_MAX_MS`]. Default 0.
+    #[serde(default)]
+    pub dump_lag_ms: u64,
+    /// WebSocket upgrades that are let in within any one second. Default: all.
+    #[serde(default)]
+    pub connects_per_s: Option<u32>,
+    /// The Data API has no v1. Default false.
+    #[serde(default)]
+    pub v1_gone: bool,
+}
+
+/// Tokens whose opening books do not come at first.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MissingBooks {
+    /// How many tokens.
+    pub tokens: usize,
+    /// How many opening books of each of them do not come.
+    pub times: u32,
 }
 
 /// Parts of a thousand ticks; price changes are the rest.
@@ -97,6 +134,12 @@ pub enum What {
     NewMarket,
     /// An announced market is resolved.
     MarketResolved,
+    /// An announced market is resolved, and only Gamma shows it.
+    SilentResolve,
+    /// A book older than the changes before it.
+    StaleSnapshot,
+    /// The next removal of a level behind the best one is not told to one of the two tokens.
+    LostRemoval,
 }
 
 /// What is odd about an injected trade. The default is an ordinary one, known to REST.
@@ -209,6 +252,8 @@ pub enum FaultMode {
     Limited,
     /// No answer.
     Hang,
+    /// The right answer, so many ms later, 120,000 at most: `{"slow": 2000}`.
+    Slow(u64),
 }
 
 /// A scenario that cannot be run.
@@ -251,6 +296,17 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("duplicates", include_str!("../scenarios/duplicates.json")),
     ("garbage", include_str!("../scenarios/garbage.json")),
     ("demo", include_str!("../scenarios/demo.json")),
+    ("match-groups", include_str!("../scenarios/match-groups.json")),
+    ("lagging-dump", include_str!("../scenarios/lagging-dump.json")),
+    ("stale-snapshots", include_str!("../scenarios/stale-snapshots.json")),
+    ("lost-removals", include_str!("../scenarios/lost-removals.json")),
+    ("poison", include_str!("../scenarios/poison.json")),
+    ("missing-books", include_str!("../scenarios/missing-books.json")),
+    ("silent-resolve", include_str!("../scenarios/silent-resolve.json")),
+    ("busy-door", include_str!("../scenarios/busy-door.json")),
+    ("slow-rest", include_str!("../scenarios/slow-rest.json")),
+    ("v1-gone", include_str!("../scenarios/v1-gone.json")),
+    ("whole-venue", include_str!("../scenarios/whole-venue.json")),
 ];
 
 /// The names of the scenarios that come with the program.
@@ -295,6 +351,8 @@ impl Scenario {
         };
         must((1..=MARKETS_MAX).contains(&self.markets), format!("markets must be 1 to {MARKETS_MAX}"));
         must((1..=RATE_MAX).contains(&self.rate_per_s), format!("rate_per_s must be 1 to {RATE_MAX}"));
+        must(self.reserved <= RESERVED_MAX, format!("reserved must be 0 to {RESERVED_MAX}"));
+        must(self.dump_lag_ms <= DUMP_LAG_MAX_MS, format!("dump_lag_ms must be 0 to {DUMP_LAG_MAX_MS}"));
         must(self.duration_s != Some(0), "duration_s must be at least 1, or null".to_owned());
         let Proportions { best_bid_ask, trade, book } = self.proportions;
         must(
@@ -318,6 +376,10 @@ impl Scenario {
             let housed = injection.pool_size() > 0 || !injection.needs_market();
             must(housed, format!("injection {at}: pool must be at least 1"));
         }
+        for (at, fault) in self.faults.iter().enumerate() {
+            let bounded = !matches!(fault.mode, FaultMode::Slow(ms) if ms > SLOW_MAX_MS);
+            must(bounded, format!("fault {at}: slow must be 0 to {SLOW_MAX_MS}"));
+        }
         if faults.is_empty() { Ok(self) } else { Err(ScenarioError::OutOfRange { name: self.name, faults }) }
     }
 }
@@ -329,8 +391,25 @@ impl Injection {
     }
 
     fn needs_market(&self) -> bool {
-        !matches!(self.what, What::Reconnect | What::Freeze | What::NewMarket | What::MarketResolved)
+        match self.what {
+            What::Trade
+            | What::DoubleFill
+            | What::RepeatPriceChange
+            | What::TickSizeChange
+            | What::StaleSnapshot
+            | What::Garbage => true,
+            What::Reconnect
+            | What::Freeze
+            | What::NewMarket
+            | What::MarketResolved
+            | What::SilentResolve
+            | What::LostRemoval => false,
+        }
     }
+}
+
+fn reserved() -> usize {
+    RESERVED
 }
 
 // === impl Default ===
@@ -366,14 +445,14 @@ mod tests {
             assert_eq!(scenario.name, name);
             assert!(scenario.about.len() > 20, "{name} says what it shows");
         }
-        assert_eq!(names().len(), 8);
+        assert_eq!(names().len(), 19);
     }
 
     #[test]
-    fn calm_and_demo_run_without_end_and_the_others_end() {
+    fn calm_demo_and_the_whole_venue_run_without_end_and_the_others_end() {
         for name in names() {
             let endless = Scenario::named(name).unwrap().duration_s.is_none();
-            assert_eq!(endless, ["calm", "demo"].contains(&name), "{name}");
+            assert_eq!(endless, ["calm", "demo", "whole-venue"].contains(&name), "{name}");
         }
     }
 
@@ -385,6 +464,18 @@ mod tests {
         for part in ["markets must", "rate_per_s must", "count needs a duration", "either every_s or count"] {
             assert!(error.contains(part), "{error} lacks {part}");
         }
+    }
+
+    #[test]
+    fn what_a_scenario_leaves_out_has_its_default_and_limits_are_held() {
+        let calm = Scenario::named("calm").unwrap();
+        assert_eq!((calm.reserved, calm.dump_lag_ms, calm.poison_tokens), (16, 0, 0));
+        assert!(calm.missing_books.is_empty() && calm.connects_per_s.is_none() && !calm.v1_gone);
+        assert_eq!(Scenario::named("slow-rest").unwrap().faults[0].mode, FaultMode::Slow(2_000));
+        let at = |reserved, dump_lag_ms| Scenario { reserved, dump_lag_ms, ..calm.clone() }.checked();
+        assert!(at(36_000, 60_000).is_ok());
+        let error = at(36_001, 60_001).unwrap_err().to_string();
+        assert!(error.contains("reserved must") && error.contains("dump_lag_ms must"), "{error}");
     }
 
     #[test]

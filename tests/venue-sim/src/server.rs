@@ -3,6 +3,7 @@
 //! Knows: which address is whose. Never: what stands in a frame or an answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Query, State, WebSocketUpgrade};
@@ -41,6 +42,10 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn market_channel(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    if !shared.door.admits(Instant::now()) {
+        let body = "{\"error\":\"too many connections\"}";
+        return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], body).into_response();
+    }
     let tasks = shared.tasks.clone();
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
     // Tracked, so that a shutdown can wait for it.

@@ -29,6 +29,12 @@ const KNOWN: &[(&str, &str, &str, &str)] = &[
         "from a match to its row at the Data API, in milliseconds",
     ),
     ("ledger", "SIM_LEDGER", "none", "file that gets the ledger at the end, one JSON object a line"),
+    (
+        "universe",
+        "SIM_UNIVERSE",
+        "none",
+        "file of Gamma's markets (.jsonl, .jsonl.gz) instead of invented ordinary ones",
+    ),
     ("replay", "SIM_REPLAY", "none", "file of recorded frames to play instead of a scenario"),
     ("speed", "SIM_SPEED", "1", "how many times as fast a recording is played, 1 to 1000"),
     ("rebase", "SIM_REBASE", "now", "timestamps of a recording: now shifts them, none keeps them"),
@@ -107,6 +113,7 @@ impl Given {
             source: source?,
             ping_timeout: ping_s.map_or(defaults.ping_timeout, Duration::from_secs),
             settlement_delay: settlement_ms.map_or(defaults.settlement_delay, Duration::from_millis),
+            universe: self.given.get("universe").map(PathBuf::from),
             ..defaults
         };
         Some(Command::Run { options: Box::new(options), ledger: self.given.get("ledger").map(PathBuf::from) })
@@ -275,6 +282,13 @@ mod tests {
             panic!("a recording was asked for")
         };
         assert_eq!((path, speed, rebase), (PathBuf::from("x.jsonl"), 10, Rebase::None));
+    }
+
+    #[test]
+    fn real_markets_come_from_a_flag_or_its_variable() {
+        assert_eq!(options(&[], &[]).universe, None);
+        let given = options(&["--universe", "a.jsonl"], &[("SIM_UNIVERSE", "b.jsonl")]);
+        assert_eq!(given.universe, Some(PathBuf::from("a.jsonl")));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::door::Door;
 use crate::ledger::Ledger;
 use crate::rest::Desk;
 use crate::scenario::Cut;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     venue: Mutex<Venue>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) desk: Desk,
+    pub(crate) door: Door,
     pub(crate) limits: Limits,
     /// Ticks a second.
     pub(crate) rate: AtomicU32,
@@ -71,6 +73,7 @@ impl Shared {
             venue: Mutex::new(venue),
             ledger,
             desk: Desk::default(),
+            door: Door::default(),
             limits,
             rate: AtomicU32::new(rate_per_s),
             alive: watch::Sender::new(BTreeSet::new()),
@@ -90,15 +93,20 @@ impl Shared {
 
     /// Starts to end every socket and returns their numbers.
     pub(crate) fn end_sockets(&self, cut: Cut) -> Vec<u64> {
+        let ids = self.venue().hub.ids();
+        self.end_these(&ids, cut);
+        ids
+    }
+
+    /// Starts to end these sockets.
+    pub(crate) fn end_these(&self, ids: &[u64], cut: Cut) {
         let mut venue = self.venue();
-        let ids = venue.hub.ids();
-        for id in &ids {
+        for id in ids {
             match cut {
                 Cut::Close => venue.hub.close(*id, GOING_AWAY, ""),
                 Cut::Abort => venue.hub.abort(*id),
             }
         }
-        ids
     }
 
     /// Waits until the run may begin; false if it is to end instead.

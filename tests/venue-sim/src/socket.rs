@@ -17,11 +17,13 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::hub::Outgoing;
 use crate::ledger::Marks;
+use crate::opening::{Books, Opening, Wish};
 use crate::shared::Shared;
-use crate::venue::Wish;
 
 /// Close code of the venue for a client that breaks the rules.
 const POLICY: u16 = 1008;
+/// Close code of a server that met an error of its own.
+const INTERNAL: u16 = 1011;
 /// What the venue says to a first message that is no subscription, and to any it cannot read.
 const INVALID: &str = "invalid subscription payload";
 /// What the venue says to a client that stopped its PING.
@@ -51,12 +53,23 @@ struct Request {
 /// How reading a socket ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Ending {
-    /// The client broke a rule and must be told.
-    Fault(&'static str),
+    /// It must be closed with this code and reason.
+    Fault(u16, &'static str),
     /// A close frame came, of the client's own accord or as an answer to ours.
     Closed,
     /// It broke, or was cut.
     Broken,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Obeyed {
+    /// What it asked.
+    Done,
+    /// It asks for nothing known.
+    Invalid,
+    /// It names a token at which this venue breaks.
+    Poisoned,
 }
 
 /// Serves one client until either side ends it.
@@ -70,8 +83,8 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     });
     let writer = tokio::spawn(write(sink, waiting, cut.clone(), Arc::clone(&shared)));
     let mut ending = read(&mut stream, id, &shared, &cut).await;
-    if let Ending::Fault(reason) = ending {
-        shared.venue().hub.close(id, POLICY, reason);
+    if let Ending::Fault(code, reason) = ending {
+        shared.venue().hub.close(id, code, reason);
         let answered = timeout(CLOSE_LIMIT, answered(&mut stream)).await;
         ending = if answered == Ok(true) { Ending::Closed } else { Ending::Broken };
     }
@@ -90,7 +103,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
 async fn read(
     stream: &mut SplitStream<WebSocket>,
     id: u64,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     cut: &CancellationToken,
 ) -> Ending {
     let mut subscribed = false;
@@ -102,46 +115,68 @@ async fn read(
             next = timeout(left, stream.next()) => next,
         };
         let text = match next {
-            Err(_) => return Ending::Fault(NO_PING),
+            Err(_) => return Ending::Fault(POLICY, NO_PING),
             Ok(None | Some(Err(_))) => return Ending::Broken,
             Ok(Some(Ok(Message::Close(_)))) => return Ending::Closed,
             // A ping of the WebSocket layer does not count, and binary frames are not understood.
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
-            Ok(Some(Ok(Message::Binary(_)))) => return Ending::Fault(INVALID),
+            Ok(Some(Ok(Message::Binary(_)))) => return Ending::Fault(POLICY, INVALID),
             Ok(Some(Ok(Message::Text(text)))) => text,
         };
         if text.as_str() == "PING" {
             if !subscribed {
-                return Ending::Fault(INVALID);
+                return Ending::Fault(POLICY, INVALID);
             }
             heard_at = Instant::now();
             shared.venue().hub.answer(id, Message::text("PONG"), Marks::default(), false);
-        } else if obey(&text, id, shared, subscribed) {
-            subscribed = true;
-        } else {
-            return Ending::Fault(INVALID);
+            continue;
+        }
+        match obey(&text, id, shared, subscribed) {
+            Obeyed::Done => subscribed = true,
+            Obeyed::Invalid => return Ending::Fault(POLICY, INVALID),
+            Obeyed::Poisoned => return Ending::Fault(INTERNAL, ""),
         }
     }
 }
 
-/// Does what a message asks; false if it asks for nothing known.
-fn obey(text: &str, id: u64, shared: &Shared, subscribed: bool) -> bool {
-    let Ok(request) = serde_json::from_str::<Request>(text) else { return false };
-    let Some(tokens) = request.assets_ids else { return false };
+/// Does what a message asks.
+fn obey(text: &str, id: u64, shared: &Arc<Shared>, subscribed: bool) -> Obeyed {
+    let Ok(request) = serde_json::from_str::<Request>(text) else { return Obeyed::Invalid };
+    let Some(tokens) = request.assets_ids else { return Obeyed::Invalid };
     let mut venue = shared.venue();
     match (request.kind.as_deref(), request.operation.as_deref(), subscribed) {
         (Some("market"), None, false) | (None, Some("subscribe"), true) => {
+            if venue.ailments.is_poisoned(&tokens) {
+                return Obeyed::Poisoned;
+            }
             venue.hub.set_custom(id, request.custom_feature_enabled);
             let wish = Wish { tokens, opening_books: request.initial_dump.unwrap_or(true) };
-            if !venue.subscribe(id, &wish, shared.limits.books_max, clock::now_ms()) {
+            match venue.subscribe(id, &wish, shared.limits.books_max, clock::now_ms()) {
+                Opening::Queued => {}
                 // Nothing will be written that could tell that this client is ready.
-                shared.opened.send_replace(true);
+                Opening::Nothing => drop(shared.opened.send_replace(true)),
+                Opening::Late(books) => {
+                    // What happens from here on must overtake the books.
+                    shared.opened.send_replace(true);
+                    bring_later(shared, id, books, Duration::from_millis(venue.dump_lag_ms));
+                }
             }
         }
         (None, Some("unsubscribe"), true) => venue.unsubscribe(id, &tokens),
-        _ => return false,
+        _ => return Obeyed::Invalid,
     }
-    true
+    Obeyed::Done
+}
+
+/// Queues opening books after their lag, unless everything ends before.
+fn bring_later(shared: &Arc<Shared>, id: u64, books: Books, lag: Duration) {
+    let later = Arc::clone(shared);
+    shared.tasks.spawn(async move {
+        tokio::select! {
+            () = later.stop.cancelled() => {}
+            () = tokio::time::sleep(lag) => later.venue().bring(id, books, clock::now_ms()),
+        }
+    });
 }
 
 /// Whether the client answers our close frame before it goes.

@@ -21,6 +21,10 @@ pub struct Status {
     pub tokens_subscribed: usize,
     /// Markets that can be traded.
     pub markets_open: usize,
+    /// WebSocket upgrades that were let in so far.
+    pub connects: u64,
+    /// WebSocket upgrades that were answered with 429 so far.
+    pub connects_refused: u64,
     /// Ticks a second that are generated.
     pub rate_per_s: u32,
     /// Frames queued and not yet written.
@@ -40,6 +44,7 @@ impl Status {
             Phase::Running => "running",
             Phase::Over => "over",
         };
+        let (connects, connects_refused) = shared.door.counts();
         let venue = shared.venue();
         let (sockets, tokens_subscribed) = venue.hub.sizes();
         Self {
@@ -47,6 +52,8 @@ impl Status {
             sockets,
             tokens_subscribed,
             markets_open: venue.markets.iter().filter(|market| market.listing == Listing::Open).count(),
+            connects,
+            connects_refused,
             rate_per_s: shared.rate.load(Ordering::Relaxed),
             frames_queued: shared.queued(),
             ledger_next: shared.ledger.next_sequence(),

@@ -92,7 +92,14 @@ impl Ordinary {
     fn deepen(&mut self, venue: &mut Venue, now_ms: u64) -> bool {
         let Some(market) = self.pick(venue, false, now_ms) else { return false };
         let least = usize::from(venue.markets[market].purpose != Purpose::Ordinary);
-        change_deep(venue, market, least, &mut self.random, now_ms, now_ms);
+        let order = choose_deep(venue, market, least, &mut self.random, now_ms);
+        let stamp_ms = venue.markets[market].next_stamp(now_ms);
+        let lead = self.random.usize(0..2);
+        if least == 0 && venue.loses(market, order) {
+            venue.change_but_lose(market, order, stamp_ms, now_ms);
+        } else {
+            venue.change(market, &[order], stamp_ms, lead, now_ms);
+        }
         self.counts.price += 2;
         true
     }
@@ -230,6 +237,19 @@ pub(crate) fn change_deep(
     now_ms: u64,
     stamp_ms: u64,
 ) {
+    let order = choose_deep(venue, market, least, random, now_ms);
+    let stamp_ms = venue.markets[market].next_stamp(stamp_ms);
+    let lead = random.usize(0..2);
+    venue.change(market, &[order], stamp_ms, lead, now_ms);
+}
+
+fn choose_deep(
+    venue: &mut Venue,
+    market: usize,
+    least: usize,
+    random: &mut fastrand::Rng,
+    now_ms: u64,
+) -> Order {
     let of = &mut venue.markets[market];
     of.furnish(now_ms);
     let side = if random.bool() { Side::Buy } else { Side::Sell };
@@ -241,7 +261,7 @@ pub(crate) fn change_deep(
     let price = best.moved(if side == Side::Buy { -away } else { away });
     let levels = of.book().levels(side);
     let there = of.book().size_at(side, price) > Size::ZERO;
-    let order = if levels.len() > LEVELS_MAX {
+    if levels.len() > LEVELS_MAX {
         Order { side, price: levels[0].price, size: Size::ZERO }
     } else if price == Price::ZERO || price == Price::ONE {
         Order { side, price: best, size: level_size(random) }
@@ -249,10 +269,7 @@ pub(crate) fn change_deep(
         Order { side, price, size: Size::ZERO }
     } else {
         Order { side, price, size: level_size(random) }
-    };
-    let stamp_ms = of.next_stamp(stamp_ms);
-    let lead = random.usize(0..2);
-    venue.change(market, &[order], stamp_ms, lead, now_ms);
+    }
 }
 
 /// A size of a level: at least five shares, on the grid of 0.01.

@@ -13,8 +13,8 @@ use super::*;
 use crate::fills::Fills;
 use crate::hub::Outgoing;
 use crate::ledger::{Entry, Kind, Ledger};
+use crate::opening::{Opening, Wish};
 use crate::scenario::Scenario;
-use crate::venue::Wish;
 
 const NOW_MS: u64 = 1_790_000_000_000;
 
@@ -27,17 +27,22 @@ struct Stage {
 
 /// A calm venue with one subscriber of everything; nothing was sent but the opening books.
 fn stage(markets: usize) -> Stage {
+    stage_of(markets, |_| {})
+}
+
+fn stage_of(markets: usize, change: impl FnOnce(&mut Venue)) -> Stage {
     let mut scenario = Scenario::named("calm").unwrap();
     scenario.markets = markets;
     let ledger = Arc::new(Ledger::new(1_000_000));
-    let mut venue = Venue::of_scenario(&scenario, Fills::new(2_000), Arc::clone(&ledger), NOW_MS);
+    let mut venue = Venue::of_scenario(&scenario, None, Fills::new(2_000), Arc::clone(&ledger), NOW_MS);
+    change(&mut venue);
     let (sender, mut queue) = mpsc::channel(200_000);
     let socket = venue.hub.enter(sender, CancellationToken::new());
     venue.hub.set_custom(socket, Some(true));
     let tokens =
         venue.markets.iter().flat_map(|market| market.tokens.iter().map(|token| token.id.to_string()));
     let wish = Wish { tokens: tokens.collect(), opening_books: true };
-    assert!(venue.subscribe(socket, &wish, 10_000, NOW_MS));
+    assert!(matches!(venue.subscribe(socket, &wish, 10_000, NOW_MS), Opening::Queued));
     queue.try_recv().unwrap();
     let ordinary = Ordinary::new(scenario.proportions, scenario.seed);
     Stage { venue, ledger, queue, ordinary }
@@ -128,6 +133,26 @@ fn the_settled_book_is_never_crossed_and_stays_deep() {
         assert!(book.best_bid() < book.best_ask(), "{} {}", book.best_bid(), book.best_ask());
         for side in [Side::Buy, Side::Sell] {
             assert!((2..=LEVELS_MAX + 2).contains(&book.levels(side).len()), "{}", book.levels(side).len());
+        }
+    }
+}
+
+#[test]
+fn every_tick_size_keeps_its_grid() {
+    let ticks = [1000, 500, 100, 50, 25, 10, 1];
+    let mut stage = stage_of(ticks.len(), |venue| {
+        for (market, tick) in venue.markets.iter_mut().zip(ticks) {
+            market.tick = tick;
+        }
+    });
+    let frames = frames(&mut stage, 40_000);
+    assert!(frames.iter().any(|frame| frame["event_type"] == "last_trade_price"));
+    for (market, tick) in stage.venue.markets.iter().zip(ticks) {
+        let book = market.book();
+        assert!(book.best_bid() < book.best_ask(), "{tick}: {} {}", book.best_bid(), book.best_ask());
+        for level in [Side::Buy, Side::Sell].into_iter().flat_map(|side| book.levels(side)) {
+            let units = level.price.units();
+            assert!(units % tick == 0 && (1..10_000).contains(&units), "{tick}: {}", level.price);
         }
     }
 }

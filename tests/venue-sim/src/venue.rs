@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use axum::extract::ws::Message;
 
+use crate::ailments::Ailments;
 use crate::expect::Expectation;
 use crate::fills::{Fill, Fills};
 use crate::frame::{self, Change, Trade};
 use crate::hub::{Hub, Reach};
-use crate::ledger::{Kind, Ledger, Marks, Occasion, Record, Special};
-use crate::market::{Listing, Market, Purpose, mirrored};
-use crate::scenario::{Injection, Scenario};
+use crate::ledger::{Kind, Ledger, Occasion, Record, Settled, Special};
+use crate::listing::Listings;
+use crate::market::{Market, mirrored};
+use crate::roster;
+use crate::scenario::Scenario;
 use crate::units::{Price, Side, Size};
-
-/// Markets made besides the others and not announced, for `new_market`.
-const RESERVED: usize = 16;
+use crate::universe::Row;
 
 /// Everything behind the one lock.
 #[derive(Debug)]
@@ -32,9 +33,13 @@ pub(crate) struct Venue {
     pub(crate) opened_at_ms: u64,
     /// While true nothing but PONG goes out.
     pub(crate) frozen: bool,
-    by_token: HashMap<Arc<str>, (usize, usize)>,
-    by_condition: HashMap<Arc<str>, usize>,
-    ledger: Arc<Ledger>,
+    /// How much later than asked for opening books are queued, in ms.
+    pub(crate) dump_lag_ms: u64,
+    pub(crate) ailments: Ailments,
+    pub(crate) listings: Listings,
+    pub(crate) by_token: HashMap<Arc<str>, (usize, usize)>,
+    pub(crate) by_condition: HashMap<Arc<str>, usize>,
+    pub(crate) ledger: Arc<Ledger>,
     scratch: String,
 }
 
@@ -64,36 +69,19 @@ pub(crate) struct Print {
     pub(crate) expected: Expectation,
 }
 
-/// What a client asks for in a subscription.
-#[derive(Clone, Debug)]
-pub(crate) struct Wish {
-    pub(crate) tokens: Vec<String>,
-    pub(crate) opening_books: bool,
-}
-
 impl Venue {
-    /// The markets of a scenario: those of its injections first (they rank highest by volume), then the
-    /// ordinary ones, then a few that are not announced yet.
-    pub(crate) fn of_scenario(scenario: &Scenario, fills: Fills, ledger: Arc<Ledger>, now_ms: u64) -> Self {
-        let pools: Vec<usize> = scenario.injections.iter().map(Injection::pool_size).collect();
-        let total = pools.iter().sum::<usize>() + scenario.markets + RESERVED;
-        let mut markets: Vec<Market> = Vec::with_capacity(total);
-        for (injection, size) in pools.into_iter().enumerate() {
-            for _ in 0..size {
-                let purpose = Purpose::Injection(injection);
-                let mut market = Market::invented(markets.len(), total, scenario.seed, purpose, now_ms);
-                market.rest_book = scenario.injections[injection].trade.rest_book;
-                markets.push(market);
-            }
-        }
-        for reserved in (0..scenario.markets + RESERVED).map(|at| at >= scenario.markets) {
-            let mut market = Market::invented(markets.len(), total, scenario.seed, Purpose::Ordinary, now_ms);
-            if reserved {
-                market.listing = Listing::Reserved;
-            }
-            markets.push(market);
-        }
-        Self::of_markets(markets, fills, ledger)
+    /// A venue as a scenario begins; `rows` takes the place of its ordinary markets.
+    pub(crate) fn of_scenario(
+        scenario: &Scenario,
+        rows: Option<Vec<Row>>,
+        fills: Fills,
+        ledger: Arc<Ledger>,
+        now_ms: u64,
+    ) -> Self {
+        let mut venue = Self::of_markets(roster::markets(scenario, rows, now_ms), fills, ledger);
+        venue.dump_lag_ms = scenario.dump_lag_ms;
+        venue.afflict(scenario);
+        venue
     }
 
     /// A venue with these markets.
@@ -108,74 +96,18 @@ impl Venue {
         }
         Self {
             hub: Hub::for_markets(markets.len()),
+            listings: Listings::of(&markets),
             markets,
             fills,
             active: Vec::new(),
             opened_at_ms: 0,
             frozen: false,
+            dump_lag_ms: 0,
+            ailments: Ailments::default(),
             by_token,
             by_condition,
             ledger,
             scratch: String::new(),
-        }
-    }
-
-    /// The market and the place in it of an open token.
-    pub(crate) fn token(&self, id: &str) -> Option<(usize, usize)> {
-        let found = self.by_token.get(id).copied();
-        found.filter(|(market, _)| self.markets[*market].listing == Listing::Open)
-    }
-
-    /// The market of a condition id that was announced.
-    pub(crate) fn condition(&self, id: &str) -> Option<usize> {
-        let found = self.by_condition.get(id).copied();
-        found.filter(|market| self.markets[*market].listing != Listing::Reserved)
-    }
-
-    /// The next market that can be announced.
-    pub(crate) fn next_reserved(&self) -> Option<usize> {
-        self.markets.iter().position(|market| market.listing == Listing::Reserved)
-    }
-
-    /// The last market that was announced in this run and is still open; those are the last ones of all.
-    pub(crate) fn last_announced(&self) -> Option<usize> {
-        let first = self.markets.len().saturating_sub(RESERVED);
-        self.markets.iter().rposition(|market| market.listing == Listing::Open && market.number >= first)
-    }
-
-    /// Subscribes a socket and queues its opening books. False if nothing was there to answer.
-    pub(crate) fn subscribe(&mut self, socket: u64, wish: &Wish, books_max: usize, now_ms: u64) -> bool {
-        let (mut new, mut unknown) = (Vec::new(), 0_usize);
-        for id in &wish.tokens {
-            let Some((market, token)) = self.token(id) else {
-                unknown += 1;
-                continue;
-            };
-            if self.hub.listen(socket, market, token) {
-                new.push((market, token));
-            }
-            if !self.markets[market].active {
-                self.markets[market].active = true;
-                self.active.push(market);
-            }
-        }
-        if !wish.opening_books || self.frozen || (new.is_empty() && unknown == 0) {
-            return false;
-        }
-        // As the venue does without a sign: beyond its limit only changes arrive.
-        if self.hub.tokens_of(socket) > books_max {
-            return false;
-        }
-        self.open_books(socket, &new, now_ms);
-        true
-    }
-
-    /// Takes tokens of a socket away.
-    pub(crate) fn unsubscribe(&mut self, socket: u64, tokens: &[String]) {
-        for id in tokens {
-            if let Some((market, token)) = self.by_token.get(id.as_str()).copied() {
-                self.hub.forget(socket, market, token);
-            }
         }
     }
 
@@ -306,25 +238,6 @@ impl Venue {
         }
     }
 
-    /// Announces a reserved market, or the end of an announced one, to everybody with custom features.
-    pub(crate) fn announce(&mut self, market: usize, now_ms: u64) {
-        let of = &mut self.markets[market];
-        let text = match of.listing {
-            Listing::Reserved => {
-                of.listing = Listing::Open;
-                frame::new_market(of, now_ms)
-            }
-            Listing::Open => {
-                of.listing = Listing::Closed;
-                frame::market_resolved(of, now_ms)
-            }
-            Listing::Closed => return,
-        };
-        self.active.retain(|active| *active != market || self.markets[market].listing == Listing::Open);
-        let record = self.record(market, 0, Kind::Market, now_ms, now_ms);
-        self.publish(market, Reach::EveryCustom, &Message::text(text), vec![(0, record)]);
-    }
-
     /// Records and queues one frame. Without anybody to get it only its trades are recorded: nothing else
     /// that nobody could see matters, while a trade can still be asked for at REST.
     pub(crate) fn publish(
@@ -373,7 +286,8 @@ impl Venue {
             kind,
             occasion: Occasion::Live,
             condition_id: Arc::clone(&of.condition_id),
-            token_id: Arc::clone(&of.tokens[token].id),
+            // A market that cannot be traded has none.
+            token_id: of.tokens.get(token).map_or_else(|| Arc::from(""), |token| Arc::clone(&token.id)),
             side: None,
             price: None,
             size: None,
@@ -396,6 +310,10 @@ impl Venue {
             size: print.size_text.clone(),
             transaction_hash: print.hash_on_wire.then(|| print.transaction_hash.clone()),
             expected: Some(print.expected.clone()),
+            at_rest: print.at_rest.then(|| Settled {
+                transaction_hash: print.transaction_hash.clone(),
+                size: print.size.to_string(),
+            }),
             ..Special::default()
         }));
         record
@@ -420,34 +338,12 @@ impl Venue {
         record
     }
 
-    fn book_record(&self, market: usize, token: usize, occasion: Occasion, now_ms: u64) -> Record {
+    /// The record of a book as it is now.
+    pub(crate) fn book_record(&self, market: usize, token: usize, occasion: Occasion, now_ms: u64) -> Record {
         let book = &self.markets[market].tokens[token].book;
         let mut record = self.record(market, token, Kind::Book, book.changed_at_ms, now_ms);
         record.occasion = occasion;
         record.hash = Some(book.hash);
         record
-    }
-
-    /// Queues the opening array. A token whose book is not known yet (replay) is left out, as an unknown one.
-    fn open_books(&mut self, socket: u64, tokens: &[(usize, usize)], now_ms: u64) {
-        self.opened_at_ms = now_ms;
-        let mut text = String::with_capacity(2 + tokens.len() * 1536);
-        text.push('[');
-        let mut records = Vec::with_capacity(tokens.len());
-        for (market, token) in tokens.iter().copied() {
-            self.markets[market].furnish(now_ms);
-            if self.markets[market].tokens[token].book.changed_at_ms == 0 {
-                continue;
-            }
-            if !records.is_empty() {
-                text.push(',');
-            }
-            frame::push_opening_book(&mut text, &self.markets[market], token);
-            records.push(self.book_record(market, token, Occasion::Opening, now_ms));
-        }
-        text.push(']');
-        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        let first = self.ledger.push(records.into_iter());
-        self.hub.answer(socket, Message::text(text), Marks { first, count, mask: u64::MAX }, true);
     }
 }

@@ -26,6 +26,16 @@ fn received_after(mut trade: Trade, micros: i64) -> Trade {
     trade
 }
 
+#[test]
+fn the_size_of_a_trade_recovered_after_a_gap_comes_from_rest() {
+    let recovered = Trade { origin: Origin::Rest, prevailing: None, ..trade() };
+    let judgement = decided(&recovered, &Evidence::default());
+    assert_eq!((judgement.size_source, judgement.verdict), (Some(SizeSource::Rest), Verdict::Clean));
+    assert_eq!((judgement.g5, judgement.deviation), (Outcome::UNKNOWN, None));
+    let stale = received_after(recovered, 400_000_000);
+    assert_eq!(decided(&stale, &Evidence::default()).size_source, Some(SizeSource::Rest));
+}
+
 fn hopeless() -> Trade {
     Trade { size: None, prevailing: None, price: price("0.9"), ..trade() }
 }

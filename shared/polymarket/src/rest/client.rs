@@ -3,6 +3,7 @@
 //! Knows: status codes, bytes, seconds. Never: what an answer means.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -21,6 +22,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     limiter: DefaultDirectRateLimiter,
     timeout: Duration,
+    calls: AtomicU64,
 }
 
 impl Client {
@@ -43,7 +45,16 @@ impl Client {
             .tls_backend_preconfigured(tls())
             .build()
             .map_err(RestError::Setup)?;
-        Ok(Self { http, limiter: RateLimiter::direct(Quota::per_second(rate_per_s)), timeout })
+        Ok(Self {
+            http,
+            limiter: RateLimiter::direct(Quota::per_second(rate_per_s)),
+            timeout,
+            calls: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     pub(super) async fn get(
@@ -71,6 +82,7 @@ impl Client {
     async fn call(&self, route: &'static str, request: RequestBuilder) -> Result<String, RestError> {
         let whole = async {
             self.limiter.until_ready().await;
+            self.calls.fetch_add(1, Ordering::Relaxed);
             let request = request.header(ACCEPT, "application/json");
             let answer = request.send().await.map_err(|source| RestError::Unreachable { route, source })?;
             read(route, answer).await

@@ -218,3 +218,15 @@ fn an_address_that_is_none_is_refused_at_once() {
         assert!(matches!(Rest::new(config), Err(RestError::Address(_))), "{url}");
     }
 }
+
+#[tokio::test]
+async fn the_data_api_says_how_far_it_lags_behind_and_the_old_one_does_not() {
+    let server = Canned::start(vec![ok(r#"{"status":"ok","lag_seconds":2.5}"#), ok("{}")]).await;
+    let rest = server.rest(DataVersion::V2);
+    assert_eq!(rest.trades_lag().await.unwrap(), Some(Duration::from_secs(3)));
+    assert!(rest.trades_lag().await.is_err(), "a lag that is not told is not zero");
+    assert_eq!(rest.calls(), 2);
+    let old = server.rest(DataVersion::V1);
+    assert_eq!((old.trades_lag().await.unwrap(), old.calls()), (None, 0));
+    assert!(old.trades_pages_overlap() && !rest.trades_pages_overlap());
+}

@@ -97,6 +97,13 @@ pub(super) struct Level<'a> {
     pub(super) size: Raw<'a>,
 }
 
+/// `GET /v2/status`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Status<'a> {
+    #[serde(borrow, default)]
+    pub(super) lag_seconds: Raw<'a>,
+}
+
 /// `GET /v2/trades`.
 #[derive(Debug, Deserialize)]
 pub(super) struct TradePage<'a> {

@@ -3,6 +3,8 @@
 //! Knows: the public protocol reference. Never: the simulator's inside.
 
 #[cfg(test)]
+mod controls;
+#[cfg(test)]
 mod recordings;
 #[cfg(test)]
 mod services;
@@ -10,3 +12,5 @@ mod services;
 mod socket;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod universe;

@@ -93,6 +93,40 @@ async fn without_rebase_every_byte_stays_and_faster_is_faster() {
     simulator.shutdown().await;
 }
 
+#[tokio::test]
+async fn plain_arrays_lone_tokens_announcements_and_unknown_types_are_played_as_they_are() {
+    let lone = json!({"market": "0xd0", "asset_id": "33", "price": "0.2", "size": "4", "fee_rate_bps": "", "side": "BUY",
+                      "timestamp": "1790000000005", "event_type": "last_trade_price"});
+    let frames = [
+        json!([{"market": "0xd0", "asset_id": "33", "timestamp": "1790000000000", "hash": "00", "event_type": "book",
+                "bids": [{"price": "0.1", "size": "1"}], "asks": []}, lone]),
+        json!({"market": "0xd0", "asset_id": "33", "sequence": 2, "timestamp": "1790000000010", "event_type": "preview"}),
+        json!({"id": "7", "market": "0xe0", "assets_ids": ["44", "55"], "timestamp": "1790000000020",
+               "event_type": "new_market"}),
+        json!([]),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("frames.jsonl");
+    std::fs::write(&path, frames.iter().map(|frame| frame.to_string() + "\n").collect::<String>()).unwrap();
+    let mut options = Options::of(Scenario::named("calm").unwrap());
+    options.source = Source::Recording { path, speed: 1, rebase: Rebase::None };
+    options.begin = Begin::WhenTold;
+    let simulator = Simulator::start(options).await.unwrap();
+    let (mut client, books) = Client::subscribed(&simulator, &["33".to_owned()]).await;
+    assert_eq!(books.as_array().unwrap().len(), 1);
+    simulator.begin();
+    for frame in frames {
+        assert_eq!(client.json().await, frame);
+    }
+    simulator.finished().await.unwrap();
+    let kinds: Vec<Kind> = simulator.ledger()[1..].iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [Kind::Book, Kind::Trade, Kind::Garbage]);
+    let known = simulator.book_of("33").unwrap();
+    assert_eq!((known.bids, known.asks), (vec![("0.1".to_owned(), "1".to_owned())], Vec::new()));
+    assert_eq!(universe(&simulator).await.len(), 1);
+    simulator.shutdown().await;
+}
+
 #[test]
 fn the_program_says_where_it_is_and_writes_its_ledger_at_sigterm() {
     let folder = tempfile::tempdir().unwrap();

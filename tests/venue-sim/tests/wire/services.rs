@@ -8,6 +8,7 @@ use crate::support::{
     Client, all_tokens, eventually, eventually_some, get, request, start, tokens_of, universe,
 };
 use serde_json::{Value, json};
+use venue_sim::controls::Announced;
 use venue_sim::ledger::Kind;
 use venue_sim::rest::RestMode;
 use venue_sim::scenario::{Fault, FaultMode, Scenario, Service};
@@ -230,6 +231,58 @@ async fn a_fault_of_a_scenario_begins_and_ends_with_its_span() {
     simulator.begin();
     eventually_some("the fault begins", async || answers(429).await).await;
     eventually_some("the fault ends", async || answers(200).await).await;
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_slow_service_answers_right_and_late() {
+    let fault = Fault { service: Service::Data, mode: FaultMode::Slow(400), from_s: 0, for_s: 60 };
+    let simulator = start("calm", |_, scenario| scenario.faults = vec![fault]).await;
+    let url = format!("{}/v2/status", simulator.urls().data);
+    simulator.begin();
+    let late = async || {
+        let asked_at = std::time::Instant::now();
+        assert_eq!(get(&url).await["status"], "ok");
+        (asked_at.elapsed() >= Duration::from_millis(400)).then_some(())
+    };
+    eventually_some("the fault begins", late).await;
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_old_trades_end_and_the_new_ones_stay() {
+    let [gone, here] = [start("v1-gone", |_, _| {}).await, start("calm", |_, _| {}).await];
+    let answers = async |simulator: &Simulator, route: &str| {
+        request("GET", &format!("{}{route}", simulator.urls().data), "").await
+    };
+    assert_eq!(answers(&here, "/trades").await.0, 200);
+    here.retire_v1();
+    for simulator in [&gone, &here] {
+        let (status, body) = answers(simulator, "/trades").await;
+        assert!(status == 404 && body.contains("\"error\""), "{status} {body}");
+        assert_eq!(answers(simulator, "/v2/trades").await.0, 200);
+    }
+    gone.shutdown().await;
+    here.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_sweep_goes_on_behind_its_cursor_when_that_market_closes() {
+    let simulator = start("calm", |_, _| {}).await;
+    let base = format!("{}/markets/keyset?order=volume24hr&ascending=false", simulator.urls().gamma);
+    let ids = |page: &Value| -> Vec<String> {
+        let markets = page["markets"].as_array().unwrap().iter();
+        markets.map(|market| market["conditionId"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = get(&format!("{base}&limit=10")).await;
+    let whole = ids(&get(&format!("{base}&limit=40")).await);
+    simulator.resolve(&ids(&first)[9..], Announced::Silently);
+    let rest =
+        get(&format!("{base}&limit=100&after_cursor={}", first["next_cursor"].as_str().unwrap())).await;
+    assert_eq!(ids(&rest), whole[10..]);
+    let rising = get(&format!("{base}&limit=100").replace("=false", "=true")).await;
+    let falling = ids(&get(&format!("{base}&limit=100")).await);
+    assert!(ids(&rising).iter().eq(falling.iter().rev()));
     simulator.shutdown().await;
 }
 

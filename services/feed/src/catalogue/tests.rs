@@ -1,0 +1,146 @@
+//! Sweeps of a small catalogue.
+//!
+//! Knows: what comes, stays and goes. Never: a page.
+
+use contract::ids::TokenId;
+use contract::market::Outcome;
+use proptest::prelude::*;
+
+use super::*;
+
+const ALONE: Shard = Shard { number: 0, of: 1 };
+
+fn id(number: usize) -> ConditionId {
+    ConditionId::try_from(format!("0x{number:x}").as_str()).unwrap()
+}
+
+fn market(number: usize) -> Market {
+    let token = |t| Outcome {
+        token_id: TokenId::try_from(format!("{}", 10 * number + t).as_str()).unwrap(),
+        outcome: "Yes".to_owned(),
+    };
+    Market {
+        condition_id: id(number),
+        slug: String::new(),
+        question: format!("{number}?"),
+        end_at: None,
+        active: true,
+        closed: false,
+        neg_risk: false,
+        tick_size: None,
+        order_size_min: None,
+        volume_24h: None,
+        tokens: vec![token(1), token(2)],
+        updated_at: Timestamp::from_millis(1_790_000_000_000),
+    }
+}
+
+/// One whole sweep that shows these, in this order; what came and went.
+fn sweep(catalogue: &mut Catalogue, shown: &[usize]) -> Change {
+    catalogue.begin();
+    let mut change = Change::default();
+    for page in shown.chunks(3) {
+        change.new.extend(catalogue.learn(page.iter().map(|&n| market(n)).collect()).new);
+    }
+    let seen: Vec<ConditionId> = shown.iter().map(|&n| id(n)).collect();
+    if catalogue.believe(&seen) == Believed::Yes {
+        let ranked = catalogue.rank();
+        change.new.extend(ranked.new);
+        change.gone = ranked.gone;
+    }
+    change
+}
+
+fn numbers(change: &Change) -> Vec<usize> {
+    change.new.iter().map(|market| market.question.trim_end_matches('?').parse().unwrap()).collect()
+}
+
+#[test]
+fn the_first_page_is_followed_before_the_last_is_read() {
+    let mut catalogue = Catalogue::new(&Choice::Top(4), ALONE);
+    assert_eq!(catalogue.tokens_expected(), 8);
+    let learned = catalogue.learn(vec![market(1), market(2)]);
+    assert_eq!((learned.new.len(), learned.messages.len()), (2, 2));
+    assert!(catalogue.follows(&id(1)) && !catalogue.follows(&id(3)));
+}
+
+#[test]
+fn a_market_stays_while_it_is_among_twice_as_many_and_is_replaced_when_it_falls_further() {
+    let mut catalogue = Catalogue::new(&Choice::Top(2), ALONE);
+    assert_eq!(numbers(&sweep(&mut catalogue, &[1, 2, 3, 4])), [1, 2]);
+    assert_eq!(sweep(&mut catalogue, &[3, 4, 5, 1, 2]).gone, [(id(2), Gone::Unchosen)]);
+    assert!(
+        catalogue.follows(&id(1)) && catalogue.follows(&id(3)),
+        "the fourth stays, the best newcomer comes"
+    );
+    assert_eq!(sweep(&mut catalogue, &[3, 4, 5, 1, 2]), Change::default(), "and nothing more moves");
+}
+
+#[test]
+fn a_closed_market_goes_and_the_next_in_rank_takes_its_place() {
+    let mut catalogue = Catalogue::new(&Choice::Top(2), ALONE);
+    sweep(&mut catalogue, &[1, 2, 3]);
+    let seen = HashSet::from([id(2), id(3)]);
+    assert_eq!(catalogue.missing(&seen), [id(1)]);
+    let open = catalogue.close(vec![market(1)]);
+    assert!(open.0.gone.is_empty(), "the catalogue still calls it open");
+    let (change, messages) = catalogue.close(vec![Market { closed: true, ..market(1) }]);
+    assert_eq!((change.gone, messages.len()), (vec![(id(1), Gone::Closed)], 1));
+    assert_eq!(numbers(&sweep(&mut catalogue, &[2, 3])), [3]);
+}
+
+#[test]
+fn a_sweep_that_shows_nothing_or_less_than_a_tenth_is_not_believed() {
+    let mut catalogue = Catalogue::new(&Choice::All, ALONE);
+    let all: Vec<usize> = (0..100).collect();
+    sweep(&mut catalogue, &all);
+    let ids = |count: usize| (0..count).map(id).collect::<Vec<_>>();
+    assert_eq!(catalogue.believe(&[]), Believed::Empty);
+    assert_eq!(catalogue.believe(&ids(9)), Believed::Shrunk { from: 100, to: 9 });
+    assert_eq!(catalogue.believe(&ids(10)), Believed::Yes);
+}
+
+#[test]
+fn what_is_announced_is_wanted_only_where_everything_is_followed() {
+    let mut all = Catalogue::new(&Choice::All, ALONE);
+    assert!(all.wants(&id(1)));
+    all.learn(vec![market(1)]);
+    assert!(!all.wants(&id(1)), "known already");
+    assert!(!Catalogue::new(&Choice::Top(5), ALONE).wants(&id(1)));
+    let elsewhere =
+        (0..2).filter(|&number| Catalogue::new(&Choice::All, Shard { number, of: 2 }).wants(&id(1)));
+    assert_eq!(elsewhere.count(), 1);
+}
+
+#[test]
+fn a_market_is_told_when_its_words_change_and_its_volume_now_and_then() {
+    let mut catalogue = Catalogue::new(&Choice::All, ALONE);
+    let told = |catalogue: &mut Catalogue, market: Market| catalogue.learn(vec![market]).messages.len();
+    let later = |market: Market, by: Duration| Market { updated_at: market.updated_at.plus(by), ..market };
+    let busier = Market { volume_24h: Some(7.into()), ..market(1) };
+    assert_eq!(told(&mut catalogue, market(1)), 1);
+    assert_eq!(told(&mut catalogue, later(busier.clone(), Duration::from_secs(599))), 0);
+    assert_eq!(told(&mut catalogue, later(busier, VOLUME_EVERY)), 1);
+    assert_eq!(told(&mut catalogue, later(Market { closed: true, ..market(1) }, VOLUME_EVERY)), 1);
+}
+
+proptest! {
+    #[test]
+    fn top_n_follows_n_of_what_is_open_and_changes_no_more_than_it_must(
+        sweeps in prop::collection::vec(prop::collection::vec(0usize..30, 1..30), 1..8), top in 1usize..8
+    ) {
+        let mut catalogue = Catalogue::new(&Choice::Top(top), ALONE);
+        for mut shown in sweeps {
+            let mut met = HashSet::new();
+            shown.retain(|number| met.insert(*number));
+            shown.truncate(catalogue.ranks_needed());
+            let before: HashSet<usize> = (0..30).filter(|&n| catalogue.follows(&id(n))).collect();
+            if catalogue.believe(&shown.iter().map(|&n| id(n)).collect::<Vec<_>>()) != Believed::Yes { continue }
+            sweep(&mut catalogue, &shown);
+            let now: HashSet<usize> = (0..30).filter(|&n| catalogue.follows(&id(n))).collect();
+            prop_assert_eq!(now.len(), top.min(shown.len()));
+            let stay = before.iter().filter(|n| shown.contains(n));
+            prop_assert!(stay.clone().all(|n| now.contains(n)), "{:?} of {:?}", now, before);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Frames of a small market, read one after the other.
+//!
+//! Knows: what a frame must come to. Never: a socket.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_millis(1_789_156_414_000);
+
+fn id(text: &str) -> TokenId {
+    TokenId::try_from(text).unwrap()
+}
+
+fn watched() -> Watched {
+    Watched {
+        market: ConditionId::try_from("0xab").unwrap(),
+        tokens: vec![id("71"), id("72")],
+        tick_size: Some(Decimal::new(1, 2)),
+        order_size_min: Some(Decimal::from(5)),
+        neg_risk: false,
+    }
+}
+
+fn desk() -> Desk {
+    let mut desk = Desk::new(Arc::new(Mutex::new(Budget::unlimited())));
+    desk.follow(&[watched()]);
+    desk
+}
+
+fn book(token: &str, last: &str) -> String {
+    format!(
+        r#"{{"market":"0xab","asset_id":"{token}","timestamp":"1789156413000","bids":[{{"price":"0.5","size":"1"}}],"asks":[{{"price":"0.6","size":"1"}}],"event_type":"book","last_trade_price":"{last}"}}"#
+    )
+}
+
+fn trade(token: &str, market: &str, price: &str) -> String {
+    format!(
+        r#"{{"market":"{market}", "asset_id":"{token}", "price":"{price}", "size":"2", "side":"BUY", "timestamp":"1789156413830", "event_type":"last_trade_price"}}"#
+    )
+}
+
+/// A removal of the only bid that says that the book is another one afterwards.
+fn wrong_change(token: &str, at_ms: u64) -> String {
+    format!(
+        r#"{{"market":"0xab", "price_changes":[{{"asset_id":"{token}", "price":"0.4", "size":"3", "side":"BUY", "hash":"{at_ms:040}", "best_bid":"0.5", "best_ask":"0.6"}}], "timestamp":"{at_ms}", "event_type":"price_change"}}"#
+    )
+}
+
+fn trades(reading: &Reading) -> Vec<&contract::tick::Trade> {
+    reading
+        .ticks
+        .iter()
+        .filter_map(|t| if let Tick::Trade(trade) = t { Some(trade.as_ref()) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_market_is_complete_with_the_last_of_its_books() {
+    let mut desk = desk();
+    assert!(desk.read(&book("71", ""), NOW).completed.is_empty());
+    let reading = desk.read(&format!("[{}]", book("72", "")), NOW);
+    assert_eq!((reading.completed.len(), reading.opened), (1, vec![id("72")]));
+    assert_eq!((desk.live(), desk.size()), (2, 2));
+    desk.lose_books();
+    assert_eq!(desk.live(), 0);
+    assert!(!desk.is_complete(&reading.completed[0]));
+}
+
+#[test]
+fn a_token_that_is_held_back_is_not_waited_for() {
+    let mut desk = desk();
+    let (new, left) = desk.follow(&[Watched { tokens: vec![id("71")], ..watched() }]);
+    assert_eq!((new, left), (vec![], vec![id("72")]));
+    assert_eq!(desk.read(&book("71", ""), NOW).completed.len(), 1);
+    assert_eq!(desk.read(&book("72", ""), NOW).unwatched, 1);
+    let (new, left) = desk.follow(&[watched()]);
+    assert_eq!((new, left), (vec![id("72")], vec![]));
+    assert!(!desk.is_complete(&watched().market) && desk.live() == 1, "the other book stays");
+}
+
+#[test]
+fn a_trade_is_stamped_with_quote_and_price_before() {
+    let mut desk = desk();
+    let first = desk.read(&trade("71", "0xab", "0.55"), NOW);
+    assert_eq!((trades(&first)[0].prevailing, trades(&first)[0].price_before), (None, None));
+    desk.read(&book("72", "0.490"), NOW);
+    let second = desk.read(&trade("72", "0xab", "0.55"), NOW);
+    let stamped = trades(&second)[0];
+    assert_eq!(stamped.price_before.unwrap().to_string(), "0.49");
+    assert_eq!(stamped.prevailing.unwrap().best_ask.unwrap().to_string(), "0.6");
+    assert_eq!(
+        trades(&desk.read(&trade("72", "0xab", "0.56"), NOW))[0].price_before.unwrap().to_string(),
+        "0.55"
+    );
+}
+
+#[test]
+fn a_book_that_shows_another_last_trade_than_was_told_means_that_one_was_missed() {
+    let mut desk = desk();
+    assert!(desk.read(&book("71", "0.490"), NOW).missed.is_empty(), "nothing was told before");
+    desk.read(&trade("72", "0xab", "0.55"), NOW);
+    assert!(desk.read(&book("71", "0.550"), NOW).missed.is_empty(), "a market has one last trade");
+    assert!(desk.read(&book("71", "0.5509"), NOW).missed.is_empty(), "three decimals are shown");
+    assert_eq!(desk.read(&book("72", "0.560"), NOW).missed, [watched().market]);
+}
+
+#[test]
+fn two_identical_fills_are_two_ticks_and_the_same_book_is_one() {
+    let mut desk = desk();
+    let twice = desk.read(&format!("[{0},{0}]", trade("71", "0xab", "0.55")), NOW);
+    assert_ne!(twice.ticks[0].id(), twice.ticks[1].id());
+    let books = desk.read(&format!("[{0},{0}]", book("71", "")), NOW);
+    assert_eq!(books.ticks[0].id(), books.ticks[1].id());
+}
+
+#[test]
+fn what_nobody_asked_for_is_counted_and_what_does_not_fit_is_refused() {
+    let mut desk = desk();
+    let strange = desk.read(&trade("99", "0xab", "0.55"), NOW);
+    assert_eq!((strange.ticks.len(), strange.unwatched), (0, 1));
+    let crossed = desk.read(&trade("71", "0xcd", "0.55"), NOW);
+    assert_eq!((crossed.ticks.len(), crossed.refused.len()), (0, 1));
+    assert!(crossed.refused[0].0.contains("belongs to market 0xab"));
+    assert_eq!(desk.read("[7]", NOW).refused.len(), 1);
+    assert!(desk.read("PONG", NOW).pong && desk.read("PING", NOW).ping);
+}
+
+#[test]
+fn a_book_that_differs_twice_is_fetched_anew_once_a_minute_and_no_more() {
+    let mut desk = desk();
+    desk.read(&format!("[{},{}]", book("71", "0.5"), book("72", "0.5")), NOW);
+    let mut broken = Vec::new();
+    for step in 0..4_u64 {
+        let at = NOW.plus(Duration::from_secs(step));
+        broken.extend(desk.read(&wrong_change("71", 1_789_156_414_000 + step), at).broken);
+        assert!(desk.is_restless());
+    }
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert_eq!((broken[0].token.clone(), broken[0].right_until), (id("71"), Some(NOW)));
+    desk.lose_book(&id("71"));
+    assert!(desk.lacks_book(&id("71")) && !desk.lacks_book(&id("72")));
+    let fresh = desk.read(&book("71", "0.5"), NOW.plus(Duration::from_secs(9)));
+    assert_eq!(fresh.completed.len(), 1);
+    assert!(desk.tally().mismatches >= 2);
+}
+
+#[test]
+fn a_group_of_which_nothing_more_comes_ends_by_itself() {
+    let mut desk = desk();
+    desk.read(&book("71", "0.5"), NOW);
+    desk.read(&wrong_change("71", 1_789_156_414_000), NOW);
+    assert!(desk.rest(NOW.plus(Duration::from_millis(50))).is_empty() && desk.is_restless());
+    desk.rest(NOW.plus(Duration::from_millis(101)));
+    assert_eq!(desk.tally().mismatches, 1);
+}
+
+#[test]
+fn a_suspect_that_no_group_speaks_for_within_two_seconds_is_fetched_anew() {
+    let mut desk = desk();
+    desk.read(&format!("[{},{}]", book("71", "0.5"), book("72", "0.5")), NOW);
+    desk.read(&wrong_change("71", 1_789_156_414_000), NOW);
+    let ended = NOW.plus(Duration::from_millis(101));
+    assert!(desk.rest(ended).is_empty());
+    assert!(desk.rest(ended.plus(Duration::from_micros(1_999_999))).is_empty() && desk.is_restless());
+    assert_eq!(desk.rest(ended.plus(SUSPECT_MAX)).len(), 1);
+    desk.lose_book(&id("71"));
+    assert!(!desk.is_restless());
+}
+
+#[test]
+fn where_most_books_differ_it_is_the_rule_that_is_odd_and_nothing_is_fetched() {
+    let tokens: Vec<String> = (100..160).map(|number: u32| number.to_string()).collect();
+    let list: Vec<Watched> =
+        tokens.iter().map(|token| Watched { tokens: vec![id(token)], ..watched() }).collect();
+    let all =
+        Watched { tokens: list.iter().flat_map(|watched| watched.tokens.clone()).collect(), ..watched() };
+    let mut desk = Desk::new(Arc::new(Mutex::new(Budget::unlimited())));
+    desk.follow(&[all]);
+    let mut broken = 0;
+    for token in &tokens {
+        desk.read(&book(token, "0.5"), NOW);
+    }
+    for step in 1..4_u64 {
+        for token in &tokens {
+            let at = NOW.plus(Duration::from_secs(step));
+            broken += desk.read(&wrong_change(token, 1_789_156_414_000 + step), at).broken.len();
+        }
+    }
+    assert!(broken < 30, "{broken} of 60 books were fetched anew");
+}
+
+#[test]
+fn books_are_told_when_they_changed_and_not_again() {
+    let mut desk = desk();
+    desk.read(&format!("[{},{}]", book("71", "0.5"), book("72", "0.5")), NOW);
+    assert!(desk.told(NOW).is_empty(), "the venue's own books were published");
+    desk.read(&wrong_change("71", 1_789_156_414_000), NOW);
+    let later = NOW.plus(Duration::from_secs(1));
+    desk.rest(later);
+    let told = desk.told(later);
+    assert_eq!((told.len(), told[0].bids.len(), told[0].hash_ok), (1, 2, Some(false)));
+    assert!(desk.told(later).is_empty());
+}
+
+#[test]
+fn announcements_are_handed_on() {
+    let new = r#"{"id":"1","question":"?","market":"0xcd","event_type":"new_market","active":false}"#;
+    let resolved = r#"{"id":"1","market":"0xab","winning_asset_id":"71","event_type":"market_resolved"}"#;
+    let reading = desk().read(&format!("[{new},{resolved}]"), NOW);
+    let [new, resolved] = ["0xcd", "0xab"].map(|text| ConditionId::try_from(text).unwrap());
+    assert_eq!(reading.news, [News::New(new), News::Resolved(resolved)]);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_desk_panic(text in "\\PC{0,200}") {
+        desk().read(&text, NOW);
+    }
+}
+
+mod fixtures;

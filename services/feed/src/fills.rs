@@ -1,0 +1,292 @@
+//! Which fills were told, so that none is told twice because two sources told it.
+//!
+//! Knows: fills of sockets and of REST. Never: a clock, a request.
+//!
+//! A fill is named by its transaction, token and side, by price and size, and by how many alike there are
+//! (contract, section 3). REST may tell the price as an average off the grid, and a taker's order that met
+//! several makers as one row.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use contract::ids::{TickId, TokenId, TransactionHash};
+use contract::money::Size;
+use contract::tick::{Origin, Side, Trade};
+use contract::time::Timestamp;
+use polymarket::rest::RestTrade;
+use rust_decimal::Decimal;
+
+/// Fills remembered at the most, of about 200 bytes each. Beyond, the oldest go.
+const REMEMBERED: usize = 300_000;
+/// How far a price told by REST may lie from the match's own: half of the finest common grid.
+const PRICE_TOLERANCE: Decimal = Decimal::from_parts(5, 0, 0, false, 4);
+/// How far the sum of a taker's fills may lie from its row, in shares.
+const SUM_TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
+/// How far a block may be stamped before the match that it settles: its time is cut to whole seconds.
+const EARLY_BLOCK: Duration = Duration::from_secs(2);
+
+/// The memory; a clone is the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Fills {
+    memory: Arc<Mutex<Memory>>,
+    settlement: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    fills: HashMap<Key, Vec<Fill>>,
+    /// In the order in which they were noted.
+    order: VecDeque<(Timestamp, Key)>,
+    recognised: u64,
+}
+
+/// What all fills of a taker in one transaction share.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Key {
+    transaction: Option<TransactionHash>,
+    token: TokenId,
+    side: Side,
+}
+
+#[derive(Clone, Debug)]
+struct Fill {
+    price: Decimal,
+    size: Option<Size>,
+    executed_at: Timestamp,
+    /// Of a trade told by REST: its content, to count those alike.
+    content: Option<TickId>,
+    on_socket: bool,
+}
+
+/// Whether a socket's trade is to be published.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Heard {
+    /// Nobody told it before; it is noted now.
+    First,
+    /// REST told this very fill before.
+    Again,
+}
+
+impl Fills {
+    /// Nothing was told yet. `settlement`: longest time from a match to its block.
+    pub(crate) fn new(settlement: Duration) -> Self {
+        Self { memory: Arc::default(), settlement }
+    }
+
+    /// A trade came over a socket.
+    pub(crate) fn heard(&self, trade: &Trade) -> Heard {
+        let mut memory = self.memory();
+        let known = memory.fills.get_mut(&Key::of_trade(trade)).into_iter().flatten();
+        let twin =
+            known.into_iter().find(|fill| !fill.on_socket && fill.is(trade.price.decimal(), trade.size));
+        if let Some(fill) = twin {
+            fill.on_socket = true;
+            memory.recognised += 1;
+            return Heard::Again;
+        }
+        memory.note(trade);
+        Heard::First
+    }
+
+    /// The trade noted last for its fill was not taken by the bus's buffer: it was never told.
+    pub(crate) fn withdraw(&self, trade: &Trade) {
+        let mut memory = self.memory();
+        if let Some(fills) = memory.fills.get_mut(&Key::of_trade(trade)) {
+            let own = |fill: &Fill| {
+                fill.is(trade.price.decimal(), trade.size) && fill.executed_at == trade.executed_at
+            };
+            if let Some(at) = fills.iter().rposition(own) {
+                fills.remove(at);
+            }
+        }
+        let key = Key::of_trade(trade);
+        if let Some(at) = memory.order.iter().rposition(|(_, noted)| *noted == key) {
+            memory.order.remove(at);
+        }
+    }
+
+    /// A trade that the bus has already, from an earlier life of this feed or from another one.
+    pub(crate) fn seed(&self, trade: &Trade) {
+        self.memory().note(trade);
+    }
+
+    /// Those of the rows that nobody told, as trades received at `received_at`, in their order.
+    ///
+    /// `rows`: all rows of the markets asked for back to some moment; one missing would be taken for known.
+    pub(crate) fn untold(&self, rows: &[RestTrade], received_at: Timestamp) -> Vec<Trade> {
+        let mut groups: Vec<(Key, Vec<&RestTrade>)> = Vec::new();
+        let mut places: HashMap<Key, usize> = HashMap::new();
+        for row in rows {
+            let key = Key::of_row(row);
+            let place = *places.entry(key.clone()).or_insert(groups.len());
+            if place == groups.len() {
+                groups.push((key, Vec::new()));
+            }
+            groups[place].1.push(row);
+        }
+        let memory = self.memory();
+        let mut nameless: HashMap<(&TokenId, Side), Vec<bool>> = HashMap::new();
+        let mut untold = Vec::new();
+        for (key, rows) in &groups {
+            let known = memory.fills.get(key).map_or(&[][..], Vec::as_slice);
+            let left = unmatched(rows, known);
+            let pool_key = Key { transaction: None, ..key.clone() };
+            let pool = memory.fills.get(&pool_key).filter(|_| key.transaction.is_some());
+            let used = nameless.entry((&key.token, key.side)).or_default();
+            let mut alike: HashMap<TickId, u32> = HashMap::new();
+            for row in left {
+                if pool.is_some_and(|pool| self.takes_nameless(row, pool, used)) {
+                    continue;
+                }
+                let mut trade = trade_of(row, received_at);
+                let content = trade.content_id();
+                let told = known.iter().filter(|fill| fill.content == Some(content)).count();
+                let nth = alike.entry(content).or_insert_with(|| u32::try_from(told).unwrap_or(u32::MAX));
+                trade.id = content.nth(*nth);
+                *nth += 1;
+                untold.push(trade);
+            }
+        }
+        untold
+    }
+
+    /// The bus's buffer took a trade that REST told.
+    pub(crate) fn told(&self, trade: &Trade) {
+        self.memory().note(trade);
+    }
+
+    /// Forgets what was noted before this moment.
+    pub(crate) fn forget(&self, before: Timestamp) {
+        let mut memory = self.memory();
+        while memory.order.front().is_some_and(|(noted_at, _)| *noted_at < before)
+            || memory.order.len() > REMEMBERED
+        {
+            let Some((_, key)) = memory.order.pop_front() else { break };
+            if let Some(fills) = memory.fills.get_mut(&key) {
+                // The oldest of a key comes first.
+                fills.remove(0);
+                if fills.is_empty() {
+                    memory.fills.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Trades that came over a socket after REST had told them.
+    pub(crate) fn recognised(&self) -> u64 {
+        self.memory().recognised
+    }
+
+    /// A fill whose socket named no transaction is known by token, side, price, size and a time that fits.
+    fn takes_nameless(&self, row: &RestTrade, pool: &[Fill], used: &mut Vec<bool>) -> bool {
+        used.resize(pool.len(), false);
+        let earliest = row.executed_at.minus(self.settlement);
+        let latest = row.executed_at.plus(EARLY_BLOCK);
+        let fits = |fill: &Fill| {
+            fill.is(row.price.decimal(), Some(row.size)) && (earliest..=latest).contains(&fill.executed_at)
+        };
+        let found = pool.iter().zip(used.iter()).position(|(fill, used)| !used && fits(fill));
+        if let Some(at) = found {
+            used[at] = true;
+        }
+        found.is_some()
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rows of one taker in one transaction that are none of the fills known of it.
+fn unmatched<'a>(rows: &[&'a RestTrade], known: &[Fill]) -> Vec<&'a RestTrade> {
+    let mut used = vec![false; known.len()];
+    let mut left = Vec::new();
+    for row in rows {
+        let is = |fill: &Fill| fill.is(row.price.decimal(), Some(row.size));
+        match known.iter().zip(&used).position(|(fill, used)| !used && is(fill)) {
+            Some(at) => used[at] = true,
+            None => left.push(*row),
+        }
+    }
+    // One row for an order that met several makers: the sum of their sizes, at the average of their prices.
+    let rest: Vec<&Fill> =
+        known.iter().zip(&used).filter(|(_, used)| !**used).map(|(fill, _)| fill).collect();
+    let size: Option<Decimal> = rest.iter().map(|fill| fill.size.map(Size::decimal)).sum();
+    let worth: Option<Decimal> = rest.iter().map(|fill| Some(fill.price * fill.size?.decimal())).sum();
+    let Some((size, worth)) = size.zip(worth).filter(|_| rest.len() >= 2) else { return left };
+    let is_sum = |row: &RestTrade| {
+        let average = worth.checked_div(size);
+        (size - row.size.decimal()).abs() <= SUM_TOLERANCE
+            && average.is_some_and(|average| (average - row.price.decimal()).abs() <= PRICE_TOLERANCE)
+    };
+    if let Some(at) = left.iter().position(|row| is_sum(row)) {
+        left.remove(at);
+    }
+    left
+}
+
+fn trade_of(row: &RestTrade, received_at: Timestamp) -> Trade {
+    let mut trade = Trade {
+        id: TickId::of_bytes([0; 16]),
+        condition_id: row.condition_id.clone(),
+        token_id: row.token_id.clone(),
+        side: row.side,
+        price: row.price,
+        size: Some(row.size),
+        origin: Origin::Rest,
+        executed_at: row.executed_at,
+        received_at,
+        transaction_hash: row.transaction_hash.clone(),
+        price_before: None,
+        prevailing: None,
+    };
+    trade.id = trade.content_id();
+    trade
+}
+
+// === impl Memory ===
+
+impl Memory {
+    fn note(&mut self, trade: &Trade) {
+        let key = Key::of_trade(trade);
+        let from_rest = trade.origin == Origin::Rest;
+        let fill = Fill {
+            price: trade.price.decimal(),
+            size: trade.size,
+            executed_at: trade.executed_at,
+            content: from_rest.then(|| trade.content_id()),
+            on_socket: !from_rest,
+        };
+        self.order.push_back((trade.received_at, key.clone()));
+        self.fills.entry(key).or_default().push(fill);
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    fn of_trade(trade: &Trade) -> Self {
+        Self { transaction: trade.transaction_hash.clone(), token: trade.token_id.clone(), side: trade.side }
+    }
+
+    fn of_row(row: &RestTrade) -> Self {
+        Self { transaction: row.transaction_hash.clone(), token: row.token_id.clone(), side: row.side }
+    }
+}
+
+// === impl Fill ===
+
+impl Fill {
+    /// Whether this is a fill of that price and size; one whose size the socket did not tell may be of any.
+    fn is(&self, price: Decimal, size: Option<Size>) -> bool {
+        let sized = match (self.size, size) {
+            (Some(own), Some(other)) => own == other,
+            (None, _) | (_, None) => true,
+        };
+        sized && (self.price - price).abs() <= PRICE_TOLERANCE
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Which subscribed tokens still owe their opening book.
+//!
+//! Knows: tokens, times, limits. Never: a socket, a book.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use contract::ids::TokenId;
+use tokio::time::Instant;
+
+/// A token without its opening book after this long is subscribed again; source: `nautilus_trader` waits as long.
+pub(crate) const OPENING_WITHIN: Duration = Duration::from_secs(10);
+/// A socket that ends this soon after a subscription that was not answered may have been closed because of it.
+const BLAMED_WITHIN: Duration = Duration::from_secs(5);
+/// A token that nothing helped is subscribed again this often.
+const AGAIN_EVERY: Duration = Duration::from_mins(5);
+
+/// The tokens of one connection that have no book yet.
+#[derive(Debug, Default)]
+pub(crate) struct Openings {
+    owing: HashMap<TokenId, Owing>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Owing {
+    asked_at: Instant,
+    asked: u32,
+}
+
+/// Tokens whose books are overdue.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Overdue {
+    /// To be subscribed again.
+    pub(crate) again: Vec<TokenId>,
+    /// Subscribing again did not help either; each is told once.
+    pub(crate) missing: Vec<TokenId>,
+}
+
+impl Openings {
+    /// These tokens were subscribed now.
+    pub(crate) fn asked(&mut self, tokens: &[TokenId], now: Instant) {
+        for token in tokens {
+            let owing = self.owing.entry(token.clone()).or_insert(Owing { asked_at: now, asked: 0 });
+            *owing = Owing { asked_at: now, asked: owing.asked + 1 };
+        }
+    }
+
+    /// A book of this token came.
+    pub(crate) fn came(&mut self, token: &TokenId) {
+        self.owing.remove(token);
+    }
+
+    /// What is overdue; the caller subscribes `again` again and says so by [`Openings::asked`].
+    pub(crate) fn overdue(&self, now: Instant) -> Overdue {
+        let mut overdue = Overdue::default();
+        for (token, owing) in &self.owing {
+            let waited = now.saturating_duration_since(owing.asked_at);
+            match owing.asked {
+                0 | 1 if waited >= OPENING_WITHIN => overdue.again.push(token.clone()),
+                2 if waited >= OPENING_WITHIN => {
+                    overdue.missing.push(token.clone());
+                    overdue.again.push(token.clone());
+                }
+                _ if waited >= AGAIN_EVERY => overdue.again.push(token.clone()),
+                _ => {}
+            }
+        }
+        overdue
+    }
+
+    /// Tokens whose subscription the end of the connection may be to blame on: asked just before, unanswered.
+    pub(crate) fn blamed(&self, now: Instant) -> Vec<TokenId> {
+        let just = |owing: &&Owing| now.saturating_duration_since(owing.asked_at) <= BLAMED_WITHIN;
+        let blamed = self.owing.iter().filter(|(_, owing)| just(owing));
+        blamed.map(|(token, _)| token.clone()).collect()
+    }
+
+    /// Tokens that have no book although they were subscribed three times and more.
+    pub(crate) fn hopeless(&self) -> Vec<TokenId> {
+        self.owing.iter().filter(|(_, owing)| owing.asked > 2).map(|(token, _)| token.clone()).collect()
+    }
+
+    /// When to look next; none while nothing is owed.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        let due =
+            |owing: &Owing| owing.asked_at + if owing.asked <= 2 { OPENING_WITHIN } else { AGAIN_EVERY };
+        self.owing.values().map(due).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(number: u32) -> TokenId {
+        TokenId::try_from(number.to_string().as_str()).unwrap()
+    }
+
+    #[test]
+    fn a_book_is_overdue_after_ten_seconds_and_not_before() {
+        let (mut openings, start) = (Openings::default(), Instant::now());
+        openings.asked(&[token(1), token(2)], start);
+        openings.came(&token(2));
+        let just_before = start + OPENING_WITHIN - Duration::from_millis(1);
+        assert_eq!(openings.overdue(just_before), Overdue::default());
+        let due = openings.overdue(start + OPENING_WITHIN);
+        assert_eq!((due.again, due.missing), (vec![token(1)], vec![]));
+        assert_eq!(openings.next_look(), Some(start + OPENING_WITHIN));
+    }
+
+    #[test]
+    fn a_token_that_asking_again_does_not_help_is_told_once_and_asked_again_now_and_then() {
+        let (mut openings, mut now) = (Openings::default(), Instant::now());
+        openings.asked(&[token(1)], now);
+        now += OPENING_WITHIN;
+        openings.asked(&openings.overdue(now).again, now);
+        now += OPENING_WITHIN;
+        let due = openings.overdue(now);
+        assert_eq!((due.again.len(), due.missing.len()), (1, 1));
+        assert_eq!(openings.hopeless(), []);
+        openings.asked(&due.again, now);
+        assert_eq!(openings.hopeless(), [token(1)]);
+        assert_eq!(openings.overdue(now + OPENING_WITHIN), Overdue::default());
+        let later = openings.overdue(now + AGAIN_EVERY);
+        assert_eq!((later.again.len(), later.missing.len()), (1, 0));
+        openings.came(&token(1));
+        assert_eq!(openings.next_look(), None);
+    }
+
+    #[test]
+    fn only_a_subscription_just_made_and_unanswered_is_blamed() {
+        let (mut openings, start) = (Openings::default(), Instant::now());
+        openings.asked(&[token(1), token(2)], start);
+        openings.came(&token(1));
+        assert_eq!(openings.blamed(start + BLAMED_WITHIN), [token(2)]);
+        assert_eq!(openings.blamed(start + BLAMED_WITHIN + Duration::from_millis(1)), []);
+    }
+}

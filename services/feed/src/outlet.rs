@@ -1,0 +1,124 @@
+//! The way out of a socket: ticks and letters to the relay, and what becomes of those it has no room for.
+//!
+//! Knows: messages, fills that were told already, gaps of an overrun buffer. Never: a connection.
+
+use bus::Message;
+use contract::codec::{encode, encode_tick};
+use contract::gap::Cause;
+use contract::letter::DeadLetter;
+use contract::stats::Service;
+use contract::subject;
+use contract::tick::Tick;
+use contract::time::Timestamp;
+use tracing::debug;
+
+use crate::desk::Desk;
+use crate::fills::{Fills, Heard};
+use crate::gaps::Gaps;
+use crate::metrics::Skew;
+use crate::relay::{PAYLOAD_BYTES_MAX, Relay};
+
+/// Where everything that a socket reads goes; a clone leads to the same place.
+#[derive(Clone, Debug)]
+pub(crate) struct Outlet {
+    /// The buffer before the bus.
+    pub(crate) relay: Relay,
+    /// The gaps of all markets.
+    pub(crate) gaps: Gaps,
+    /// The fills that were told.
+    pub(crate) fills: Fills,
+    /// How far the venue's times lie before ours.
+    pub(crate) skew: Skew,
+}
+
+impl Outlet {
+    /// Hands ticks over; how many there was no room for. Those too large for the bus are added to `refused`.
+    pub(crate) fn ticks(
+        &self,
+        ticks: &[Tick],
+        refused: &mut Vec<(String, Vec<u8>)>,
+        received_at: Timestamp,
+        correlation: &str,
+    ) -> u64 {
+        let mut dropped = 0;
+        for tick in ticks {
+            self.skew.note(tick);
+            let message = tick_message(tick, correlation);
+            if message.payload.len() > PAYLOAD_BYTES_MAX {
+                let error =
+                    format!("a {} of {} bytes is too large for the bus", tick.kind(), message.payload.len());
+                refused.push((error, message.payload.to_vec()));
+                continue;
+            }
+            // Once a market has lost a tick, its gap stays open until the buffer has room again.
+            let overflowed = self.gaps.is_open_for(tick.condition_id(), Cause::BufferFull);
+            if overflowed || !self.offer(tick, message, received_at) {
+                self.gaps.open(tick.condition_id(), Cause::BufferFull, received_at);
+                dropped += 1;
+            }
+        }
+        dropped
+    }
+
+    /// Hands over what could not be understood; how much there was no room for.
+    pub(crate) fn letters(
+        &self,
+        refused: &[(String, Vec<u8>)],
+        socket: usize,
+        received_at: Timestamp,
+        correlation: &str,
+    ) -> u64 {
+        let mut dropped = 0;
+        for (index, (error, bytes)) in refused.iter().enumerate() {
+            let origin = format!("{correlation}.{index}");
+            let name = format!("socket {socket}");
+            let letter = DeadLetter::new(Service::Feed, &name, &origin, error, bytes, received_at);
+            debug!(correlation_id = %correlation, "an element of socket {socket} was not understood: {error}");
+            let mut message =
+                Message::new(subject::dead(Service::Feed), letter.id.to_string(), encode(&letter));
+            message.correlation_id = Some(correlation.to_owned());
+            if self.relay.offer(message, received_at).is_err() {
+                dropped += 1;
+            }
+        }
+        dropped
+    }
+
+    /// Markets that lost ticks to an overrun buffer are complete again once it has room and they have their books.
+    pub(crate) fn recover_from_overrun(&self, desk: &Desk, at: Timestamp) {
+        if self.gaps.counts().open == 0 || !self.relay.is_relaxed() {
+            return;
+        }
+        for market in desk.markets() {
+            if self.gaps.is_open_for(market, Cause::BufferFull) && desk.is_complete(market) {
+                self.gaps.restored(market, at);
+            }
+        }
+    }
+
+    /// Offers a tick, unless it is a fill that REST told before; false when there is no room.
+    fn offer(&self, tick: &Tick, message: Message, received_at: Timestamp) -> bool {
+        let Tick::Trade(trade) = tick else { return self.relay.offer(message, received_at).is_ok() };
+        if self.fills.heard(trade) == Heard::Again {
+            return true;
+        }
+        let taken = self.relay.offer(message, received_at).is_ok();
+        if !taken {
+            self.fills.withdraw(trade);
+        }
+        taken
+    }
+}
+
+/// A tick on its subject.
+pub(crate) fn tick_message(tick: &Tick, correlation: &str) -> Message {
+    let id = tick.id();
+    Message {
+        subject: subject::raw(tick.kind(), tick.condition_id()),
+        id: Some(id.to_string()),
+        correlation_id: Some(correlation.to_owned()),
+        traceparent: Some(id.traceparent()),
+        verdict: None,
+        payload: encode_tick(tick).into(),
+    }
+}

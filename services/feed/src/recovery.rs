@@ -1,0 +1,262 @@
+//! The trades of gaps, fetched from the Data API once they must have settled.
+//!
+//! Knows: which gaps are due, how far back a page has to reach, how to tell. Never: a socket.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chassis::backoff::Backoff;
+use chassis::clock;
+use contract::ids::ConditionId;
+use contract::tick::{Tick, Trade};
+use contract::time::Timestamp;
+use polymarket::rest::{Rest, RestError, RestTrade, TRADES_MARKETS_MAX, TRADES_ROWS_MAX};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::board::Board;
+use crate::fills::Fills;
+use crate::gaps::{Gaps, Waiting};
+use crate::outlet::tick_message;
+use crate::relay::Relay;
+
+/// Pages of one question: with 1,000 rows each a day of the busiest 20 markets.
+const PAGES_MAX: usize = 500;
+/// Fills are remembered at least this long, beside those that an open gap may need.
+const REMEMBERED_FOR: Duration = Duration::from_mins(10);
+/// How often it is looked whether something is due.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long an answer about the lag of the Data API is good.
+const LAG_GOOD_FOR: Duration = Duration::from_secs(10);
+/// Pauses while the Data API cannot be asked.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// The recovery of one feed.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    rest: Rest,
+    gaps: Gaps,
+    fills: Fills,
+    relay: Relay,
+    board: Board,
+    instance: String,
+    settlement: Duration,
+    lag: Option<(Timestamp, Duration)>,
+    rounds: u64,
+}
+
+impl Recovery {
+    /// A recovery of these gaps.
+    pub(crate) fn new(
+        rest: Rest,
+        gaps: Gaps,
+        fills: Fills,
+        relay: Relay,
+        board: Board,
+        instance: &str,
+        settlement: Duration,
+    ) -> Self {
+        let instance = instance.to_owned();
+        Self { rest, gaps, fills, relay, board, instance, settlement, lag: None, rounds: 0 }
+    }
+
+    /// Fetches until `stop`: one question at a time, so that many broken sockets make no storm.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        loop {
+            let now = Timestamp::from(clock::now());
+            let horizon = self.gaps.oldest().map_or(now, |at| at.minus(self.settlement * 2));
+            self.fills.forget(horizon.min(now.minus(REMEMBERED_FOR)));
+            let pause = if self.gaps.next_due().is_some_and(|at| at <= now) {
+                let round = tokio::select! {
+                    round = self.round(now) => round,
+                    () = stop.cancelled() => return Ok(()),
+                };
+                match round {
+                    Ok(pause) => {
+                        backoff.reset();
+                        self.board.recovery_failed(None);
+                        pause
+                    }
+                    Err(error) => {
+                        let pause =
+                            backoff.next(fastrand::u64(..)).max(error.retry_after().unwrap_or_default());
+                        let problem = chassis::logline::chain(&error);
+                        warn!(retry = ?pause, "the trades of gaps cannot be fetched: {problem}");
+                        self.board.recovery_failed(Some(problem));
+                        pause
+                    }
+                }
+            } else {
+                LOOK_EVERY
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.gaps.one_restored(), if pause == LOOK_EVERY => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Asks for the trades of the gaps of one question; how long to wait before the next.
+    async fn round(&mut self, now: Timestamp) -> Result<Duration, RestError> {
+        // Rows that the Data API has not read yet are not missing: it is asked as if it were that much earlier.
+        let asked_at = now.minus(self.lag(now).await?);
+        let due = self.gaps.due(asked_at, TRADES_MARKETS_MAX);
+        let Some(since) = due.iter().map(|waiting| waiting.gap.opened_at).min() else {
+            return Ok(LOOK_EVERY);
+        };
+        let mut markets: Vec<ConditionId> =
+            due.iter().map(|waiting| waiting.gap.condition_id.clone()).collect();
+        markets.sort_unstable();
+        markets.dedup();
+        let rows = self.fetch(&markets, seconds(since)).await?;
+        self.rounds += 1;
+        let received_at = Timestamp::from(clock::now());
+        let untold = self.fills.untold(&rows, received_at);
+        let mut recovered: HashMap<contract::ids::TickId, u64> = HashMap::new();
+        for trade in untold {
+            let Some(waiting) = due.iter().find(|waiting| self.may_hold(waiting, &trade)) else { continue };
+            if !self.publish(trade, received_at) {
+                // The buffer is full: the gaps stay due.
+                return Ok(RETRY.0);
+            }
+            *recovered.entry(waiting.gap.id).or_default() += 1;
+        }
+        let sum: u64 = recovered.values().sum();
+        for waiting in &due {
+            self.gaps.asked(waiting.gap.id, recovered.remove(&waiting.gap.id).unwrap_or(0), asked_at);
+        }
+        self.board.recovered(sum);
+        if sum > 0 {
+            info!(trades = sum, gaps = due.len(), "recovered {sum} trades of {} gaps", due.len());
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// All rows of these markets from `since` on.
+    async fn fetch(&self, markets: &[ConditionId], since: Timestamp) -> Result<Vec<RestTrade>, RestError> {
+        let mut rows = Rows { overlap: self.rest.trades_pages_overlap(), ..Rows::default() };
+        let mut cursor = None::<String>;
+        for _page in 0..PAGES_MAX {
+            let page = self.rest.trades(markets, TRADES_ROWS_MAX, cursor.as_deref()).await?;
+            if page.skipped.count > 0 {
+                warn!(rows = page.skipped.count, reasons = ?page.skipped.reasons, "rows of trades could not be read");
+            }
+            let reached = page.trades.last().is_some_and(|row| row.executed_at < since);
+            let repeats = page.next_cursor == cursor;
+            rows.add(page.trades.into_iter().filter(|row| row.executed_at >= since).collect());
+            if reached || page.next_cursor.is_none() || repeats {
+                return Ok(rows.rows);
+            }
+            cursor = page.next_cursor;
+        }
+        warn!(markets = markets.len(), %since, "more trades than {PAGES_MAX} pages hold: the oldest are not recovered");
+        Ok(rows.rows)
+    }
+
+    /// Whether a row may be of a match inside the gap: its block is not before it and not long after it.
+    fn may_hold(&self, waiting: &Waiting, trade: &Trade) -> bool {
+        let from = seconds(waiting.gap.opened_at);
+        let until = waiting.live_at.plus(self.settlement);
+        waiting.gap.condition_id == trade.condition_id && (from..=until).contains(&trade.executed_at)
+    }
+
+    fn publish(&self, trade: Trade, received_at: Timestamp) -> bool {
+        let correlation = format!("{}.recovery.{}", self.instance, self.rounds);
+        let tick = Tick::Trade(Box::new(trade));
+        if self.relay.offer(tick_message(&tick, &correlation), received_at).is_err() {
+            return false;
+        }
+        if let Tick::Trade(trade) = tick {
+            self.fills.told(&trade);
+        }
+        true
+    }
+
+    async fn lag(&mut self, now: Timestamp) -> Result<Duration, RestError> {
+        if let Some((_, lag)) = self.lag.filter(|(asked_at, _)| now.since(*asked_at) < LAG_GOOD_FOR) {
+            return Ok(lag);
+        }
+        let lag = match self.rest.trades_lag().await {
+            Ok(lag) => lag.unwrap_or_default(),
+            // A service that says nothing of its lag is asked all the same: the settlement time holds a reserve.
+            Err(error) if !error.is_transient() => {
+                debug!(%error, "the Data API does not say how far it lags");
+                Duration::ZERO
+            }
+            Err(error) => return Err(error),
+        };
+        self.lag = Some((now, lag));
+        Ok(lag)
+    }
+}
+
+/// Rows of several pages.
+#[derive(Debug, Default)]
+struct Rows {
+    /// The same row may stand on two pages.
+    overlap: bool,
+    rows: Vec<RestTrade>,
+}
+
+impl Rows {
+    /// Adds a page. Where pages overlap, alike rows of two pages are one; of one page they are two fills.
+    fn add(&mut self, page: Vec<RestTrade>) {
+        if !self.overlap {
+            self.rows.extend(page);
+            return;
+        }
+        let mut there = self.rows.clone();
+        for row in page {
+            match there.iter().position(|known| *known == row) {
+                Some(at) => drop(there.swap_remove(at)),
+                None => self.rows.push(row),
+            }
+        }
+    }
+}
+
+/// The moment cut to whole seconds, as blocks are stamped.
+fn seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_millis(at.millis().div_euclid(1_000) * 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::ids::TokenId;
+    use contract::money::{Price, Size};
+    use contract::tick::Side;
+
+    use super::*;
+
+    fn row(size: &str) -> RestTrade {
+        RestTrade {
+            condition_id: ConditionId::try_from("0xab").unwrap(),
+            token_id: TokenId::try_from("71").unwrap(),
+            side: Side::Buy,
+            price: Price::of_text("0.5").unwrap(),
+            size: Size::of_text(size).unwrap(),
+            executed_at: Timestamp::from_millis(1_790_000_000_000),
+            transaction_hash: None,
+        }
+    }
+
+    #[test]
+    fn where_pages_overlap_a_row_of_two_pages_is_one_and_two_of_one_page_are_two() {
+        let (mut paged, mut cut) = (Rows { overlap: true, ..Rows::default() }, Rows::default());
+        for rows in [&mut paged, &mut cut] {
+            rows.add(vec![row("1"), row("2"), row("2")]);
+            rows.add(vec![row("2"), row("3")]);
+        }
+        assert_eq!((paged.rows.len(), cut.rows.len()), (4, 5));
+    }
+
+    #[test]
+    fn a_block_may_be_stamped_up_to_a_second_before_the_gap_opened() {
+        let at = Timestamp::from_micros(1_790_000_000_999_999);
+        assert_eq!(seconds(at), Timestamp::from_millis(1_790_000_000_000));
+        assert_eq!(seconds(seconds(at)), seconds(at));
+    }
+}

@@ -1,0 +1,356 @@
+//! Which market sits on which socket, and which tokens are left out of it for now.
+//!
+//! Knows: limits and seats. Never: a connection, a clock, why a token is held back.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use contract::ids::{ConditionId, TokenId};
+use contract::market::Market;
+use rust_decimal::Decimal;
+
+/// A market as its socket needs it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Watched {
+    /// The market.
+    pub(crate) market: ConditionId,
+    /// Its tokens, those held back left out.
+    pub(crate) tokens: Vec<TokenId>,
+    /// Price grid, an input of the book hash.
+    pub(crate) tick_size: Option<Decimal>,
+    /// Smallest order, another one.
+    pub(crate) order_size_min: Option<Decimal>,
+    /// Part of a group of which one outcome wins, another one.
+    pub(crate) neg_risk: bool,
+}
+
+/// The seats of all sockets. A market that has one keeps it until it leaves or is moved by name.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    tokens_per_socket: usize,
+    sockets_max: usize,
+    sockets: Vec<Seats>,
+    place: HashMap<ConditionId, usize>,
+    /// Also of markets that wait.
+    owner: HashMap<TokenId, ConditionId>,
+    /// Markets for which no seat is left, in the order in which they came.
+    waiting: VecDeque<Watched>,
+    held: HashSet<TokenId>,
+    /// Sockets whose list differs from what was last asked for.
+    changed: BTreeSet<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Seats {
+    tokens: usize,
+    markets: Vec<Watched>,
+}
+
+// === impl Watched ===
+
+impl Watched {
+    /// What a socket needs of this market.
+    pub(crate) fn of(market: &Market) -> Self {
+        Self {
+            market: market.condition_id.clone(),
+            tokens: market.tokens.iter().map(|outcome| outcome.token_id.clone()).collect(),
+            tick_size: market.tick_size,
+            order_size_min: market.order_size_min,
+            neg_risk: market.neg_risk,
+        }
+    }
+}
+
+// === impl Roster ===
+
+impl Roster {
+    /// No market yet. `tokens_per_socket`: at least the two tokens of a market.
+    pub(crate) fn new(tokens_per_socket: usize, sockets_max: usize) -> Self {
+        Self {
+            tokens_per_socket,
+            sockets_max,
+            sockets: Vec::new(),
+            place: HashMap::new(),
+            owner: HashMap::new(),
+            waiting: VecDeque::new(),
+            held: HashSet::new(),
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// Opens so many sockets at once, within the limit, so that busy markets do not all share the first.
+    pub(crate) fn expect(&mut self, tokens: usize) {
+        let wanted = tokens.div_ceil(self.tokens_per_socket).min(self.sockets_max);
+        while self.sockets.len() < wanted {
+            self.sockets.push(Seats::default());
+        }
+    }
+
+    /// Gives a market a seat: on the emptiest socket with room, on a new one, or none yet.
+    /// One that is known already, or whose token is, keeps what it has.
+    pub(crate) fn add(&mut self, watched: Watched) {
+        let known = |token: &TokenId| self.owner.contains_key(token);
+        let odd = watched.tokens.is_empty() || watched.tokens.len() > self.tokens_per_socket;
+        if odd || watched.tokens.iter().any(known) {
+            return;
+        }
+        for token in &watched.tokens {
+            self.owner.insert(token.clone(), watched.market.clone());
+        }
+        match self.room_for(watched.tokens.len(), None) {
+            Some(socket) => self.seat(watched, socket),
+            None => self.waiting.push_back(watched),
+        }
+    }
+
+    /// Takes a market away; those that wait move up. Whether it had a seat.
+    pub(crate) fn remove(&mut self, market: &ConditionId) -> bool {
+        let queued = self.waiting.iter().position(|waiting| waiting.market == *market);
+        let queued = queued.and_then(|at| self.waiting.remove(at));
+        let had_seat = queued.is_none();
+        let Some(watched) = queued.or_else(|| self.unseat(market)) else { return false };
+        for token in &watched.tokens {
+            self.owner.remove(token);
+            self.held.remove(token);
+        }
+        self.move_up();
+        had_seat
+    }
+
+    /// Moves the market of a token to another socket than the one it sits on; whether there was room.
+    pub(crate) fn move_away(&mut self, token: &TokenId) -> bool {
+        let Some(market) = self.owner.get(token).cloned() else { return false };
+        let Some(&from) = self.place.get(&market) else { return false };
+        let count =
+            self.sockets[from].markets.iter().find(|w| w.market == market).map_or(0, |w| w.tokens.len());
+        let Some(to) = self.room_for(count, Some(from)) else { return false };
+        if let Some(watched) = self.unseat(&market) {
+            self.seat(watched, to);
+        }
+        true
+    }
+
+    /// Leaves a token out of its socket's list; its seat stays reserved. Whether it is one of ours.
+    pub(crate) fn hold(&mut self, token: &TokenId) -> bool {
+        let Some(socket) = self.socket_of(token) else { return false };
+        self.held.insert(token.clone());
+        self.changed.insert(socket);
+        true
+    }
+
+    /// Puts a token back on its socket's list.
+    pub(crate) fn release(&mut self, token: &TokenId) {
+        if self.held.remove(token)
+            && let Some(socket) = self.socket_of(token)
+        {
+            self.changed.insert(socket);
+        }
+    }
+
+    /// The socket on which a token has its seat.
+    pub(crate) fn socket_of(&self, token: &TokenId) -> Option<usize> {
+        self.place.get(self.owner.get(token)?).copied()
+    }
+
+    /// The market of a token.
+    pub(crate) fn market_of(&self, token: &TokenId) -> Option<&ConditionId> {
+        self.owner.get(token)
+    }
+
+    /// The lists that changed since this was asked last, in the order of their sockets.
+    pub(crate) fn changes(&mut self) -> Vec<(usize, Arc<[Watched]>)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().map(|socket| (socket, self.list(socket))).collect()
+    }
+
+    /// Sockets there are, empty ones included.
+    pub(crate) fn sockets(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Markets and tokens that have a seat, and markets that wait for one.
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
+        (self.place.len(), self.sockets.iter().map(|seats| seats.tokens).sum(), self.waiting.len())
+    }
+
+    /// The markets that have a seat.
+    pub(crate) fn markets(&self) -> impl Iterator<Item = &ConditionId> {
+        self.place.keys()
+    }
+
+    fn list(&self, socket: usize) -> Arc<[Watched]> {
+        let shown = |watched: &Watched| {
+            let tokens = watched.tokens.iter().filter(|token| !self.held.contains(*token)).cloned().collect();
+            Watched { tokens, ..watched.clone() }
+        };
+        let shown = self.sockets[socket].markets.iter().map(shown);
+        shown.filter(|watched| !watched.tokens.is_empty()).collect()
+    }
+
+    /// The emptiest socket with room for so many tokens, but for one; a new one where none has.
+    fn room_for(&mut self, tokens: usize, but: Option<usize>) -> Option<usize> {
+        let open = self
+            .sockets
+            .iter()
+            .enumerate()
+            .filter(|(at, seats)| Some(*at) != but && seats.tokens + tokens <= self.tokens_per_socket);
+        if let Some((at, _)) = open.min_by_key(|(at, seats)| (seats.tokens, *at)) {
+            return Some(at);
+        }
+        if self.sockets.len() < self.sockets_max {
+            self.sockets.push(Seats::default());
+            return Some(self.sockets.len() - 1);
+        }
+        None
+    }
+
+    fn seat(&mut self, watched: Watched, socket: usize) {
+        self.place.insert(watched.market.clone(), socket);
+        self.sockets[socket].tokens += watched.tokens.len();
+        self.sockets[socket].markets.push(watched);
+        self.changed.insert(socket);
+    }
+
+    fn unseat(&mut self, market: &ConditionId) -> Option<Watched> {
+        let socket = self.place.remove(market)?;
+        let seats = &mut self.sockets[socket];
+        let at = seats.markets.iter().position(|watched| watched.market == *market)?;
+        let watched = seats.markets.remove(at);
+        seats.tokens -= watched.tokens.len();
+        self.changed.insert(socket);
+        Some(watched)
+    }
+
+    fn move_up(&mut self) {
+        while let Some(first) = self.waiting.pop_front() {
+            let Some(socket) = self.room_for(first.tokens.len(), None) else {
+                self.waiting.push_front(first);
+                return;
+            };
+            self.seat(first, socket);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn token(number: usize) -> TokenId {
+        TokenId::try_from(number.to_string().as_str()).unwrap()
+    }
+
+    fn id(number: usize) -> ConditionId {
+        ConditionId::try_from(format!("0x{number:x}").as_str()).unwrap()
+    }
+
+    fn watched(number: usize) -> Watched {
+        Watched {
+            market: id(number),
+            tokens: vec![token(2 * number), token(2 * number + 1)],
+            tick_size: None,
+            order_size_min: None,
+            neg_risk: false,
+        }
+    }
+
+    fn filled(markets: usize, per_socket: usize, sockets_max: usize) -> Roster {
+        let mut roster = Roster::new(per_socket, sockets_max);
+        (0..markets).for_each(|number| roster.add(watched(number)));
+        roster
+    }
+
+    #[test]
+    fn a_socket_is_filled_to_its_limit_and_not_beyond() {
+        let mut roster = filled(3, 4, 9);
+        let sizes: Vec<usize> = roster.changes().iter().map(|(_, list)| list.len()).collect();
+        assert_eq!((sizes, roster.sizes()), (vec![2, 1], (3, 6, 0)));
+        assert_eq!(filled(3, 4, 1).sizes(), (2, 4, 1));
+    }
+
+    #[test]
+    fn markets_are_spread_over_the_sockets_that_will_be_needed() {
+        let mut roster = Roster::new(4, 9);
+        roster.expect(8);
+        (0..2).for_each(|number| roster.add(watched(number)));
+        assert_eq!(roster.changes().iter().map(|(_, list)| list.len()).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn a_market_that_found_no_room_moves_up_when_another_leaves() {
+        let mut roster = filled(3, 4, 1);
+        assert_eq!(roster.socket_of(&token(4)), None);
+        assert!(roster.remove(&id(0)));
+        assert!(!roster.remove(&id(0)));
+        assert_eq!((roster.socket_of(&token(4)), roster.sizes().2), (Some(0), 0));
+    }
+
+    #[test]
+    fn a_held_token_keeps_its_seat_and_leaves_the_list() {
+        let mut roster = filled(1, 4, 9);
+        roster.changes();
+        assert!(roster.hold(&token(1)) && !roster.hold(&token(9)));
+        assert_eq!(roster.changes()[0].1[0].tokens, [token(0)]);
+        roster.hold(&token(0));
+        assert!(roster.changes()[0].1.is_empty(), "a market without tokens is not on the list");
+        roster.release(&token(0));
+        roster.release(&token(1));
+        assert_eq!(roster.changes()[0].1[0].tokens.len(), 2);
+        assert!(roster.changes().is_empty(), "nothing changed since");
+    }
+
+    #[test]
+    fn a_market_moves_to_another_socket_with_both_tokens_or_stays() {
+        let mut roster = filled(2, 4, 2);
+        assert!(roster.move_away(&token(1)));
+        assert_eq!((roster.socket_of(&token(0)), roster.socket_of(&token(1))), (Some(1), Some(1)));
+        assert!(!filled(2, 4, 1).move_away(&token(1)), "there is no other socket");
+        assert!(!roster.move_away(&token(99)));
+    }
+
+    #[test]
+    fn a_token_that_two_markets_claim_stays_with_the_first() {
+        let mut roster = filled(1, 4, 9);
+        roster.add(Watched { market: id(7), ..watched(0) });
+        assert_eq!(roster.sizes(), (1, 2, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn the_limits_hold_and_only_what_must_move_moves(
+            steps in prop::collection::vec((0usize..40, 0u8..8), 1..120),
+            per_socket in 2usize..9, sockets_max in 1usize..6
+        ) {
+            let mut roster = Roster::new(per_socket, sockets_max);
+            let mut followed = BTreeSet::new();
+            for (number, what) in steps {
+                let before: HashMap<usize, usize> =
+                    (0..40).filter_map(|n| Some((n, roster.socket_of(&token(2 * n))?))).collect();
+                let mut moved = None;
+                match what {
+                    0..5 => { roster.add(watched(number)); followed.insert(number); }
+                    5 | 6 => { roster.remove(&id(number)); followed.remove(&number); }
+                    _ => if roster.move_away(&token(2 * number)) { moved = Some(number) },
+                }
+                for (n, socket) in before {
+                    if followed.contains(&n) && moved != Some(n) {
+                        prop_assert_eq!(roster.socket_of(&token(2 * n)), Some(socket), "{} moved", n);
+                    }
+                }
+                let (markets, tokens, waiting) = roster.sizes();
+                prop_assert_eq!(markets + waiting, followed.len());
+                prop_assert!(roster.sockets() <= sockets_max);
+                prop_assert!(roster.sockets.iter().all(|seats| seats.tokens <= per_socket));
+                let full = roster.sockets.len() == sockets_max
+                    && roster.sockets.iter().all(|seats| seats.tokens + 2 > per_socket);
+                prop_assert!(waiting == 0 || full, "{} wait beside free seats", waiting);
+                prop_assert_eq!(tokens, roster.sockets.iter().flat_map(|s| &s.markets).map(|w| w.tokens.len()).sum::<usize>());
+                for seats in &roster.sockets {
+                    prop_assert_eq!(seats.tokens, seats.markets.iter().map(|w| w.tokens.len()).sum::<usize>());
+                }
+            }
+        }
+    }
+}

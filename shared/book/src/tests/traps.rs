@@ -1,0 +1,139 @@
+//! The traps of the protocol's section 1.7, one sentence each.
+//!
+//! Knows: in which order the venue may tell things. Never: a hash, but as a name of a group.
+
+use contract::tick::Quote;
+
+use super::*;
+
+#[test]
+fn without_a_snapshot_there_is_no_quote_and_deltas_wait() {
+    let mut book = TokenBook::new(around());
+    assert_eq!(apply(&mut book, &change(Side::Buy, 48, 1, 1_000)), Applied::NoSnapshot);
+    assert_eq!(book.prevailing(at(1_000), at(1_000)), None);
+    assert_eq!(book.told(at(1_000)), None);
+    assert!(!book.is_live());
+}
+
+#[test]
+fn a_delta_older_than_the_snapshot_is_dropped_and_an_equal_one_applied() {
+    let mut book = opened();
+    assert_eq!(apply(&mut book, &change(Side::Buy, 49, 1, 999)), Applied::Older);
+    assert_eq!(apply(&mut book, &change(Side::Buy, 49, 1, 1_000)), Applied::Yes);
+    assert_eq!(top(&book).0, Some(price(49)));
+}
+
+#[test]
+fn a_snapshot_older_than_the_last_delta_is_ignored_and_an_equal_one_taken() {
+    let mut book = opened();
+    let budget = &mut Budget::unlimited();
+    book.apply(&change(Side::Buy, 49, 1, 1_500), budget);
+    assert_eq!(book.snapshot(&snapshot(&[], &[], 1_499), budget), (Applied::Older, Check::Unknown));
+    assert_eq!(top(&book).0, Some(price(49)));
+    assert_eq!(book.snapshot(&snapshot(&[], &[], 1_500), budget), (Applied::Yes, Check::Unknown));
+    assert_eq!(top(&book), (None, None));
+}
+
+#[test]
+fn changes_that_came_before_a_lagging_dump_are_applied_after_it() {
+    let mut book = TokenBook::new(around());
+    for (cents, at_ms) in [(45, 999), (46, 1_000), (47, 1_001)] {
+        assert_eq!(apply(&mut book, &change(Side::Buy, cents, 1, at_ms)), Applied::NoSnapshot);
+    }
+    book.snapshot(&snapshot(&[(40, 1)], &[], 1_000), &mut Budget::unlimited());
+    let bids: Vec<_> = book.ladder().unwrap().bids().map(|level| level.0).collect();
+    assert_eq!(bids, [47, 46, 40].map(price), "those the dump does not contain");
+    assert_eq!(apply(&mut book, &change(Side::Buy, 48, 1, 999)), Applied::Older);
+    let late = book.snapshot(&snapshot(&[], &[], 1_000), &mut Budget::unlimited());
+    assert_eq!(late.0, Applied::Older, "a second dump is held against them");
+}
+
+#[test]
+fn early_changes_up_to_1024_are_kept_and_a_book_that_may_lack_older_ones_is_suspect() {
+    for (changes, snapshot_ms, trust) in [
+        (1_024, 1_000, Trust::Fine),
+        (1_025, 1_000, Trust::Suspect),
+        (1_025, 1_001, Trust::Fine), // The one that had to go is contained in the dump.
+    ] {
+        let mut book = TokenBook::new(around());
+        for n in 0..changes {
+            apply(&mut book, &change(Side::Buy, 1 + u32::try_from(n % 40).unwrap(), 1, 1_000 + n));
+        }
+        book.snapshot(&snapshot(&[], &[], snapshot_ms), &mut Budget::unlimited());
+        assert_eq!(book.trust(), trust, "{changes} changes, dump of {snapshot_ms}");
+        assert_eq!(book.ladder().unwrap().levels(), 40);
+    }
+}
+
+#[test]
+fn early_changes_of_a_lost_connection_are_forgotten() {
+    let mut book = TokenBook::new(around());
+    apply(&mut book, &change(Side::Buy, 48, 1, 1_000));
+    book.lose();
+    book.snapshot(&snapshot(&[], &[], 900), &mut Budget::unlimited());
+    assert_eq!(top(&book), (None, None));
+}
+
+#[test]
+fn order_of_arrival_is_not_order_of_time_and_time_does_not_go_back() {
+    let mut book = opened();
+    apply(&mut book, &change(Side::Buy, 49, 1, 3_000));
+    assert_eq!(apply(&mut book, &change(Side::Buy, 50, 1, 2_000)), Applied::Yes);
+    book.rest(at(9_000), &mut Budget::unlimited());
+    let told = book.told(at(9_000)).unwrap();
+    assert_eq!((told.changed_at, told.bids[0].0), (at(3_000), price(50)));
+    let stale = book.snapshot(&snapshot(&[], &[], 2_500), &mut Budget::unlimited());
+    assert_eq!(stale.0, Applied::Older);
+}
+
+#[test]
+fn a_repeated_change_changes_nothing() {
+    let mut book = opened();
+    for _ in 0..3 {
+        apply(&mut book, &change(Side::Buy, 49, 1, 2_000));
+        book.rest(at(2_200), &mut Budget::unlimited());
+    }
+    assert_eq!(top(&book), (Some(price(49)), Some(price(52))));
+    assert_eq!(book.tally().groups, 1);
+}
+
+#[test]
+fn a_new_market_may_have_bids_of_a_cent_and_asks_of_99() {
+    let mut book = TokenBook::new(around());
+    book.snapshot(&snapshot(&[(1, 100)], &[(99, 100)], 1_000), &mut Budget::unlimited());
+    assert_eq!(quote_at(&book, 2_000), (Some(price(1)), Some(price(99))));
+}
+
+#[test]
+fn the_age_of_a_quote_is_the_time_since_a_frame_confirmed_the_book() {
+    let mut book = opened();
+    assert_eq!(book.prevailing(at(5_000), at(5_010)).unwrap().age_us, 4_000_000);
+    let mut quote = Quote {
+        id: TickId::of_bytes([0; 16]),
+        condition_id: around().condition_id,
+        token_id: around().token_id,
+        best_bid: None,
+        best_ask: None,
+        changed_at: at(4_000),
+        received_at: at(4_010),
+    };
+    book.confirm(&quote);
+    assert_eq!(book.prevailing(at(5_000), at(5_010)).unwrap().age_us, 1_000_000);
+    book.lose();
+    quote.received_at = at(5_000);
+    book.confirm(&quote);
+    assert!(!book.is_live(), "a quote alone makes no book");
+}
+
+#[test]
+fn a_lost_connection_costs_the_levels_but_not_counts_and_last_trade() {
+    let mut book = opened();
+    book.traded(price(50));
+    apply(&mut book, &change(Side::Buy, 49, 1, 2_000));
+    book.rest(at(3_000), &mut Budget::unlimited());
+    book.lose();
+    assert_eq!((book.is_live(), book.has_open_group(), book.verified_at()), (false, false, None));
+    assert_eq!((book.last_trade_price(), book.tally().groups), (Some(price(50)), 1));
+    let (applied, _) = book.snapshot(&snapshot(&[], &[], 900), &mut Budget::unlimited());
+    assert_eq!(applied, Applied::Yes, "nothing is older than a book that is lost");
+}

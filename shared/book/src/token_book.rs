@@ -1,0 +1,243 @@
+//! One book on one connection: opened by a snapshot, kept by deltas, held against the venue's hash.
+//!
+//! Knows: the order in which things may arrive. Never: a frame, a second token.
+
+mod checked;
+mod shown;
+
+use contract::ids::BookHash;
+use contract::money::Price;
+use contract::tick::{Book, PriceChange, Quote};
+use contract::time::Timestamp;
+use rust_decimal::Decimal;
+
+use crate::early::Early;
+use crate::group::{Ended, Group, Standing, Turn};
+use crate::settled::Settled;
+use crate::{Applied, Around, Budget, Check, Ladder, Tally, Top, Trust};
+
+/// The book of one token.
+#[derive(Clone, Debug)]
+pub struct TokenBook {
+    around: Around,
+    /// Last trade price of the market, and the one before it; none: never traded, or not known.
+    traded: [Option<Price>; 2],
+    standing: Standing,
+    early: Early,
+    ladder: Option<Ladder>,
+    /// Time of the newest snapshot or delta in the book, by the venue's clock.
+    changed_at: Option<Timestamp>,
+    /// Time of the newest snapshot.
+    snapshot_at: Option<Timestamp>,
+    /// When a frame last confirmed the book.
+    confirmed_at: Option<Timestamp>,
+    verified_at: Option<Timestamp>,
+    /// When the book was last held against a hash.
+    checked_at: Option<Timestamp>,
+    /// The newest hash stated, and whether it agreed with the book as it stands outside a group.
+    hash: Option<BookHash>,
+    hash_ok: Option<bool>,
+    group: Option<Group>,
+    ended: Option<Ended>,
+    settled: Settled,
+}
+
+impl TokenBook {
+    /// A book without levels: it waits for its snapshot.
+    pub fn new(around: Around) -> Self {
+        Self {
+            around,
+            traded: [None; 2],
+            standing: Standing::default(),
+            early: Early::default(),
+            ladder: None,
+            changed_at: None,
+            snapshot_at: None,
+            confirmed_at: None,
+            verified_at: None,
+            checked_at: None,
+            hash: None,
+            hash_ok: None,
+            group: None,
+            ended: None,
+            settled: Settled::default(),
+        }
+    }
+
+    /// Replaces the book unless it knows something newer; says whether the hash agreed.
+    ///
+    /// The changes that waited for it are applied on top: an opening book may be older than they are.
+    pub fn snapshot(&mut self, book: &Book, budget: &mut Budget) -> (Applied, Check) {
+        if self.changed_at.is_some_and(|newest| book.changed_at < newest) {
+            return (Applied::Older, Check::Unknown);
+        }
+        let now = book.received_at;
+        if self.group.take_if(|group| group.fits(book.changed_at, book.hash.as_ref())).is_some() {
+            // The snapshot is the end of this very group, of which our part may be incomplete.
+            self.standing.tally.groups += 1;
+        } else {
+            self.end_group(now, budget);
+        }
+        self.ended = None;
+        self.learn(book);
+        self.ladder = Some(Ladder::of(book));
+        self.changed_at = Some(book.changed_at);
+        self.snapshot_at = Some(book.changed_at);
+        self.confirmed_at = Some(now);
+        self.verified_at = Some(now);
+        let check = self.check(book.hash.as_ref(), book.changed_at, now, budget);
+        self.standing.after_snapshot(check);
+        self.state(book.hash.clone(), check);
+        if let Some(top) = self.uncrossed() {
+            self.settled.push(book.changed_at, top);
+        }
+        if self.early.lacks_since(book.changed_at) {
+            self.standing.trust = Trust::Suspect;
+        }
+        for change in self.early.take() {
+            self.apply(&change, budget);
+        }
+        (Applied::Yes, check)
+    }
+
+    /// Applies one changed level, which belongs to the group under way or ends it and begins another.
+    pub fn apply(&mut self, change: &PriceChange, budget: &mut Budget) -> Applied {
+        if self.ladder.is_none() {
+            self.early.keep(change);
+            return Applied::NoSnapshot;
+        }
+        if self.snapshot_at.is_some_and(|snapshot| change.changed_at < snapshot) {
+            return Applied::Older;
+        }
+        self.enter_group(change, budget);
+        if let Some(ladder) = &mut self.ladder {
+            ladder.set(change.side, change.price, change.size);
+        }
+        self.changed_at = self.changed_at.max(Some(change.changed_at));
+        self.confirmed_at = Some(change.received_at);
+        Applied::Yes
+    }
+
+    /// Takes the venue's own best prices as a sign that the book is alive.
+    pub fn confirm(&mut self, quote: &Quote) {
+        if self.ladder.is_some() {
+            self.confirmed_at = Some(quote.received_at);
+        }
+    }
+
+    /// The newest trade of the market was at this price: an input of the hash of both its books.
+    pub fn traded(&mut self, price: Price) {
+        self.last_trade_was(Some(price));
+    }
+
+    /// Last trade price of the market; none: never traded, or not known.
+    pub fn last_trade_price(&self) -> Option<Price> {
+        self.traded[0]
+    }
+
+    /// The price grid is another from now on: an input of the hash.
+    pub fn regrid(&mut self, tick_size: Decimal) {
+        self.around.tick_size = Some(tick_size);
+    }
+
+    /// Ends the group under way if nothing of it has come for [`crate::GROUP_QUIET`] before `now`, by receive time.
+    ///
+    /// True: a group is still open, and `rest` is to be called again.
+    pub fn rest(&mut self, now: Timestamp, budget: &mut Budget) -> bool {
+        if self.group.as_ref().is_some_and(|group| group.is_quiet(now)) {
+            self.end_group(now, budget);
+        }
+        self.has_open_group()
+    }
+
+    /// Whether a group is under way.
+    pub fn has_open_group(&self) -> bool {
+        self.group.is_some()
+    }
+
+    /// Forgets the book: its connection is lost, and nobody knows what changed since.
+    ///
+    /// Counters, surroundings and the last trade price stay.
+    pub fn lose(&mut self) {
+        let (around, traded, tally) = (self.around.clone(), self.traded, self.tally());
+        *self = Self { traded, ..Self::new(around) };
+        self.standing.tally = tally;
+    }
+
+    /// Whether a snapshot has come since the connection stands.
+    pub fn is_live(&self) -> bool {
+        self.ladder.is_some()
+    }
+
+    /// How far the book is to be believed.
+    pub fn trust(&self) -> Trust {
+        self.standing.trust
+    }
+
+    /// When the hash last agreed (receive time of the group's last frame), or the last snapshot was received.
+    pub fn verified_at(&self) -> Option<Timestamp> {
+        self.verified_at
+    }
+
+    /// The levels, if there is a book; inside a group they are on the way from one state to the next.
+    pub fn ladder(&self) -> Option<&Ladder> {
+        self.ladder.as_ref()
+    }
+
+    /// Counters since the book was made.
+    pub fn tally(&self) -> Tally {
+        self.standing.tally
+    }
+
+    /// Finds the change its group: the one under way, the one that seemed to have ended, or a new one.
+    fn enter_group(&mut self, change: &PriceChange, budget: &mut Budget) {
+        let fits = |group: &Group| group.fits(change.changed_at, change.hash.as_ref());
+        if let Some(group) = self.group.as_mut().filter(|group| fits(group)) {
+            return group.hear(change);
+        }
+        let is_again = self.ended.as_ref().is_some_and(|ended| fits(&ended.group));
+        if self.group.is_none()
+            && let Some(ended) = self.ended.take_if(|_| is_again)
+        {
+            self.standing = ended.before;
+            if let Some(pushed) = ended.pushed {
+                self.settled.take_back(pushed);
+            }
+            return self.group.insert(ended.group).hear(change);
+        }
+        self.end_group(change.received_at, budget);
+        let is_passed = self.changed_at.is_some_and(|newest| change.changed_at < newest);
+        let turn = if is_again || is_passed { Turn::Late } else { Turn::InTime };
+        self.group = Some(Group::of(change, turn));
+    }
+
+    /// Ends the group under way: what the book shows now is what others may see.
+    fn end_group(&mut self, now: Timestamp, budget: &mut Budget) {
+        let Some(group) = self.group.take() else { return };
+        let before = self.standing;
+        self.standing.tally.groups += 1;
+        let check = match group.turn {
+            Turn::InTime => self.check(group.hash.as_ref(), group.changed_at, now, budget),
+            Turn::Late => Check::Unknown,
+        };
+        self.standing.after_group(check);
+        if check == Check::Agreed {
+            self.verified_at = Some(group.heard_at);
+        }
+        let top = self.ladder.as_ref().map(Ladder::top);
+        match group.turn {
+            Turn::InTime => {
+                let differs = group.stated.is_some() && group.stated != top;
+                self.standing.tally.differences += u64::from(differs);
+                self.state(group.hash.clone(), check);
+            }
+            Turn::Late => self.hash_ok = None,
+        }
+        let pushed = self.uncrossed().zip(self.changed_at).map(|(top, at)| self.settled.push(at, top));
+        self.ended = Some(Ended { group, before, pushed });
+    }
+
+    fn uncrossed(&self) -> Option<Top> {
+        self.ladder.as_ref().map(Ladder::top).filter(|top| !top.is_crossed())
+    }
+}

@@ -1,0 +1,74 @@
+//! A book held against the venue's hash, and the inputs of that hash.
+//!
+//! Knows: what has to be known for it, and what it costs. Never: when a group ends.
+
+use contract::ids::BookHash;
+use contract::money::Price;
+use contract::tick::Book;
+use contract::time::Timestamp;
+
+use super::TokenBook;
+use crate::hash::{self, Held, Subject};
+use crate::{Budget, Check, Trust};
+
+impl TokenBook {
+    /// Holds the book against a hash, if the budget allows it or the book is suspect.
+    pub(super) fn check(
+        &mut self,
+        hash: Option<&BookHash>,
+        changed_at: Timestamp,
+        now: Timestamp,
+        budget: &mut Budget,
+    ) -> Check {
+        let around = &self.around;
+        let (Some(stated), Some(tick_size), Some(order_size_min), Some(ladder)) =
+            (hash, around.tick_size, around.order_size_min, &self.ladder)
+        else {
+            return Check::Unknown;
+        };
+        if self.standing.trust == Trust::Suspect {
+            budget.charge(ladder.levels());
+        } else if !budget.grants(ladder.levels(), self.checked_at, now) {
+            return Check::Skipped;
+        }
+        self.checked_at = Some(now);
+        let subject = Subject { around, tick_size, order_size_min, changed_at, ladder };
+        let (held, searched) = hash::hold(&mut budget.text, subject, stated, self.traded);
+        budget.charge(searched);
+        self.standing.tally.checked += 1;
+        match held {
+            Held::With(price) => {
+                self.last_trade_was(price);
+                Check::Agreed
+            }
+            Held::Never => {
+                self.standing.tally.mismatches += 1;
+                Check::Differs
+            }
+        }
+    }
+
+    /// Takes over what a snapshot says of the inputs of its own hash.
+    pub(super) fn learn(&mut self, book: &Book) {
+        // Opening books state both; one with a grid and without a last trade is of a token that never traded.
+        if book.last_trade_price.is_some() || book.tick_size.is_some() {
+            self.last_trade_was(book.last_trade_price);
+        }
+        self.around.tick_size = book.tick_size.or(self.around.tick_size);
+    }
+
+    pub(super) fn last_trade_was(&mut self, price: Option<Price>) {
+        if self.traded[0] != price {
+            self.traded = [price, self.traded[0]];
+        }
+    }
+
+    pub(super) fn state(&mut self, hash: Option<BookHash>, check: Check) {
+        self.hash = hash;
+        self.hash_ok = match check {
+            Check::Agreed => Some(true),
+            Check::Differs => Some(false),
+            Check::Unknown | Check::Skipped => None,
+        };
+    }
+}

@@ -1,0 +1,313 @@
+//! The venue in its depth: recorded frames, the whole of it, its bad habits, every break made good.
+//!
+//! Knows: the captures beside the project, the simulator's ailments. Never: a tolerance but recorded gaps.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use e2e::{Settings, World, eventually};
+use serde_json::{Value, json};
+use venue_sim::rest::RestMode;
+use venue_sim::scenario::{Cut, Service};
+
+/// Captures of the market channel; the others beside them are of another service.
+const RECORDED: [&str; 9] = [
+    "doc_examples_not_captured",
+    "golden_burger_samples_2026-09-30",
+    "marcasite_frames_2026-10-02",
+    "mixed_known_unknown_synthetic",
+    "nautilus_crossing_burst_2026-09-29",
+    "netqo_frames_2026-08-14",
+    "polyarb_capture_2026-06-30",
+    "polybot_frames_2025-12-23",
+    "tail5m_frames_2026-09-11",
+];
+/// Books of them that nobody trimmed: their hashes hold.
+const UNTRIMMED: usize = 8;
+
+/// Where a capture lies, if it is here.
+fn captured(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures").join(path);
+    if path.is_file() {
+        return Some(path);
+    }
+    eprintln!("SKIPPED: the capture {} is not here, so nothing was checked against it", path.display());
+    None
+}
+
+/// All recorded frames in one file, 20 a second, and their elements.
+fn recording(folder: &Path) -> Option<(PathBuf, Vec<Value>)> {
+    let path = folder.join("recording.jsonl");
+    let mut file = std::fs::File::create(&path).unwrap();
+    let (mut elements, mut at_ms) = (Vec::new(), 1_800_000_000_000_u64);
+    for name in RECORDED {
+        let text = std::fs::read_to_string(captured(&format!("ws/{name}.jsonl"))?).unwrap();
+        for frame in text.lines().filter(|line| !line.trim().is_empty()) {
+            at_ms += 50;
+            writeln!(file, "{}", json!({ "recv_ts": at_ms, "frame": frame })).unwrap();
+            match serde_json::from_str(frame).unwrap() {
+                Value::Array(list) => elements.extend(list),
+                single => elements.push(single),
+            }
+        }
+    }
+    Some((path, elements))
+}
+
+#[tokio::test]
+async fn every_recorded_frame_goes_through_the_whole_pipeline() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((path, elements)) = recording(folder.path()) else { return };
+    let mut settings = Settings::scenario("calm");
+    settings.recording = Some(path);
+    let world = World::start(settings).await;
+    world.play().await;
+    let changes: usize =
+        elements.iter().filter_map(|element| element["price_changes"].as_array()).map(Vec::len).sum();
+    let books: BTreeSet<String> = elements
+        .iter()
+        .filter(|element| element["event_type"] == "book" && element["asset_id"] != "1111")
+        .map(|element| {
+            format!("{} {}", element["asset_id"].as_str().unwrap(), element["timestamp"].as_str().unwrap())
+        })
+        .collect();
+    eventually("every change and every book is stored", Duration::from_mins(1), async || {
+        let prices: usize = world.query("select count(*) from api.prices").await[0][0].parse().unwrap();
+        let sql = "select token_id || ' ' || (extract(epoch from changed_at) * 1000)::bigint from api.books";
+        let stored: BTreeSet<String> =
+            world.query(sql).await.into_iter().map(|mut row| row.remove(0)).collect();
+        let missing: Vec<&String> = books.difference(&stored).collect();
+        // One entry of the synthetic file has a word for its hash.
+        if prices == changes - 1 && missing.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{prices} of {changes} changes; books missing: {missing:?}; {}", world.logs()))
+        }
+    })
+    .await;
+    let verdicts =
+        world.query("select coalesce(hash_ok::text, 'unchecked'), count(*) from api.books group by 1").await;
+    let agreed =
+        verdicts.iter().find(|row| row[0] == "true").map_or(0, |row| row[1].parse::<usize>().unwrap());
+    assert!(agreed >= UNTRIMMED, "{verdicts:?}");
+    let report = world.feed_report().await;
+    eprintln!("recorded frames: {changes} changes, {} books, {verdicts:?}, {:?}", books.len(), report.depth);
+}
+
+#[tokio::test]
+async fn a_real_universe_is_covered_within_a_minute_and_kept_while_it_changes() {
+    let Some(universe) = captured("rest/gamma_universe_2026-03-11_even.jsonl.gz") else { return };
+    let mut settings = Settings::scenario("whole-venue");
+    settings.universe = Some(universe);
+    settings.scenario.poison_tokens = 20;
+    settings.scenario.reserved = 1_800;
+    settings.scenario.rate_per_s = 300;
+    settings.env.extend([("FEED_SOCKETS_MAX", "200".to_owned()), ("FEED_CONNECTS_PER_S", "50".to_owned())]);
+    let began = Instant::now();
+    let world = World::start(settings).await;
+    let poison = world.sim.poisoned();
+    assert_eq!(poison.len(), 20);
+    world.sim.begin();
+    covered(&world, Duration::from_mins(1).saturating_sub(began.elapsed())).await;
+    eprintln!("covered {} tokens {:?} after the start", world.sim.open_tokens().len() - 20, began.elapsed());
+    let replaced = world.sim.replace_markets(10);
+    assert!(replaced.closed.len() > 1_500 && replaced.opened.len() == replaced.closed.len());
+    let began = Instant::now();
+    covered(&world, Duration::from_mins(4)).await;
+    eprintln!("{} markets replaced {:?} after", replaced.closed.len(), began.elapsed());
+}
+
+/// Waits until every open token but the poison has a live book, and nothing else is followed.
+async fn covered(world: &World, limit: Duration) {
+    eventually("every token is covered but the poison", limit, async || {
+        let report = world.feed_report().await;
+        let (open, aside) = (world.sim.open_tokens(), report.depth.set_aside_count);
+        let poison = world.sim.poisoned().into_iter().filter(|token| open.contains(token)).count();
+        let wanted = (open.len() - poison) as u64;
+        if report.tokens == open.len() as u64 && report.tokens_with_book == wanted && aside == poison as u64 {
+            return Ok(());
+        }
+        Err(format!(
+            "{} followed, {} with a book, {aside} set aside; {} open, {poison} of them poison",
+            report.tokens,
+            report.tokens_with_book,
+            open.len()
+        ))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_socket_broken_at_random_for_five_minutes_costs_no_fill() {
+    let mut settings = Settings::scenario("calm").sized(100, 1_000, None);
+    settings.env.push(("FEED_TOKENS_PER_SOCKET", "20".to_owned()));
+    settings.processors = 2;
+    let world = World::start(settings).await;
+    world.sim.begin();
+    let (began, mut random) = (Instant::now(), fastrand::Rng::with_seed(20_261_124));
+    let mut broken = 0;
+    while began.elapsed() < Duration::from_mins(5) {
+        tokio::time::sleep(Duration::from_millis(random.u64(100..1_500))).await;
+        let cut = if random.bool() { Cut::Close } else { Cut::Abort };
+        broken += world.sim.drop_some(1, cut, random.u64(..));
+    }
+    world.sim.stop_generating().await.expect("the venue could write all it had to say");
+    world.all_healthy().await;
+    world.all_gaps_healed().await;
+    let recovered = "select origin, verdict, count(*) from api.trades group by 1, 2 order by 1, 2";
+    let recovered = world.query(recovered).await;
+    assert!(recovered.iter().any(|row| row[0] == "rest"), "{recovered:?}");
+    let gaps = "select count(*), round(avg(extract(epoch from healed_at - opened_at)), 2), sum(trades_recovered) from api.gaps";
+    let gaps = world.query(gaps).await;
+    let account = world.finish().await;
+    eprintln!(
+        "{broken} sockets broken: {recovered:?}; gaps, mean seconds, trades recovered: {gaps:?}; {account:?}"
+    );
+    assert!(broken > 200, "{broken}");
+}
+
+#[tokio::test]
+async fn a_removal_withheld_from_one_token_of_a_thousand_is_found_and_mended_and_disturbs_nothing_else() {
+    let world = World::start(Settings::scenario("calm").sized(500, 1_000, None)).await;
+    world.sim.begin();
+    eventually("books are held against their hashes", Duration::from_secs(30), async || {
+        let checked = world.feed_report().await.depth.hashes_checked;
+        if checked > 2_000 { Ok(()) } else { Err(format!("{checked}")) }
+    })
+    .await;
+    assert_eq!(world.feed_report().await.depth.hash_mismatches, 0);
+    world.sim.lose_removal();
+    eventually("a removal is withheld", Duration::from_secs(30), async || {
+        if world.sim.lost_removals().is_empty() { Err("not yet") } else { Ok(()) }
+    })
+    .await;
+    let lost = world.sim.lost_removals().remove(0);
+    eventually("the book is fetched anew", Duration::from_mins(1), async || {
+        let depth = world.feed_report().await.depth;
+        if depth.resyncs == 1 { Ok(()) } else { Err(format!("{depth:?}")) }
+    })
+    .await;
+    world.all_gaps_healed().await;
+    let gaps = world
+        .query("select condition_id, cause, (extract(epoch from healed_at) * 1000)::bigint from api.gaps")
+        .await;
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!((&gaps[0][0], gaps[0][1].as_str()), (&lost.condition_id, "book_mismatch"));
+    // The groups that touched it after the loss, by the ledger: the first shows it.
+    let touched =
+        world.ledger().into_iter().filter(|entry| entry.token_id == lost.token_id && entry.delivered);
+    let found_at = touched.map(|entry| entry.sent_at_ms).find(|at_ms| *at_ms > lost.at_ms).unwrap();
+    let mended_at: u64 = gaps[0][2].parse().unwrap();
+    let mended_after = Duration::from_millis(mended_at.saturating_sub(found_at));
+    eprintln!("the book was right again {mended_after:?} after the next group that touched it");
+    assert!(mended_after < Duration::from_secs(5), "{mended_after:?}");
+    let depth = world.feed_report().await.depth;
+    assert!((1..=2).contains(&depth.hash_mismatches) && depth.resyncs == 1, "{depth:?}");
+    world.sim.stop_generating().await.expect("the venue could write all it had to say");
+    world.finish().await;
+}
+
+/// Plays a scenario of the simulator to its end and holds the database against the ledger.
+async fn conserved(scenario: &str) -> World {
+    let world = World::start(Settings::scenario(scenario)).await;
+    world.play().await;
+    eventually("everything sent is stored", e2e::world::STORED_WITHIN, async || {
+        world.account().await.balanced().map_err(|word| format!("{word}\n{}", world.logs()))
+    })
+    .await;
+    world
+}
+
+#[tokio::test]
+async fn books_crossed_inside_a_match_and_dumps_that_lag_agree_with_every_hash() {
+    for scenario in ["match-groups", "lagging-dump", "stale-snapshots"] {
+        let world = conserved(scenario).await;
+        let depth = world.feed_report().await.depth;
+        assert!(depth.hashes_checked > 500 && depth.hash_mismatches == 0, "{scenario}: {depth:?}");
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn lost_removals_are_mended_each_in_a_gap_of_its_market_alone() {
+    let world = conserved("lost-removals").await;
+    world.all_gaps_healed().await;
+    let lost: BTreeSet<String> =
+        world.sim.lost_removals().into_iter().map(|lost| lost.condition_id).collect();
+    let sql = "select distinct condition_id from api.gaps where cause = 'book_mismatch'";
+    let mended: BTreeSet<String> = world.query(sql).await.into_iter().map(|mut row| row.remove(0)).collect();
+    assert!(!mended.is_empty() && mended.is_subset(&lost), "{mended:?} of {lost:?}");
+    assert_eq!(world.query("select count(*) from api.gaps where cause <> 'book_mismatch'").await[0][0], "0");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn poison_is_set_aside_and_books_that_do_not_come_are_named() {
+    let world = conserved("poison").await;
+    let depth = world.feed_report().await.depth;
+    let poison: BTreeSet<String> = world.sim.poisoned().into_iter().collect();
+    assert_eq!(depth.set_aside.into_iter().collect::<BTreeSet<_>>(), poison);
+    world.finish().await;
+    let world = World::start(Settings::scenario("missing-books")).await;
+    world.sim.begin();
+    eventually("the token without a book is named, and only that one", Duration::from_mins(1), async || {
+        let report = world.feed_report().await;
+        let named = report.depth.without_book.len();
+        if named == 1 && report.tokens_with_book + 1 == report.tokens {
+            Ok(())
+        } else {
+            Err(format!("{report:?}"))
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn markets_come_and_go_while_it_runs() {
+    let world = World::start(Settings::scenario("silent-resolve")).await;
+    world.play().await;
+    let open = || world.sim.open_tokens().len() as u64;
+    eventually("just what is open is followed", Duration::from_mins(3), async || {
+        let report = world.feed_report().await;
+        if report.tokens == open() { Ok(()) } else { Err(format!("{} of {}", report.tokens, open())) }
+    })
+    .await;
+    let closed = world.query("select count(*) from api.markets where closed").await;
+    assert_ne!(closed[0][0], "0", "a resolved market is told");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_door_that_lets_few_in_and_a_slow_rest_cost_time_and_nothing_else() {
+    let mut settings = Settings::scenario("busy-door");
+    settings.env.push(("FEED_TOKENS_PER_SOCKET", "10".to_owned()));
+    let world = World::start(settings).await;
+    world.play().await;
+    world.sim.set_rest(Service::Data, RestMode::Slow(Duration::from_secs(2)));
+    world.all_healthy().await;
+    world.all_gaps_healed().await;
+    assert!(world.sim.status().connects_refused > 0, "{:?}", world.sim.status());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn normal_ticks_cost_no_call_to_rest() {
+    let world = World::start(Settings::scenario("calm").sized(40, 500, Some(20))).await;
+    world.play().await;
+    let ticks: u64 = world.feed_report().await.ticks.values().sum();
+    assert!(ticks > 5_000, "{ticks}");
+    let calls = world.sim.rest_calls();
+    let asked: u64 = ["/book", "/books", "/trades", "/v2/trades", "/v2/status"]
+        .iter()
+        .filter_map(|route| calls.get(route))
+        .sum();
+    assert_eq!(asked, 0, "{calls:?}");
+    eprintln!(
+        "{ticks} ticks, calls of the whole run (the catalogue once a minute, the clock every ten): {calls:?}"
+    );
+    world.finish().await;
+}

@@ -1,0 +1,151 @@
+//! What a test does to a running simulator, and what it may look at.
+//!
+//! Knows: the handles and their plain answers. Never: how a frame is made; it waits for nothing.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Simulator;
+use crate::book::Level;
+use crate::clock;
+use crate::market::Listing;
+use crate::scenario::Cut;
+use crate::units::Side;
+
+/// Whether the venue says that a market ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Announced {
+    /// With a `market_resolved` to everybody who asked for custom features.
+    Openly,
+    /// Only Gamma shows it.
+    Silently,
+}
+
+/// What [`Simulator::replace_markets`] did: condition ids, in the order of the markets.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Replaced {
+    /// Closed without a word.
+    pub closed: Vec<String>,
+    /// Opened with a `new_market`.
+    pub opened: Vec<String>,
+}
+
+/// A removal that the venue made and did not tell.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LostRemoval {
+    /// Market.
+    pub condition_id: String,
+    /// The token whose entry was left out.
+    pub token_id: String,
+    /// Side of the level in that token's book.
+    pub side: Side,
+    /// Its price, as text.
+    pub price: String,
+    /// When, in ms since the epoch.
+    pub at_ms: u64,
+}
+
+/// The venue's own book of a token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TrueBook {
+    /// Price and size, best first, as texts of the wire.
+    pub bids: Vec<(String, String)>,
+    /// Price and size, best first, as texts of the wire.
+    pub asks: Vec<(String, String)>,
+    /// Moment of the last change, in ms since the epoch.
+    pub timestamp_ms: u64,
+    /// Hash after that change: 40 hexadecimal digits.
+    pub hash: String,
+}
+
+impl Simulator {
+    /// From now on a subscription that names one of these tokens closes its socket with 1011 and has no other
+    /// effect. Sockets that have the token already are left alone.
+    pub fn poison(&self, tokens: impl IntoIterator<Item = String>) {
+        self.shared.venue().ailments.poison(tokens);
+    }
+
+    /// Takes back the poison of a token.
+    pub fn cure(&self, token: &str) {
+        self.shared.venue().ailments.cure(token);
+    }
+
+    /// The tokens that are poisoned, those of the scenario included.
+    pub fn poisoned(&self) -> Vec<String> {
+        self.shared.venue().ailments.poisoned()
+    }
+
+    /// The next `times` opening books of each of these tokens do not come; changes flow as usual. Counted is
+    /// only what would have come otherwise.
+    pub fn withhold_books(&self, tokens: impl IntoIterator<Item = String>, times: u32) {
+        self.shared.venue().ailments.withhold(tokens, times);
+    }
+
+    /// The next time the ordinary stream removes a level behind the best one on a market whose first token is
+    /// subscribed, that token is not told. Each call arms one loss.
+    pub fn lose_removal(&self) {
+        self.shared.venue().ailments.arm_loss();
+    }
+
+    /// What was lost so far, oldest first; 10,000 at most.
+    pub fn lost_removals(&self) -> Vec<LostRemoval> {
+        self.shared.venue().ailments.lost()
+    }
+
+    /// Closes those of these markets that are open: Gamma calls them closed, their tokens have no book and no
+    /// more changes. Returns how many were open.
+    pub fn resolve(&self, condition_ids: &[String], announced: Announced) -> usize {
+        let mut venue = self.shared.venue();
+        let markets: Vec<usize> = condition_ids.iter().filter_map(|id| venue.condition(id)).collect();
+        venue.close(&markets, announced, clock::now_ms())
+    }
+
+    /// Silently closes that share of the open ordinary markets, evenly spread, and opens as many reserved ones
+    /// with a `new_market` to everybody; no more than are reserved. One frame a market goes to each socket.
+    pub fn replace_markets(&self, part_percent: u32) -> Replaced {
+        self.shared.venue().replace(part_percent, clock::now_ms())
+    }
+
+    /// Starts to end that many sockets, chosen by the seed, and returns how many they are.
+    pub fn drop_some(&self, count: usize, cut: Cut, seed: u64) -> usize {
+        let mut ids = self.shared.venue().hub.ids();
+        ids.sort_unstable();
+        fastrand::Rng::with_seed(seed).shuffle(&mut ids);
+        ids.truncate(count);
+        self.shared.end_these(&ids, cut);
+        ids.len()
+    }
+
+    /// WebSocket upgrades beyond that many in any one second are answered with 429; `None` lifts the limit.
+    pub fn limit_connects(&self, per_s: Option<u32>) {
+        self.shared.door.limit(per_s);
+    }
+
+    /// From now on `/data/trades` answers 404.
+    pub fn retire_v1(&self) {
+        self.shared.desk.retire_v1();
+    }
+
+    /// All tokens of all open markets.
+    pub fn open_tokens(&self) -> Vec<String> {
+        let venue = self.shared.venue();
+        let open = venue.markets.iter().filter(|market| market.listing == Listing::Open);
+        open.flat_map(|market| &market.tokens).map(|token| token.id.to_string()).collect()
+    }
+
+    /// The venue's own book of an open token; none if it is not open or its book is not known yet (replay).
+    pub fn book_of(&self, token: &str) -> Option<TrueBook> {
+        let mut venue = self.shared.venue();
+        let (market, token) = venue.token(token)?;
+        venue.markets[market].furnish(clock::now_ms());
+        let book = &venue.markets[market].tokens[token].book;
+        let best_first = |levels: &[Level]| -> Vec<(String, String)> {
+            levels.iter().rev().map(|level| (level.price.to_string(), level.size.to_string())).collect()
+        };
+        (book.changed_at_ms > 0).then(|| TrueBook {
+            bids: best_first(book.levels(Side::Buy)),
+            asks: best_first(book.levels(Side::Sell)),
+            timestamp_ms: book.changed_at_ms,
+            hash: book.hash.text(),
+        })
+    }
+}

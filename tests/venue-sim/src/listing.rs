@@ -1,0 +1,177 @@
+//! Which markets are open, and their order at Gamma.
+//!
+//! Knows: what is reserved, opened, closed; ranks. Never: a book, a filter of a question.
+
+use std::collections::VecDeque;
+
+use axum::extract::ws::Message;
+
+use crate::controls::{Announced, Replaced};
+use crate::frame;
+use crate::hub::Reach;
+use crate::ledger::Kind;
+use crate::market::{Listing, Market, Purpose};
+use crate::scenario::Scenario;
+use crate::venue::Venue;
+
+/// Orders and queues of market numbers.
+#[derive(Debug)]
+pub(crate) struct Listings {
+    pub(crate) by_volume: Ranking,
+    pub(crate) by_id: Ranking,
+    /// Not announced yet, in the order in which they will be.
+    reserved: VecDeque<usize>,
+    /// Announced in this run, oldest first.
+    announced: Vec<usize>,
+}
+
+/// All markets in one order, whatever their listing; it never changes.
+#[derive(Debug)]
+pub(crate) struct Ranking {
+    order: Vec<usize>,
+    /// By market number: its place in the order.
+    ranks: Vec<usize>,
+}
+
+impl Ranking {
+    fn by<K: Ord>(markets: &[Market], key: impl Fn(&Market) -> K) -> Self {
+        let mut order: Vec<usize> = (0..markets.len()).collect();
+        order.sort_by_cached_key(|at| key(&markets[*at]));
+        let mut ranks = vec![0; order.len()];
+        for (rank, at) in order.iter().enumerate() {
+            ranks[*at] = rank;
+        }
+        Self { order, ranks }
+    }
+
+    /// All market numbers, first rank first.
+    pub(crate) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// The place of a market, from 0; that of an unknown one is behind all others.
+    pub(crate) fn rank(&self, market: usize) -> usize {
+        self.ranks.get(market).copied().unwrap_or(usize::MAX)
+    }
+}
+
+impl Listings {
+    pub(crate) fn of(markets: &[Market]) -> Self {
+        let reserved = markets.iter().filter(|market| market.listing == Listing::Reserved);
+        Self {
+            by_volume: Ranking::by(markets, |market| (std::cmp::Reverse(market.volume_cents), market.number)),
+            by_id: Ranking::by(markets, |market| {
+                (frame::gamma_id(market).parse::<u64>().unwrap_or(u64::MAX), market.number)
+            }),
+            reserved: reserved.map(|market| market.number).collect(),
+            announced: Vec::new(),
+        }
+    }
+}
+
+impl Venue {
+    /// The market and the place in it of an open token.
+    pub(crate) fn token(&self, id: &str) -> Option<(usize, usize)> {
+        let found = self.by_token.get(id).copied();
+        found.filter(|(market, _)| self.markets[*market].listing == Listing::Open)
+    }
+
+    /// The market of a condition id that was announced.
+    pub(crate) fn condition(&self, id: &str) -> Option<usize> {
+        let found = self.by_condition.get(id).copied();
+        found.filter(|market| self.markets[*market].listing != Listing::Reserved)
+    }
+
+    /// The last market that was announced in this run and is still open.
+    pub(crate) fn last_announced(&self) -> Option<usize> {
+        let open = |market: &&usize| self.markets[**market].listing == Listing::Open;
+        self.listings.announced.iter().rev().find(open).copied()
+    }
+
+    /// Opens the next reserved market and tells everybody with custom features.
+    pub(crate) fn open_next(&mut self, now_ms: u64) -> Option<usize> {
+        let market = self.listings.reserved.pop_front()?;
+        self.listings.announced.push(market);
+        self.markets[market].listing = Listing::Open;
+        let text = frame::new_market(&self.markets[market], now_ms);
+        self.proclaim(market, text, now_ms);
+        Some(market)
+    }
+
+    /// Closes those of these markets that are open, and returns how many were.
+    pub(crate) fn close(&mut self, markets: &[usize], announced: Announced, now_ms: u64) -> usize {
+        let mut closed = 0;
+        for market in markets.iter().copied() {
+            if self.markets[market].listing != Listing::Open {
+                continue;
+            }
+            closed += 1;
+            self.markets[market].listing = Listing::Closed;
+            match announced {
+                Announced::Openly => {
+                    let text = frame::market_resolved(&self.markets[market], now_ms);
+                    self.proclaim(market, text, now_ms);
+                }
+                Announced::Silently => {}
+            }
+        }
+        let Self { markets, active, .. } = self;
+        active.retain(|active| markets[*active].listing == Listing::Open);
+        closed
+    }
+
+    /// Silently closes a share of the open ordinary markets, evenly spread, and opens as many reserved ones;
+    /// no more than there are of these.
+    pub(crate) fn replace(&mut self, part_percent: u32, now_ms: u64) -> Replaced {
+        let open = self.open_ordinary();
+        let part = usize::try_from(part_percent.min(100)).unwrap_or(100);
+        let count = (open.len() * part / 100).min(self.listings.reserved.len());
+        let closing = spread(&open, count);
+        self.close(&closing, Announced::Silently, now_ms);
+        let opened: Vec<usize> = (0..count).filter_map(|_| self.open_next(now_ms)).collect();
+        let ids =
+            |markets: Vec<usize>| markets.into_iter().map(|at| self.markets[at].condition_id.to_string());
+        Replaced { closed: ids(closing).collect(), opened: ids(opened).collect() }
+    }
+
+    /// Gives the venue the poisoned tokens and missing books of a scenario: of ordinary markets, spread evenly
+    /// over all of them; poisoned are first tokens, missing are the books of second ones.
+    pub(crate) fn afflict(&mut self, scenario: &Scenario) {
+        let open = self.open_ordinary();
+        let id = |market: usize, token: usize| self.markets[market].tokens[token].id.to_string();
+        let poisoned: Vec<String> =
+            spread(&open, scenario.poison_tokens).into_iter().map(|market| id(market, 0)).collect();
+        let missing = scenario.missing_books.iter().map(|missing| missing.tokens).sum();
+        let mut missing = spread(&open, missing).into_iter().map(|market| id(market, 1)).collect::<Vec<_>>();
+        self.ailments.poison(poisoned);
+        for group in &scenario.missing_books {
+            let rest = missing.split_off(group.tokens.min(missing.len()));
+            self.ailments.withhold(std::mem::replace(&mut missing, rest), group.times);
+        }
+    }
+
+    /// The open ordinary markets that have tokens, by number.
+    fn open_ordinary(&self) -> Vec<usize> {
+        let fits = |market: &&Market| {
+            market.listing == Listing::Open
+                && market.purpose == Purpose::Ordinary
+                && !market.tokens.is_empty()
+        };
+        self.markets.iter().filter(fits).map(|market| market.number).collect()
+    }
+
+    fn proclaim(&mut self, market: usize, text: String, now_ms: u64) {
+        let record = self.record(market, 0, Kind::Market, now_ms, now_ms);
+        self.publish(market, Reach::EveryCustom, &Message::text(text), vec![(0, record)]);
+    }
+}
+
+/// So many of these, at even distances, each at most once.
+fn spread(all: &[usize], count: usize) -> Vec<usize> {
+    let count = count.min(all.len());
+    (0..count).map(|at| all[(2 * at + 1) * all.len() / (2 * count)]).collect()
+}
+
+#[cfg(test)]
+#[path = "listing_tests.rs"]
+mod tests;

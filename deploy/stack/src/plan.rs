@@ -97,7 +97,12 @@ pub fn services(kind: Kind, addresses: &Addresses, passwords: &Passwords, folder
         pair("ADMIN_ADDR", "127.0.0.1:0"),
     ];
     children.push(plan.child("dashboard", "dashboard", STAGE_DASHBOARD, dashboard));
-    children.push(plan.child("feed", "feed", STAGE_FEED, vec![plan.admin(0)]));
+    let mut feed = vec![plan.admin(0)];
+    if plan.kind == Kind::Demo {
+        // The stand-in settles after 2 s, so that its gaps heal before one's eyes.
+        feed.push(pair("FEED_SETTLEMENT_S", "5"));
+    }
+    children.push(plan.child("feed", "feed", STAGE_FEED, feed));
     children
 }
 
@@ -228,6 +233,7 @@ mod tests {
         assert_eq!(names, ["venue-sim", "writer", "processor-1", "processor-2", "dashboard", "feed"]);
         assert_eq!(variable(&demo, "feed", "POLYMARKET_WS_URL"), Some("ws://127.0.0.1:9200/ws/market"));
         assert_eq!(variable(&demo, "processor-2", "POLYMARKET_CLOB_URL"), Some("http://127.0.0.1:9200/clob"));
+        assert_eq!(variable(&demo, "feed", "FEED_SETTLEMENT_S"), Some("5"));
         assert_eq!(variable(&demo, "venue-sim", "SIM_ADDR"), Some("127.0.0.1:9200"));
         assert_eq!(variable(&demo, "venue-sim", "SIM_SCENARIO"), Some("demo"));
     }

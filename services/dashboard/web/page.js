@@ -185,6 +185,9 @@ function showMetrics(metrics) {
   write("freshness", percent(metrics.freshness));
   const of = known(metrics.tokens) ? `${metrics.tokens_with_book} of ${metrics.tokens} tokens` : undefined;
   write("coverage", percent(metrics.coverage), of);
+  const checked = known(metrics.hashes_checked) ? `${count(metrics.hashes_checked)} / ${count(metrics.hash_mismatches)}` : UNKNOWN;
+  write("books-checked", checked);
+  write("trades-recovered", count(metrics.trades_recovered));
   for (const [id, spread] of [["latency-received", metrics.latency.executed_to_received], ["latency-judged", metrics.latency.received_to_judged]]) {
     write(id, spread ? `${latency(spread.p50_us)} / ${latency(spread.p99_us)}` : UNKNOWN);
   }

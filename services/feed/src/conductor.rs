@@ -16,9 +16,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::announced::{Announced, News};
 use crate::board::Board;
 use crate::config::Config;
-use crate::desk::{Desk, HashBudget, News};
+use crate::desk::{Desk, HashBudget};
 use crate::outlet::Outlet;
 use crate::prober::Finding;
 use crate::roster::{Roster, Watched};
@@ -46,7 +47,7 @@ pub(crate) enum Word {
     Suspects(Vec<TokenId>),
     /// The prober tried some of them.
     Probed(Finding),
-    /// The venue told every socket.
+    /// The venue announced something.
     News(News),
 }
 
@@ -69,6 +70,7 @@ pub(crate) struct Conductor {
     outlet: Outlet,
     budget: HashBudget,
     turnstile: Turnstile,
+    announced: Announced,
     ears: Ears,
     words: mpsc::Sender<Word>,
     roster: Roster,
@@ -95,6 +97,7 @@ impl Conductor {
             outlet,
             budget,
             turnstile,
+            announced: Announced::default(),
             ears,
             words,
             roster,
@@ -139,7 +142,7 @@ impl Conductor {
             Word::Suspects(tokens) => self.suspect(tokens),
             Word::Probed(finding) => self.probed(finding),
             Word::News(news) => {
-                // Every socket tells it; what finds the ear full is found by the next sweep.
+                // What finds the ear full is found by the next sweep.
                 let _full = self.ears.universe.try_send(news);
             }
         }
@@ -243,6 +246,7 @@ impl Conductor {
                 board: self.board.clone(),
                 words: self.words.clone(),
                 turnstile: self.turnstile.clone(),
+                announced: self.announced.clone(),
                 book_every: self.config.book_every,
             };
             sockets.spawn(format!("socket {number}"), socket.run(stop.clone()));

@@ -14,6 +14,7 @@ use contract::time::Timestamp;
 use polymarket::translate::{Heard, Quiet, frame};
 use rust_decimal::Decimal;
 
+use crate::announced::News;
 use crate::ordinals::Ordinals;
 use crate::roster::Watched;
 
@@ -80,15 +81,6 @@ pub(crate) struct Broken {
     pub(crate) market: ConditionId,
     /// Up to here the book was right, as far as is known.
     pub(crate) right_until: Option<Timestamp>,
-}
-
-/// What the venue tells every socket.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum News {
-    /// A market came into being.
-    New(ConditionId),
-    /// A market was resolved.
-    Resolved(ConditionId),
 }
 
 #[derive(Debug)]

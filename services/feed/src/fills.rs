@@ -38,6 +38,8 @@ struct Memory {
     fills: HashMap<Key, Vec<Fill>>,
     /// In the order in which they were noted.
     order: VecDeque<(Timestamp, Key)>,
+    /// What was noted before this moment is not remembered.
+    known_since: Option<Timestamp>,
     recognised: u64,
 }
 
@@ -156,13 +158,20 @@ impl Fills {
         self.memory().note(trade);
     }
 
+    /// Since when every fill told is remembered; none where nothing was forgotten yet.
+    pub(crate) fn known_since(&self) -> Option<Timestamp> {
+        self.memory().known_since
+    }
+
     /// Forgets what was noted before this moment.
     pub(crate) fn forget(&self, before: Timestamp) {
         let mut memory = self.memory();
+        memory.known_since = memory.known_since.max(Some(before));
         while memory.order.front().is_some_and(|(noted_at, _)| *noted_at < before)
             || memory.order.len() > REMEMBERED
         {
-            let Some((_, key)) = memory.order.pop_front() else { break };
+            let Some((noted_at, key)) = memory.order.pop_front() else { break };
+            memory.known_since = memory.known_since.max(Some(noted_at));
             if let Some(fills) = memory.fills.get_mut(&key) {
                 // The oldest of a key comes first.
                 fills.remove(0);

@@ -3,6 +3,7 @@
 //! Knows: which market lacks ticks since when, and which gaps wait for their trades. Never: why a socket broke.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ struct Shared {
     settlement: Duration,
     relay: Relay,
     state: Mutex<State>,
+    /// Open gaps of an overrun buffer: asked with every tick.
+    overrun: AtomicUsize,
     restored: Notify,
 }
 
@@ -71,6 +74,7 @@ impl Gaps {
             settlement,
             relay,
             state: Mutex::default(),
+            overrun: AtomicUsize::new(0),
             restored: Notify::new(),
         };
         Self(Arc::new(shared))
@@ -88,6 +92,8 @@ impl Gaps {
     pub(crate) fn follow(&self, market: &ConditionId) {
         let mut state = self.state();
         if let Some(gaps) = state.dormant.remove(market) {
+            let overrun = gaps.iter().filter(|gap| gap.cause == Cause::BufferFull).count();
+            self.0.overrun.fetch_add(overrun, Ordering::Relaxed);
             state.open.entry(market.clone()).or_default().extend(gaps);
         }
     }
@@ -96,9 +102,8 @@ impl Gaps {
     pub(crate) fn unfollow(&self, market: &ConditionId, at: Timestamp) {
         self.open(market, Cause::NotFollowed, at);
         let mut state = self.state();
-        if let Some(gaps) = state.open.remove(market) {
-            state.dormant.entry(market.clone()).or_default().extend(gaps);
-        }
+        let gaps = self.close(&mut state, market);
+        state.dormant.entry(market.clone()).or_default().extend(gaps);
     }
 
     /// Opens a gap, if the market has none: what breaks inside a gap lies inside it.
@@ -108,18 +113,25 @@ impl Gaps {
             let gap = Gap::opened(market.clone(), &self.0.shard, cause, opened_at);
             self.0.relay.tell(message(&gap));
             state.open.insert(market.clone(), vec![gap]);
+            self.0.overrun.fetch_add(usize::from(cause == Cause::BufferFull), Ordering::Relaxed);
         }
     }
 
     /// The market is complete again since `live_at` (or nothing more will ever come): its trades are to be fetched.
     pub(crate) fn restored(&self, market: &ConditionId, live_at: Timestamp) {
         let mut state = self.state();
-        let gaps = state.open.remove(market).into_iter().chain(state.dormant.remove(market)).flatten();
+        let open = self.close(&mut state, market);
+        let gaps = open.into_iter().chain(state.dormant.remove(market).into_iter().flatten());
         let waiting: Vec<Waiting> = gaps.map(|gap| Waiting { gap, live_at, rounds: 0 }).collect();
         if !waiting.is_empty() {
             state.waiting.extend(waiting);
             self.0.restored.notify_one();
         }
+    }
+
+    /// Whether any market lost ticks to an overrun buffer and is not complete again.
+    pub(crate) fn any_overrun(&self) -> bool {
+        self.0.overrun.load(Ordering::Relaxed) > 0
     }
 
     /// Whether the market has an open gap of this cause.
@@ -175,8 +187,18 @@ impl Gaps {
     /// When the oldest gap was opened whose trades may still be asked for.
     pub(crate) fn oldest(&self) -> Option<Timestamp> {
         let state = self.state();
-        let open = state.open.values().flatten().map(|gap| gap.opened_at);
+        // Of a market that left, only the last fills before it matter: those are not kept for its return.
+        let dormant = state.dormant.values().flatten().filter(|gap| gap.cause != Cause::NotFollowed);
+        let open = state.open.values().flatten().chain(dormant).map(|gap| gap.opened_at);
         open.chain(state.waiting.iter().map(|waiting| waiting.gap.opened_at)).min()
+    }
+
+    /// The open gaps of a market, taken out.
+    fn close(&self, state: &mut State, market: &ConditionId) -> Vec<Gap> {
+        let gaps = state.open.remove(market).unwrap_or_default();
+        let overrun = gaps.iter().filter(|gap| gap.cause == Cause::BufferFull).count();
+        self.0.overrun.fetch_sub(overrun, Ordering::Relaxed);
+        gaps
     }
 
     fn due_at(&self, waiting: &Waiting) -> Timestamp {
@@ -286,6 +308,20 @@ mod tests {
         let markets: Vec<ConditionId> = due.iter().map(|waiting| waiting.gap.condition_id.clone()).collect();
         assert_eq!(markets.iter().filter(|name| **name == market(1)).count(), 3);
         assert!(markets.contains(&market(2)) && !markets.contains(&market(3)), "{markets:?}");
+    }
+
+    #[test]
+    fn an_overrun_is_over_with_the_last_of_its_gaps() {
+        let (gaps, _relay) = gaps();
+        gaps.open(&market(1), Cause::BufferFull, at(5));
+        gaps.open(&market(2), Cause::BufferFull, at(5));
+        gaps.restored(&market(1), at(6));
+        gaps.unfollow(&market(2), at(6));
+        assert!(!gaps.any_overrun());
+        gaps.follow(&market(2));
+        assert!(gaps.any_overrun());
+        gaps.restored(&market(2), at(7));
+        assert!(!gaps.any_overrun());
     }
 
     #[test]

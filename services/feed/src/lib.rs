@@ -5,6 +5,7 @@
 pub mod config;
 
 // Which markets, and where they sit.
+mod announced;
 mod catalogue;
 pub mod choice;
 mod conductor;
@@ -42,7 +43,6 @@ use book::Budget;
 use bus::{Bus, Followed, Start};
 use chassis::admin::Admin;
 use chassis::backoff::Backoff;
-use chassis::clock;
 use chassis::ready::{Latch, Readiness};
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
@@ -219,10 +219,10 @@ async fn recall(bus: &Bus, config: &Config, outlet: &Outlet, stop: &Cancellation
 async fn recalled(bus: &Bus, config: &Config, outlet: &Outlet) -> Result<Before, bus::BusError> {
     let before = Before::recall(bus, config.shard).await?;
     if let Some(since) = before.since() {
-        let start = Start::Moment(since.minus(config.settlement * 2));
-        let trades = bus.stored(Followed::RawTrades, start).await?;
+        let since = since.minus(config.settlement * 2);
+        let trades = bus.stored(Followed::RawTrades, Start::Moment(since)).await?;
         info!(trades = trades.len(), %since, "read {} trades that the bus has already", trades.len());
-        outlet.fills.forget(clock::now().into());
+        outlet.fills.forget(since);
         let trades = trades.iter().filter_map(|seen| decode::<Trade>(&seen.payload).ok());
         trades
             .filter(|trade| config.shard.holds(&trade.condition_id))

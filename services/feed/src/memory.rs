@@ -84,7 +84,8 @@ impl Before {
     /// From when on trades on the bus may be rows of these gaps.
     pub(crate) fn since(&self) -> Option<Timestamp> {
         let marked = self.mark.as_ref().map(|(ended_at, _)| *ended_at);
-        self.open.iter().map(|gap| gap.opened_at).chain(marked).min()
+        let open = self.open.iter().filter(|gap| gap.cause != Cause::NotFollowed);
+        open.map(|gap| gap.opened_at).chain(marked).min()
     }
 }
 

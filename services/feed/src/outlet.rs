@@ -51,7 +51,8 @@ impl Outlet {
                 continue;
             }
             // Once a market has lost a tick, its gap stays open until the buffer has room again.
-            let overflowed = self.gaps.is_open_for(tick.condition_id(), Cause::BufferFull);
+            let overflowed =
+                self.gaps.any_overrun() && self.gaps.is_open_for(tick.condition_id(), Cause::BufferFull);
             if overflowed || !self.offer(tick, message, received_at) {
                 self.gaps.open(tick.condition_id(), Cause::BufferFull, received_at);
                 dropped += 1;
@@ -86,7 +87,7 @@ impl Outlet {
 
     /// Markets that lost ticks to an overrun buffer are complete again once it has room and they have their books.
     pub(crate) fn recover_from_overrun(&self, desk: &Desk, at: Timestamp) {
-        if self.gaps.counts().open == 0 || !self.relay.is_relaxed() {
+        if !self.gaps.any_overrun() || !self.relay.is_relaxed() {
             return;
         }
         for market in desk.markets() {

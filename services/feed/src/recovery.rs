@@ -158,7 +158,11 @@ impl Recovery {
 
     /// Whether a row may be of a match inside the gap: its block is not before it and not long after it.
     fn may_hold(&self, waiting: &Waiting, trade: &Trade) -> bool {
-        let from = seconds(waiting.gap.opened_at);
+        let opened_at = waiting.gap.opened_at;
+        // Where the fills before the gap are not remembered any more, its first rows may be some of them.
+        let forgotten =
+            self.fills.known_since().is_some_and(|since| since > opened_at.minus(self.settlement));
+        let from = if forgotten { opened_at.plus(self.settlement) } else { seconds(opened_at) };
         let until = waiting.live_at.plus(self.settlement);
         waiting.gap.condition_id == trade.condition_id && (from..=until).contains(&trade.executed_at)
     }

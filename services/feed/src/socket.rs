@@ -19,6 +19,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sle
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::announced::Announced;
 use crate::board::Board;
 use crate::conductor::Word;
 use crate::config::Sockets;
@@ -54,6 +55,8 @@ pub(crate) struct Socket {
     pub(crate) words: mpsc::Sender<Word>,
     /// Its turn to connect.
     pub(crate) turnstile: Turnstile,
+    /// What the venue announced of late.
+    pub(crate) announced: Announced,
     /// How often rebuilt books are published; zero: never.
     pub(crate) book_every: Duration,
 }
@@ -391,7 +394,10 @@ impl Socket {
             self.outlet.gaps.restored(&market, received_at);
         }
         for news in std::mem::take(&mut reading.news) {
-            self.word(Word::News(news));
+            // Every socket tells it: once is enough.
+            if self.announced.is_first(&news) {
+                self.word(Word::News(news));
+            }
         }
         self.outlet.recover_from_overrun(&self.desk, received_at);
         let Reading { ticks, refused, .. } = &mut reading;

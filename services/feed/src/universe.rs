@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::announced::News;
 use crate::board::Board;
 use crate::catalogue::{Believed, Catalogue};
 use crate::choice::Choice;
 use crate::conductor::Word;
-use crate::desk::News;
 use crate::relay::Relay;
 use crate::shard::Shard;
 
@@ -114,7 +114,6 @@ impl Universe {
                 () = sleep_until(until) => return true,
                 told = news.recv() => {
                     match told {
-                        // Told on every socket: once is enough.
                         Some(News::New(market)) if self.catalogue.wants(&market) => {
                             new.insert(market);
                         }

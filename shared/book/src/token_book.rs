@@ -64,7 +64,7 @@ impl TokenBook {
         }
     }
 
-    /// Replaces the book unless it knows something newer; says whether the hash agreed.
+    /// Replaces the book unless it knows something newer, or another state of the same moment for certain; says whether the hash agreed.
     ///
     /// The changes that waited for it are applied on top: an opening book may be older than they are.
     pub fn snapshot(&mut self, book: &Book, budget: &mut Budget) -> (Applied, Check) {
@@ -77,6 +77,9 @@ impl TokenBook {
             self.standing.tally.groups += 1;
         } else {
             self.end_group(now, budget);
+            if self.has_passed(book) {
+                return (Applied::Older, Check::Unknown);
+            }
         }
         self.ended = None;
         self.learn(book);
@@ -235,6 +238,14 @@ impl TokenBook {
         }
         let pushed = self.uncrossed().zip(self.changed_at).map(|(top, at)| self.settled.push(at, top));
         self.ended = Some(Ended { group, before, pushed });
+    }
+
+    /// Whether a snapshot of the same millisecond is an earlier state of it: ours agreed with the venue's hash, and
+    /// the snapshot has other levels. So it is where an opening book lags behind a book that was sent after a trade.
+    fn has_passed(&self, book: &Book) -> bool {
+        self.changed_at == Some(book.changed_at)
+            && self.hash_ok == Some(true)
+            && self.ladder.as_ref().is_some_and(|ladder| *ladder != Ladder::of(book))
     }
 
     fn uncrossed(&self) -> Option<Top> {

@@ -189,7 +189,11 @@ fn streams(limits: &Limits) -> Vec<Config> {
             max_age: Duration::ZERO,
             ..base(Work::Markets.stream(), vec![subject::MARKETS_ALL.to_owned()], side_bytes)
         },
-        base(Work::Gaps.stream(), vec![subject::GAPS_ALL.to_owned()], side_bytes),
+        // An open gap is to be found again however old it is.
+        Config {
+            max_age: Duration::ZERO,
+            ..base(Work::Gaps.stream(), vec![subject::GAPS_ALL.to_owned()], side_bytes)
+        },
         // Dead letters must never block anybody: the oldest go.
         base(Work::Dead.stream(), vec![subject::DEAD_ALL.to_owned()], side_bytes),
     ]

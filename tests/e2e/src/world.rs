@@ -17,7 +17,7 @@ use stack::places::Places;
 use stack::{http, nats, ports, postgres, wheels};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
-use venue_sim::ledger::Entry;
+use venue_sim::ledger::{BOUNDED_LIMIT, Entry};
 use venue_sim::replay::Rebase;
 use venue_sim::scenario::Scenario;
 use venue_sim::{Begin, Options, Simulator, Source};
@@ -109,6 +109,8 @@ impl World {
         let mut options = Options::of(settings.scenario.clone());
         options.begin = Begin::WhenTold;
         options.universe.clone_from(&settings.universe);
+        // What the ledger forgets, the database cannot be held against.
+        options.ledger_limit = Some(BOUNDED_LIMIT);
         if let Some(path) = settings.recording.clone() {
             // The bytes as they were recorded: their hashes hold.
             options.source = Source::Recording { path, speed: 1, rebase: Rebase::None };

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use e2e::{Settings, World, eventually};
 use serde_json::{Value, json};
+use venue_sim::replay::Rebase;
 use venue_sim::rest::RestMode;
-use venue_sim::scenario::{Cut, Service};
+use venue_sim::scenario::{Cut, Scenario, Service};
+use venue_sim::{Begin, Options, Simulator, Source};
 
 /// Captures of the market channel; the others beside them are of another service.
 const RECORDED: [&str; 9] = [
@@ -99,6 +101,31 @@ async fn every_recorded_frame_goes_through_the_whole_pipeline() {
 }
 
 #[tokio::test]
+async fn what_the_recorder_keeps_the_simulator_plays() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("recording.jsonl");
+    let sim = Simulator::start(Options::of(Scenario::named("calm").unwrap())).await.unwrap();
+    let urls = sim.urls();
+    let mut record = tokio::process::Command::new(e2e::world::binary("examples/record"));
+    record
+        .args(["--top", "3", "--seconds", "5", "--ws", &urls.ws, "--gamma", &urls.gamma, "--out"])
+        .arg(&out);
+    let told = tokio::time::timeout(Duration::from_secs(30), record.kill_on_drop(true).output()).await;
+    let told = told.expect("it ends by itself").expect("the recorder runs");
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    sim.shutdown().await;
+    let source = Source::Recording { path: out.clone(), speed: 1_000, rebase: Rebase::None };
+    let options = Options { source, begin: Begin::WhenTold, ..Options::of(Scenario::named("calm").unwrap()) };
+    let replay = Simulator::start(options).await.unwrap();
+    assert_eq!(replay.open_tokens().len(), 6, "three markets with both tokens");
+    replay.begin();
+    replay.finished().await.unwrap();
+    let lines = std::fs::read_to_string(&out).unwrap().lines().count();
+    assert!(lines > 20, "{lines} frames in five seconds");
+    replay.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_real_universe_is_covered_within_a_minute_and_kept_while_it_changes() {
     let Some(universe) = captured("rest/gamma_universe_2026-03-11_even.jsonl.gz") else { return };
     let mut settings = Settings::scenario("whole-venue");
@@ -117,7 +144,26 @@ async fn a_real_universe_is_covered_within_a_minute_and_kept_while_it_changes() 
     let replaced = world.sim.replace_markets(10);
     assert!(replaced.closed.len() > 1_500 && replaced.opened.len() == replaced.closed.len());
     let began = Instant::now();
-    covered(&world, Duration::from_mins(4)).await;
+    let list = |ids: &[String]| ids.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(",");
+    let closed = format!(
+        "select count(*) from api.markets where closed and condition_id in ({})",
+        list(&replaced.closed)
+    );
+    let opened = format!(
+        "select count(distinct condition_id) from api.books where condition_id in ({})",
+        list(&replaced.opened)
+    );
+    eventually("what closed is given up and what opened has its books", Duration::from_mins(4), async || {
+        let (closed, opened) = (world.query(&closed).await.remove(0), world.query(&opened).await.remove(0));
+        let all = replaced.closed.len().to_string();
+        if closed[0] == all && opened[0] == all {
+            Ok(())
+        } else {
+            Err(format!("{closed:?} and {opened:?} of {all}"))
+        }
+    })
+    .await;
+    covered(&world, Duration::from_mins(1)).await;
     eprintln!("{} markets replaced {:?} after", replaced.closed.len(), began.elapsed());
 }
 

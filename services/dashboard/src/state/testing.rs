@@ -7,7 +7,7 @@ use contract::ids::{ConditionId, TickId, TokenId};
 use contract::market::{Market, Outcome};
 use contract::money::{Price, Size};
 use contract::stats::{
-    DashboardReport, FeedReport, ProcessorReport, Report, Service, SocketReport, SocketState, Stats,
+    DashboardReport, Depth, FeedReport, ProcessorReport, Report, Service, SocketReport, SocketState, Stats,
     WriterReport,
 };
 use contract::tick::{Origin, Prevailing, PriceChange, Side, Tick, Trade};
@@ -150,6 +150,7 @@ pub(crate) fn feed(second: i64) -> FeedReport {
         tokens_with_book: 3,
         last_data_at: socket.last_data_at,
         sockets: vec![socket],
+        depth: Depth { trades_recovered: 5, hashes_checked: 30, hash_mismatches: 1, ..Depth::default() },
         ..FeedReport::default()
     }
 }

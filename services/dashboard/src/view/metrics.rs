@@ -46,6 +46,11 @@ pub(crate) struct Metrics {
     events_5m: Option<u64>,
     trades_5m: Option<u64>,
     gaps_open: Option<u64>,
+    gaps_waiting: Option<u64>,
+    trades_recovered: Option<u64>,
+    hashes_checked: Option<u64>,
+    hash_mismatches: Option<u64>,
+    tokens_set_aside: Option<u64>,
     dropped: Option<u64>,
     dead: Option<u64>,
     buffered: Option<u64>,
@@ -169,6 +174,11 @@ impl Metrics {
             events_5m: sum.map(|sum| sum.events),
             trades_5m: sum.map(|sum| sum.trades),
             gaps_open: fold.is_live().then(|| fold.gaps.count()),
+            gaps_waiting: of_feeds(fold, now, |feed| feed.depth.gaps_waiting),
+            trades_recovered: of_feeds(fold, now, |feed| feed.depth.trades_recovered),
+            hashes_checked: of_feeds(fold, now, |feed| feed.depth.hashes_checked),
+            hash_mismatches: of_feeds(fold, now, |feed| feed.depth.hash_mismatches),
+            tokens_set_aside: of_feeds(fold, now, |feed| feed.depth.set_aside_count),
             dropped: feed.map(|feed| feed.dropped),
             dead: every.into_iter().flatten().map(|all| all.dead).reduce(u64::saturating_add),
             buffered: of_feeds(fold, now, |feed| feed.buffered),
@@ -372,6 +382,10 @@ mod tests {
             ("coverage", json!(0.75)),
             ("uptime_seconds", json!(3)),
             ("gaps_open", json!(0)),
+            ("gaps_waiting", json!(0)),
+            ("trades_recovered", json!(5)),
+            ("hashes_checked", json!(30)),
+            ("hash_mismatches", json!(1)),
             ("trades_5m", json!(1)),
             ("clients", json!(0)),
         ] {
@@ -388,7 +402,14 @@ mod tests {
         let mut fold = Fold::new(at(0));
         hear_everybody(&mut fold, 0);
         let shown = shown(&fold, 6);
-        for name in ["websocket_connected", "subscribed_markets", "uptime_seconds", "coverage", "sockets"] {
+        for name in [
+            "websocket_connected",
+            "hashes_checked",
+            "subscribed_markets",
+            "uptime_seconds",
+            "coverage",
+            "sockets",
+        ] {
             assert!(shown[name].is_null(), "{name}");
         }
         assert_eq!(shown["events_received"], json!(0), "what was counted stays counted");

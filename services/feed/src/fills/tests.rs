@@ -120,6 +120,7 @@ fn the_old_is_forgotten_and_the_memory_is_bounded() {
     assert_eq!(untold(&fills, &[row("0x1", "0.55", "3")]), 0);
     fills.forget(at(401));
     assert_eq!(untold(&fills, &[row("0x1", "0.55", "3")]), 1);
+    assert_eq!(fills.known_since(), Some(at(401)));
     assert!(fills.memory().fills.is_empty() && fills.memory().order.is_empty());
 }
 

@@ -49,6 +49,29 @@ fn changes_that_came_before_a_lagging_dump_are_applied_after_it() {
 }
 
 #[test]
+fn an_opening_book_that_lags_behind_a_later_book_of_the_same_moment_is_ignored() {
+    let (early, later) = ([(48, 10)], [(48, 10), (49, 1)]);
+    let asks = [(52, 10)];
+    let hashed = |bids: &[(u32, u32)]| Book {
+        hash: Some(hash_of(bids, &asks, 1_000, "")),
+        ..snapshot(bids, &asks, 1_000)
+    };
+    let mut book = TokenBook::new(around());
+    let budget = &mut Budget::unlimited();
+    assert_eq!(book.snapshot(&hashed(&later), budget), (Applied::Yes, Check::Agreed));
+    assert_eq!(book.snapshot(&hashed(&early), budget).0, Applied::Older);
+    assert_eq!(top(&book).0, Some(price(49)));
+    assert_eq!(
+        book.snapshot(&snapshot(&early, &asks, 1_001), budget).0,
+        Applied::Yes,
+        "a later one is taken"
+    );
+    let mut unsure = TokenBook::new(around());
+    unsure.snapshot(&snapshot(&later, &asks, 1_000), budget);
+    assert_eq!(unsure.snapshot(&hashed(&early), budget).0, Applied::Yes, "nothing spoke for ours");
+}
+
+#[test]
 fn early_changes_up_to_1024_are_kept_and_a_book_that_may_lack_older_ones_is_suspect() {
     for (changes, snapshot_ms, trust) in [
         (1_024, 1_000, Trust::Fine),

@@ -129,8 +129,6 @@ fn every_captured_frame_is_read_and_only_made_up_ones_are_refused() {
         ("doc_examples_not_captured.jsonl", 1),
         ("golden_burger_samples_2026-09-30.jsonl", 0),
         ("marcasite_frames_2026-10-02.jsonl", 0),
-        // A type that does not exist, and two hashes that are words.
-        ("mixed_known_unknown_synthetic.jsonl", 3),
         ("nautilus_crossing_burst_2026-09-29.jsonl", 0),
         ("netqo_frames_2026-08-14.jsonl", 0),
         ("polyarb_capture_2026-06-30.jsonl", 0),
@@ -144,4 +142,13 @@ fn every_captured_frame_is_read_and_only_made_up_ones_are_refused() {
         assert_eq!(found.len(), refused, "{name}: {found:?}");
         assert!(readings.iter().any(|reading| !reading.ticks.is_empty()), "{name}");
     }
+    // A type that does not exist, and two hashes that are words: each is refused by itself.
+    let Some(frames) = captured("mixed_known_unknown_synthetic.jsonl") else { return };
+    let refused: Vec<String> = read_all(&mut desk_of(&frames), &frames)
+        .into_iter()
+        .flat_map(|reading| reading.refused)
+        .map(|(why, _)| why)
+        .collect();
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    assert!(refused[1].contains("settlement_preview"), "{refused:?}");
 }

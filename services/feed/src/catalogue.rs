@@ -176,15 +176,15 @@ impl Catalogue {
         missing
     }
 
-    /// Gives up closed markets.
+    /// Gives up closed markets, those of an earlier feed too.
     pub(crate) fn close(&mut self, closed: Vec<Market>) -> (Change, Vec<Message>) {
         let (mut change, mut messages) = (Change::default(), Vec::new());
         for market in closed.into_iter().filter(|market| market.closed) {
-            if let Some(mut known) = self.known.remove(&market.condition_id).filter(|known| known.followed) {
-                change.gone.push((market.condition_id.clone(), Gone::Closed));
-                known.market = market;
-                messages.extend(known.tell());
-            }
+            change.gone.push((market.condition_id.clone(), Gone::Closed));
+            let known = self.known.remove(&market.condition_id);
+            let mut known = known.unwrap_or_else(|| Known::of(market.clone()));
+            known.market = market;
+            messages.extend(known.tell());
         }
         (change, messages)
     }

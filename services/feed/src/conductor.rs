@@ -129,6 +129,8 @@ impl Conductor {
                     self.tell_lists(&mut sockets, &stop);
                 }
                 _ = look.tick() => self.try_again(Instant::now()),
+                // None ends before the stop, unless it failed.
+                () = sockets.one_ended() => {}
             }
         }
         drop(self.lists);
@@ -156,6 +158,12 @@ impl Conductor {
                 Gone::Closed => self.outlet.gaps.restored(market, now),
                 Gone::Unchosen => self.outlet.gaps.unfollow(market, now),
             }
+        }
+        if !change.gone.is_empty() {
+            let roster = &self.roster;
+            self.moved.retain(|token| roster.market_of(token).is_some());
+            self.aside.retain(|token, _| roster.market_of(token).is_some());
+            self.board.set_aside(self.aside.keys());
         }
         self.roster.expect(change.tokens_expected);
         for market in &change.new {
@@ -207,10 +215,6 @@ impl Conductor {
         let due: Vec<TokenId> =
             self.aside.iter().filter(|(_, at)| **at <= now).map(|(token, _)| token.clone()).collect();
         for token in due {
-            if self.roster.socket_of(&token).is_none() {
-                self.aside.remove(&token);
-                continue;
-            }
             self.aside.insert(token.clone(), now + ASIDE_FOR);
             self.probe(vec![token]);
         }

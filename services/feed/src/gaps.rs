@@ -106,6 +106,13 @@ impl Gaps {
         state.dormant.entry(market.clone()).or_default().extend(gaps);
     }
 
+    /// Markets that an earlier feed followed and this one does not.
+    pub(crate) fn of_the_past(&self) -> Vec<ConditionId> {
+        let state = self.state();
+        let left = |gaps: &Vec<Gap>| gaps.iter().any(|gap| gap.cause != Cause::NotFollowed);
+        state.dormant.iter().filter(|(_, gaps)| left(gaps)).map(|(market, _)| market.clone()).collect()
+    }
+
     /// Opens a gap, if the market has none: what breaks inside a gap lies inside it.
     pub(crate) fn open(&self, market: &ConditionId, cause: Cause, opened_at: Timestamp) {
         let mut state = self.state();
@@ -161,13 +168,20 @@ impl Gaps {
         self.0.restored.notified().await;
     }
 
-    /// The trades of a gap were asked for at `now`, and so many more were published. Healed by the last round.
-    pub(crate) fn asked(&self, gap: TickId, recovered: u64, now: Timestamp) {
+    /// So many more trades of a gap were published.
+    pub(crate) fn recovered(&self, gap: TickId, trades: u64) {
+        let mut state = self.state();
+        if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.gap.id == gap) {
+            waiting.gap.trades_recovered += trades;
+        }
+    }
+
+    /// All trades of a gap were asked for at `now`. It is healed by the last round.
+    pub(crate) fn asked(&self, gap: TickId, now: Timestamp) {
         let mut state = self.state();
         let Some(at) = state.waiting.iter().position(|waiting| waiting.gap.id == gap) else { return };
         let settled = state.waiting[at].live_at.plus(self.0.settlement);
         let waiting = &mut state.waiting[at];
-        waiting.gap.trades_recovered += recovered;
         waiting.rounds = if now >= settled { ROUNDS } else { waiting.rounds + 1 };
         if waiting.rounds >= ROUNDS {
             let mut healed = state.waiting.swap_remove(at);
@@ -268,10 +282,12 @@ mod tests {
         assert_eq!(gaps.due(at(14), 20), []);
         let early = gaps.due(at(15), 20);
         assert_eq!(early.len(), 1);
-        gaps.asked(early[0].gap.id, 2, at(15));
+        gaps.recovered(early[0].gap.id, 2);
+        gaps.asked(early[0].gap.id, at(15));
         assert_eq!(gaps.next_due(), Some(at(50)));
         assert_eq!((gaps.due(at(49), 20).len(), gaps.due(at(50), 20).len()), (0, 1));
-        gaps.asked(early[0].gap.id, 1, at(50));
+        assert_eq!(gaps.due(at(50), 20)[0].gap.trades_recovered, 2);
+        gaps.asked(early[0].gap.id, at(50));
         assert_eq!((gaps.counts(), told(&relay)), (Counts::default(), 2));
     }
 
@@ -281,7 +297,7 @@ mod tests {
         gaps.open(&market(1), Cause::Silence, at(5));
         gaps.restored(&market(1), at(10));
         let id = gaps.due(at(50), 20)[0].gap.id;
-        gaps.asked(id, 0, at(50));
+        gaps.asked(id, at(50));
         assert_eq!(gaps.counts(), Counts::default());
     }
 
@@ -341,7 +357,9 @@ mod tests {
         gaps.inherit(Gap::opened(market(1), "0/1", Cause::SocketClosed, at(3)), New::No);
         gaps.inherit(Gap::opened(market(2), "0/1", Cause::FeedRestart, at(4)), New::Yes);
         assert_eq!(told(&relay), 1);
+        assert_eq!(gaps.of_the_past().len(), 2);
         gaps.follow(&market(1));
+        assert_eq!(gaps.of_the_past(), [market(2)]);
         gaps.open(&market(1), Cause::Silence, at(8));
         assert_eq!((gaps.counts().open, told(&relay)), (1, 1));
         gaps.restored(&market(2), at(9));

@@ -164,7 +164,7 @@ async fn follow(
         rest.clone(),
         config.universe.clone(),
         config.shard,
-        relay.clone(),
+        &outlet,
         board.clone(),
         words.clone(),
     );

@@ -2,7 +2,6 @@
 //!
 //! Knows: which gaps are due, how far back a page has to reach, how to tell. Never: a socket.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use chassis::backoff::Backoff;
@@ -115,20 +114,20 @@ impl Recovery {
         self.rounds += 1;
         let received_at = Timestamp::from(clock::now());
         let untold = self.fills.untold(&rows, received_at);
-        let mut recovered: HashMap<contract::ids::TickId, u64> = HashMap::new();
+        let mut sum = 0;
         for trade in untold {
             let Some(waiting) = due.iter().find(|waiting| self.may_hold(waiting, &trade)) else { continue };
             if !self.publish(trade, received_at) {
                 // The buffer is full: the gaps stay due.
                 return Ok(RETRY.0);
             }
-            *recovered.entry(waiting.gap.id).or_default() += 1;
+            self.gaps.recovered(waiting.gap.id, 1);
+            self.board.recovered(1);
+            sum += 1;
         }
-        let sum: u64 = recovered.values().sum();
         for waiting in &due {
-            self.gaps.asked(waiting.gap.id, recovered.remove(&waiting.gap.id).unwrap_or(0), asked_at);
+            self.gaps.asked(waiting.gap.id, asked_at);
         }
-        self.board.recovered(sum);
         if sum > 0 {
             info!(trades = sum, gaps = due.len(), "recovered {sum} trades of {} gaps", due.len());
         }

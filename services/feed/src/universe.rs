@@ -19,6 +19,8 @@ use crate::board::Board;
 use crate::catalogue::{Believed, Catalogue};
 use crate::choice::Choice;
 use crate::conductor::Word;
+use crate::gaps::Gaps;
+use crate::outlet::Outlet;
 use crate::relay::Relay;
 use crate::shard::Shard;
 
@@ -44,6 +46,7 @@ pub(crate) struct Universe {
     choice: Choice,
     catalogue: Catalogue,
     relay: Relay,
+    gaps: Gaps,
     board: Board,
     words: mpsc::Sender<Word>,
 }
@@ -59,70 +62,56 @@ enum Question<'a> {
     Tokens(&'a [TokenId]),
 }
 
-/// Why a sweep ended early.
-enum Broke {
-    /// The feed stops.
-    Stop,
-    /// The venue's answer will not become better by itself.
-    Failed(RestError),
-}
-
 impl Universe {
     /// A universe that knows no market yet.
     pub(crate) fn new(
         rest: Rest,
         choice: Choice,
         shard: Shard,
-        relay: Relay,
+        outlet: &Outlet,
         board: Board,
         words: mpsc::Sender<Word>,
     ) -> Self {
-        Self { rest, catalogue: Catalogue::new(&choice, shard), choice, relay, board, words }
+        let (relay, gaps) = (outlet.relay.clone(), outlet.gaps.clone());
+        Self { rest, catalogue: Catalogue::new(&choice, shard), choice, relay, gaps, board, words }
     }
 
     /// Keeps the catalogue until `stop`.
     pub(crate) async fn run(
         mut self,
-        mut news: mpsc::Receiver<News>,
+        news: mpsc::Receiver<News>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        tokio::select! {
+            () = self.keep(news) => {}
+            () = stop.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    async fn keep(&mut self, mut news: mpsc::Receiver<News>) {
         loop {
             let next = Instant::now() + SWEEP_EVERY;
-            match self.sweep(&stop).await {
-                Ok(()) => {}
-                Err(Broke::Stop) => return Ok(()),
-                Err(Broke::Failed(error)) => self.board.universe_failed(chassis::logline::chain(&error)),
+            if let Err(error) = self.sweep().await {
+                self.board.universe_failed(chassis::logline::chain(&error));
             }
-            if !self.listen(&mut news, next, &stop).await {
-                return Ok(());
-            }
+            self.listen(&mut news, next).await;
         }
     }
 
-    /// Looks up what the venue announces until the next sweep is due; false when asked to stop before.
-    async fn listen(
-        &mut self,
-        news: &mut mpsc::Receiver<News>,
-        until: Instant,
-        stop: &CancellationToken,
-    ) -> bool {
+    /// Looks up what the venue announces until the next sweep is due.
+    async fn listen(&mut self, news: &mut mpsc::Receiver<News>, until: Instant) {
         let (mut new, mut resolved) = (BTreeSet::new(), BTreeSet::new());
         let mut look_at = None;
         loop {
             tokio::select! {
-                () = stop.cancelled() => return false,
-                () = sleep_until(until) => return true,
-                told = news.recv() => {
+                () = sleep_until(until) => return,
+                Some(told) = news.recv() => {
                     match told {
-                        Some(News::New(market)) if self.catalogue.wants(&market) => {
-                            new.insert(market);
-                        }
-                        Some(News::Resolved(market)) if self.catalogue.follows(&market) => {
-                            resolved.insert(market);
-                        }
-                        Some(News::New(_) | News::Resolved(_)) => continue,
-                        None => return false,
-                    }
+                        News::New(market) if self.catalogue.wants(&market) => new.insert(market),
+                        News::Resolved(market) if self.catalogue.follows(&market) => resolved.insert(market),
+                        News::New(_) | News::Resolved(_) => continue,
+                    };
                     look_at.get_or_insert_with(|| Instant::now() + NEWS_AFTER);
                 }
                 () = sleep_until(look_at.unwrap_or(until)), if look_at.is_some() => {
@@ -150,32 +139,32 @@ impl Universe {
     }
 
     /// Reads the catalogue once. What is new is followed page by page; what is gone only after a whole sweep.
-    async fn sweep(&mut self, stop: &CancellationToken) -> Result<(), Broke> {
+    async fn sweep(&mut self) -> Result<(), RestError> {
         let mut seen = Vec::new();
         self.catalogue.begin();
         match self.choice.clone() {
-            Choice::Top(_) | Choice::All => self.pages(&mut seen, stop).await?,
+            Choice::Top(_) | Choice::All => self.pages(&mut seen).await?,
             Choice::Markets(names) => {
                 for chunk in names.chunks(IDS_PER_CALL) {
-                    let page = self.asked(Question::Names(chunk), stop).await?;
+                    let page = self.asked(Question::Names(chunk)).await?;
                     self.page(page.markets, &mut seen).await;
                 }
             }
             Choice::Tokens(tokens) => {
                 for chunk in tokens.chunks(IDS_PER_CALL) {
-                    let page = self.asked(Question::Tokens(chunk), stop).await?;
+                    let page = self.asked(Question::Tokens(chunk)).await?;
                     self.page(page.markets, &mut seen).await;
                 }
             }
         }
-        self.swept(seen).await.map_err(Broke::Failed)
+        self.swept(seen).await
     }
 
-    async fn pages(&mut self, seen: &mut Vec<ConditionId>, stop: &CancellationToken) -> Result<(), Broke> {
+    async fn pages(&mut self, seen: &mut Vec<ConditionId>) -> Result<(), RestError> {
         let mut cursor = None::<String>;
         let deep_enough = self.catalogue.ranks_needed();
         for _page in 0..PAGES_MAX {
-            let page = self.asked(Question::Page(cursor.as_deref()), stop).await?;
+            let page = self.asked(Question::Page(cursor.as_deref())).await?;
             if page.skipped.count > 0 {
                 debug!(rows = page.skipped.count, reasons = ?page.skipped.reasons, "rows of the catalogue were passed over");
             }
@@ -222,7 +211,10 @@ impl Universe {
             return Ok(());
         }
         let seen: HashSet<ConditionId> = seen.into_iter().collect();
-        self.close(self.catalogue.missing(&seen)).await?;
+        let mut missing = self.catalogue.missing(&seen);
+        // Markets of an earlier feed that ended while nobody looked: what their gaps lack can be fetched.
+        missing.extend(self.gaps.of_the_past().into_iter().filter(|market| !seen.contains(market)));
+        self.close(missing).await?;
         let change = self.catalogue.rank();
         let (new, gone) = (change.new.len(), change.gone.len());
         if new + gone > 0 {
@@ -254,27 +246,19 @@ impl Universe {
     }
 
     /// Asks until the venue answers, however long that takes.
-    async fn asked(&self, question: Question<'_>, stop: &CancellationToken) -> Result<MarketPage, Broke> {
+    async fn asked(&self, question: Question<'_>) -> Result<MarketPage, RestError> {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         loop {
-            let error = tokio::select! {
-                answer = question.put(&self.rest) => match answer {
-                    Ok(answer) => return Ok(answer),
-                    Err(error) => error,
-                },
-                () = stop.cancelled() => return Err(Broke::Stop),
+            let error = match question.put(&self.rest).await {
+                Ok(page) => return Ok(page),
+                Err(error) if !error.is_transient() => return Err(error),
+                Err(error) => error,
             };
-            if !error.is_transient() {
-                return Err(Broke::Failed(error));
-            }
             let pause = backoff.next(fastrand::u64(..)).max(error.retry_after().unwrap_or_default());
             let problem = chassis::logline::chain(&error);
             warn!(retry = ?pause, "the catalogue cannot be read: {problem}");
             self.board.universe_failed(problem);
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = stop.cancelled() => return Err(Broke::Stop),
-            }
+            sleep(pause).await;
         }
     }
 }

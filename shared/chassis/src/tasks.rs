@@ -40,6 +40,16 @@ impl Tasks {
         self.names.insert(id, name.into());
     }
 
+    /// Waits until a task ends, for ever where none does; for whoever starts tasks while others run.
+    ///
+    /// A failure cancels the stop token and is returned by [`Tasks::join`]. Dropping the wait loses nothing.
+    pub async fn one_ended(&mut self) {
+        match self.running.join_next_with_id().await {
+            Some(ended) => self.note(ended),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Waits until every task has ended: without limit before `stop`, and at most `grace` after it.
     ///
     /// What has not ended by then is aborted and named.
@@ -138,6 +148,20 @@ mod tests {
 
     fn text(result: anyhow::Result<()>) -> String {
         format!("{:#}", result.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_task_that_fails_is_noticed_by_whoever_starts_more() {
+        let stop = CancellationToken::new();
+        let mut tasks = Tasks::new(stop.clone());
+        tasks.spawn("good", async { Ok(()) });
+        tasks.one_ended().await;
+        assert!(!stop.is_cancelled());
+        tasks.spawn("bad", async { Err(anyhow!("broken")) });
+        tasks.one_ended().await;
+        assert!(stop.is_cancelled());
+        let failure = tasks.join(Duration::from_secs(1)).await.unwrap_err();
+        assert!(format!("{failure:#}").contains("task `bad` failed"), "{failure:#}");
     }
 
     #[tokio::test]

@@ -371,7 +371,10 @@ fn belongs(key: &str, program: &str) -> bool {
         "writer" => &["WRITER_", "RETENTION_", "BUS_"],
         _ => &["DASHBOARD_", "BUS_"],
     };
-    prefixes.iter().any(|prefix| key.starts_with(prefix)) || key == "RUST_LOG"
+    let asks_rest = matches!(program, "feed" | "processor");
+    prefixes.iter().any(|prefix| key.starts_with(prefix))
+        || key == "RUST_LOG"
+        || (key == "POLYMARKET_DATA_VERSION" && asks_rest)
 }
 
 fn launch(name: &str, program: &str, env: Vec<(&str, String)>, folder: &Path) -> Launch {

@@ -330,13 +330,15 @@ async fn markets_come_and_go_while_it_runs() {
 #[tokio::test]
 async fn a_door_that_lets_few_in_and_a_slow_rest_cost_time_and_nothing_else() {
     let mut settings = Settings::scenario("busy-door");
-    settings.env.push(("FEED_TOKENS_PER_SOCKET", "10".to_owned()));
+    let old_version = ("POLYMARKET_DATA_VERSION", "v1".to_owned());
+    settings.env.extend([("FEED_TOKENS_PER_SOCKET", "10".to_owned()), old_version]);
     let world = World::start(settings).await;
     world.play().await;
     world.sim.set_rest(Service::Data, RestMode::Slow(Duration::from_secs(2)));
     world.all_healthy().await;
     world.all_gaps_healed().await;
-    assert!(world.sim.status().connects_refused > 0, "{:?}", world.sim.status());
+    let (status, calls) = (world.sim.status(), world.sim.rest_calls());
+    assert!(status.connects_refused > 0 && calls["/trades"] > 0, "{status:?}");
     world.finish().await;
 }
 

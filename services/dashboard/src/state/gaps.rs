@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::gap::Gap;
+use contract::gap::{Cause, Gap};
 use contract::ids::TickId;
 use contract::time::Timestamp;
 
@@ -19,9 +19,9 @@ pub(crate) struct Gaps {
 }
 
 impl Gaps {
-    /// Takes a gap: opened, or healed.
+    /// Takes a gap: opened, or healed. That a market is not followed is nobody's trouble, and only history.
     pub(crate) fn take(&mut self, gap: Gap) {
-        if gap.healed_at.is_some() {
+        if gap.healed_at.is_some() || gap.cause == Cause::NotFollowed {
             self.open.remove(&gap.id);
             return;
         }
@@ -70,6 +70,7 @@ mod tests {
         assert_eq!(gaps.newest(1), [&gap(2)]);
         assert_eq!(gaps.oldest(), Some(first.opened_at));
         gaps.take(Gap { healed_at: Some(Timestamp::from_micros(9)), ..first });
+        gaps.take(Gap { cause: Cause::NotFollowed, ..gap(3) });
         assert_eq!(gaps.count(), 1);
     }
 }

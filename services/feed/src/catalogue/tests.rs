@@ -86,6 +86,8 @@ fn a_closed_market_goes_and_the_next_in_rank_takes_its_place() {
     assert!(open.0.gone.is_empty(), "the catalogue still calls it open");
     let (change, messages) = catalogue.close(vec![Market { closed: true, ..market(1) }]);
     assert_eq!((change.gone, messages.len()), (vec![(id(1), Gone::Closed)], 1));
+    let (past, _) = catalogue.close(vec![Market { closed: true, ..market(9) }]);
+    assert_eq!(past.gone, [(id(9), Gone::Closed)], "a market that only an earlier feed followed");
     assert_eq!(numbers(&sweep(&mut catalogue, &[2, 3])), [3]);
 }
 

@@ -129,7 +129,9 @@ impl Board {
         if !without.is_empty() {
             problems.push(format!("no book comes for {} tokens: {}", without.len(), named(&without)));
         }
-        let broken = notes.sockets.iter().filter(|socket| socket.report.state != SocketState::Connected);
+        // A socket that nothing is left to follow for is no trouble.
+        let wanted = notes.sockets.iter().filter(|socket| socket.report.tokens > 0);
+        let broken = wanted.filter(|socket| socket.report.state != SocketState::Connected);
         problems.extend(broken.map(|socket| {
             let why = socket.report.problem.as_deref().unwrap_or("not open yet");
             format!("socket {}: {why}", socket.report.number)
@@ -250,10 +252,11 @@ mod tests {
         assert_eq!(board.problems(), ["universe: no answer"]);
         board.universe_read();
         board.followed(1, 2, 4);
-        (0..2).for_each(|_| board.add_socket());
+        (0..3).for_each(|_| board.add_socket());
         board.socket(0, |socket| socket.report.state = SocketState::Connected);
         board.socket(1, |socket| {
             socket.report.problem = Some("refused".to_owned());
+            socket.report.tokens = 2;
             socket.without_book = vec![TokenId::try_from("72").unwrap()];
         });
         let aside: Vec<TokenId> =

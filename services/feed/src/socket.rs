@@ -105,10 +105,10 @@ impl Socket {
         let mut suspected = HashSet::new();
         let mut epoch = 0;
         loop {
-            self.say(if epoch == 0 { SocketState::Connecting } else { SocketState::Reconnecting }, None);
             if !self.has_tokens(&stop).await {
                 break;
             }
+            self.say(if epoch == 0 { SocketState::Connecting } else { SocketState::Reconnecting }, None);
             let opened = tokio::select! {
                 opened = self.open() => opened,
                 () = stop.cancelled() => break,
@@ -128,7 +128,10 @@ impl Socket {
             }
             let why = match end {
                 End::Stopped => break,
-                End::Idle => continue,
+                End::Idle => {
+                    self.say(SocketState::Disconnected, None);
+                    continue;
+                }
                 End::Silent => format!("no data for {:?}", self.settings.silence_max),
                 End::Broken(error) => chassis::logline::chain(&error),
             };

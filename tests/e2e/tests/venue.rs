@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use venue_sim::replay::Rebase;
 use venue_sim::rest::RestMode;
 use venue_sim::scenario::{Cut, Scenario, Service};
-use venue_sim::{Begin, Options, Simulator, Source};
+use venue_sim::{Begin, Flow, Options, Simulator, Source};
 
 /// Captures of the market channel; the others beside them are of another service.
 const RECORDED: [&str; 9] = [
@@ -254,6 +254,56 @@ async fn a_removal_withheld_from_one_token_of_a_thousand_is_found_and_mended_and
     let depth = world.feed_report().await.depth;
     assert!((1..=2).contains(&depth.hash_mismatches) && depth.resyncs == 1, "{depth:?}");
     world.sim.stop_generating().await.expect("the venue could write all it had to say");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_silence_with_an_open_socket_is_noticed_and_its_fills_are_recovered() {
+    let mut settings = Settings::scenario("calm").sized(20, 300, None);
+    settings.env.push(("FEED_SILENCE_MAX_S", "4".to_owned()));
+    let world = World::start(settings).await;
+    world.sim.begin();
+    eventually("ticks flow", Duration::from_secs(30), async || {
+        let ticks: u64 = world.feed_report().await.ticks.values().sum();
+        if ticks > 1_000 { Ok(()) } else { Err(ticks) }
+    })
+    .await;
+    world.sim.freeze(Flow::Frozen);
+    eventually("the silence is a gap", Duration::from_secs(30), async || {
+        let gaps = world.query("select count(*) from api.gaps where cause = 'silence'").await;
+        if gaps[0][0] == "0" { Err("none yet") } else { Ok(()) }
+    })
+    .await;
+    world.sim.freeze(Flow::Flowing);
+    world.all_healthy().await;
+    world.all_gaps_healed().await;
+    world.sim.stop_generating().await.expect("the venue could write all it had to say");
+    let recovered = world.query("select sum(trades_recovered) from api.gaps where cause = 'silence'").await;
+    assert_ne!(recovered[0][0], "0");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn fills_that_an_overrun_buffer_had_no_room_for_are_recovered() {
+    let mut settings = Settings::scenario("calm").sized(40, 1_000, None);
+    settings.env.push(("FEED_BUFFER_MB", "1".to_owned()));
+    let mut world = World::start(settings).await;
+    world.sim.begin();
+    world.nats.kill().await;
+    let ticks = |world: &World| world.sim.status().ledger_next;
+    let before = ticks(&world);
+    eventually("more was sent than the buffer holds", Duration::from_secs(30), async || {
+        let sent = ticks(&world) - before;
+        if sent > 10_000 { Ok(()) } else { Err(sent) }
+    })
+    .await;
+    world.nats.restart().await.expect("nats-server starts again");
+    world.all_healthy().await;
+    world.all_gaps_healed().await;
+    world.sim.stop_generating().await.expect("the venue could write all it had to say");
+    let gaps =
+        world.query("select count(*), sum(trades_recovered) from api.gaps where cause = 'buffer_full'").await;
+    assert!(gaps[0][0] != "0" && gaps[0][1] != "0", "{gaps:?}");
     world.finish().await;
 }
 

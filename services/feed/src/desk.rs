@@ -175,11 +175,10 @@ impl Desk {
         tally
     }
 
-    /// Whether all books of the market are live.
+    /// Whether all books of the market are live, and none of its tokens is held back.
     pub(crate) fn is_complete(&self, market: &ConditionId) -> bool {
-        self.markets
-            .get(market)
-            .is_some_and(|watched| !watched.tokens.iter().any(|token| self.lacks_book(token)))
+        let watched = self.markets.get(market).filter(|watched| watched.held == 0);
+        watched.is_some_and(|watched| !watched.tokens.iter().any(|token| self.lacks_book(token)))
     }
 
     /// Forgets all books: the connection is lost. Ordinals and last prices stay.

@@ -16,6 +16,8 @@ pub(crate) struct Watched {
     pub(crate) market: ConditionId,
     /// Its tokens, those held back left out.
     pub(crate) tokens: Vec<TokenId>,
+    /// How many are held back: until there are none, the market lacks ticks.
+    pub(crate) held: usize,
     /// Price grid, an input of the book hash.
     pub(crate) tick_size: Option<Decimal>,
     /// Smallest order, another one.
@@ -54,6 +56,7 @@ impl Watched {
         Self {
             market: market.condition_id.clone(),
             tokens: market.tokens.iter().map(|outcome| outcome.token_id.clone()).collect(),
+            held: 0,
             tick_size: market.tick_size,
             order_size_min: market.order_size_min,
             neg_risk: market.neg_risk,
@@ -180,8 +183,9 @@ impl Roster {
 
     fn list(&self, socket: usize) -> Arc<[Watched]> {
         let shown = |watched: &Watched| {
-            let tokens = watched.tokens.iter().filter(|token| !self.held.contains(*token)).cloned().collect();
-            Watched { tokens, ..watched.clone() }
+            let shown = watched.tokens.iter().filter(|token| !self.held.contains(*token));
+            let tokens: Vec<TokenId> = shown.cloned().collect();
+            Watched { held: watched.tokens.len() - tokens.len(), tokens, ..watched.clone() }
         };
         let shown = self.sockets[socket].markets.iter().map(shown);
         shown.filter(|watched| !watched.tokens.is_empty()).collect()
@@ -250,6 +254,7 @@ mod tests {
         Watched {
             market: id(number),
             tokens: vec![token(2 * number), token(2 * number + 1)],
+            held: 0,
             tick_size: None,
             order_size_min: None,
             neg_risk: false,
@@ -292,7 +297,8 @@ mod tests {
         let mut roster = filled(1, 4, 9);
         roster.changes();
         assert!(roster.hold(&token(1)) && !roster.hold(&token(9)));
-        assert_eq!(roster.changes()[0].1[0].tokens, [token(0)]);
+        let shown = roster.changes()[0].1[0].clone();
+        assert_eq!((shown.tokens, shown.held), (vec![token(0)], 1));
         roster.hold(&token(0));
         assert!(roster.changes()[0].1.is_empty(), "a market without tokens is not on the list");
         roster.release(&token(0));

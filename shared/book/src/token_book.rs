@@ -97,8 +97,14 @@ impl TokenBook {
         if self.early.lacks_since(book.changed_at) {
             self.standing.trust = Trust::Suspect;
         }
-        for change in self.early.take() {
-            self.apply(&change, budget);
+        let early = self.early.take();
+        // What came up to the snapshot's own group is in it, though some of it may carry the same time.
+        let is_own = |change: &PriceChange| {
+            book.hash.is_some() && change.hash == book.hash && change.changed_at == book.changed_at
+        };
+        let contained = early.iter().rposition(is_own).map_or(0, |at| at + 1);
+        for change in early.iter().skip(contained) {
+            self.apply(change, budget);
         }
         (Applied::Yes, check)
     }

@@ -56,13 +56,23 @@ impl Account {
 
 /// Compares what the ledger says was sent with what the views hold.
 ///
+/// `poison`: tokens that are set aside. Their fills are not read, and their markets must be in a gap.
+///
 /// # Panics
 /// When the database cannot be read.
-pub async fn reconcile(ledger: &[Entry], database: &Client) -> Account {
+pub async fn reconcile(ledger: &[Entry], poison: &[String], database: &Client) -> Account {
     let (mut stored, mut recovered) = (sheet(&STORED, database).await, sheet(&[RECOVERED], database).await);
     let spans = spans(database).await;
     let mut account = Account::default();
     forgive_garbage(ledger, &mut stored, &mut recovered);
+    let is_aside = |entry: &&Entry| {
+        entry.kind == Kind::Trade
+            && !entry.delivered
+            && poison.contains(&entry.token_id)
+            && spans.cover(entry)
+    };
+    let (aside, ledger): (Vec<&Entry>, Vec<&Entry>) = ledger.iter().partition(is_aside);
+    account.in_gaps += aside.len() as u64;
     for entry in ledger.iter().filter(|entry| entry.kind == Kind::Trade && is_certain(entry)) {
         account.trade(entry, &mut stored, &mut recovered, &spans);
     }

@@ -250,7 +250,7 @@ impl World {
 
     /// Holds the database against the ledger now.
     pub async fn account(&self) -> Account {
-        reconcile(&self.ledger(), &self.database).await
+        reconcile(&self.ledger(), &self.sim.poisoned(), &self.database).await
     }
 
     /// Waits until the database and the ledger agree.

@@ -49,6 +49,24 @@ fn changes_that_came_before_a_lagging_dump_are_applied_after_it() {
 }
 
 #[test]
+fn changes_of_the_same_moment_that_came_before_the_books_own_group_are_in_it() {
+    let asks = [(52, 10)];
+    let (before, after) = (hash_of(&[(48, 7)], &asks, 1_000, ""), hash_of(&[(48, 9)], &asks, 1_000, ""));
+    let mut book = TokenBook::new(around());
+    apply(&mut book, &hashed(change(Side::Buy, 48, 7, 1_000), &before));
+    apply(&mut book, &hashed(change(Side::Buy, 48, 9, 1_000), &after));
+    let later = hash_of(&[(47, 3), (48, 9)], &asks, 1_000, "");
+    apply(&mut book, &hashed(change(Side::Buy, 47, 3, 1_000), &later));
+    let told = Book { hash: Some(after), ..snapshot(&[(48, 9)], &asks, 1_000) };
+    let budget = &mut Budget::unlimited();
+    assert_eq!(book.snapshot(&told, budget), (Applied::Yes, Check::Agreed));
+    book.rest(at(9_000), budget);
+    let bids: Vec<_> = book.ladder().unwrap().bids().collect();
+    assert_eq!(bids, [Level(price(48), size(9)), Level(price(47), size(3))]);
+    assert_eq!(book.tally().mismatches, 0);
+}
+
+#[test]
 fn an_opening_book_that_lags_behind_a_later_book_of_the_same_moment_is_ignored() {
     let (early, later) = ([(48, 10)], [(48, 10), (49, 1)]);
     let asks = [(52, 10)];

@@ -54,6 +54,7 @@ fn desk_of(frames: &[String]) -> Desk {
         .map(|(market, tokens)| Watched {
             market: ConditionId::try_from(market.as_str()).unwrap(),
             tokens: tokens.iter().map(|token| id(token)).collect(),
+            held: 0,
             tick_size: Some(grids.get(market).map_or("0.01", String::as_str).parse().unwrap()),
             order_size_min: Some(Decimal::from(5)),
             neg_risk: false,

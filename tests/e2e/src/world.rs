@@ -136,6 +136,20 @@ impl World {
         world
     }
 
+    /// A world in which a scenario of the simulator was played to its end, and everything it sent is stored.
+    ///
+    /// # Panics
+    /// When the database and the ledger do not agree within a minute and a half, with the ends of the logs.
+    pub async fn conserved(scenario: &str) -> Self {
+        let world = Self::start(Settings::scenario(scenario)).await;
+        world.play().await;
+        eventually("everything sent is stored", STORED_WITHIN, async || {
+            world.account().await.balanced().map_err(|word| format!("{word}\n{}", world.logs()))
+        })
+        .await;
+        world
+    }
+
     /// The venue sends from now on, to its scenario's end; waits for that end.
     ///
     /// # Panics

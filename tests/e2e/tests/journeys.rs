@@ -6,19 +6,9 @@ use std::time::Duration;
 
 use e2e::{Settings, World, eventually};
 
-async fn conserved(scenario: &str) -> World {
-    let world = World::start(Settings::scenario(scenario)).await;
-    world.play().await;
-    eventually("everything sent is stored", e2e::world::STORED_WITHIN, async || {
-        world.account().await.balanced()
-    })
-    .await;
-    world
-}
-
 #[tokio::test]
 async fn every_stale_trade_is_refused_and_the_others_are_not() {
-    let world = conserved("stale-trades").await;
+    let world = World::conserved("stale-trades").await;
     let verdicts = world.query("select verdict, count(*) from api.trades group by 1 order by 1").await;
     assert!(verdicts.iter().any(|row| row[0] == "refused"), "{verdicts:?}");
     let late = "select count(*) from api.trades where verdict = 'refused' and age_s <= 300";
@@ -28,7 +18,7 @@ async fn every_stale_trade_is_refused_and_the_others_are_not() {
 
 #[tokio::test]
 async fn a_missing_size_is_found_at_rest_or_stays_unknown() {
-    let world = conserved("missing-sizes").await;
+    let world = World::conserved("missing-sizes").await;
     let sources =
         world.query("select coalesce(size_source, 'none'), count(*) from api.trades group by 1").await;
     for source in ["venue", "rest", "none"] {
@@ -39,7 +29,7 @@ async fn a_missing_size_is_found_at_rest_or_stays_unknown() {
 
 #[tokio::test]
 async fn a_price_far_from_the_book_is_flagged_unless_rest_shows_that_our_book_was_off() {
-    let world = conserved("price-spikes").await;
+    let world = World::conserved("price-spikes").await;
     let flagged =
         "select confirmed, count(*) from api.trades where verdict = 'flagged' group by 1 order by 1";
     let flagged = world.query(flagged).await;
@@ -49,14 +39,14 @@ async fn a_price_far_from_the_book_is_flagged_unless_rest_shows_that_our_book_wa
 
 #[tokio::test]
 async fn what_is_missed_in_a_reconnect_lies_in_a_gap_and_its_trades_are_recovered() {
-    let world = conserved("reconnect").await;
+    let world = World::conserved("reconnect").await;
     world.all_gaps_healed().await;
     world.finish().await;
 }
 
 #[tokio::test]
 async fn two_identical_fills_in_one_millisecond_are_two_rows() {
-    let world = conserved("duplicates").await;
+    let world = World::conserved("duplicates").await;
     let twins = "select count(*) from (select 1 from api.trades group by token_id, side, price, size, executed_at, \
         transaction_hash having count(*) = 2) twins";
     assert_ne!(world.query(twins).await[0][0], "0");
@@ -65,7 +55,7 @@ async fn two_identical_fills_in_one_millisecond_are_two_rows() {
 
 #[tokio::test]
 async fn garbage_costs_its_neighbours_nothing_and_is_kept() {
-    let world = conserved("garbage").await;
+    let world = World::conserved("garbage").await;
     eventually("dead letters are stored with their bytes", Duration::from_secs(30), async || {
         let rows = world.query("select count(*) from api.dead_letters where octet_length(payload) > 0").await;
         if rows[0][0] == "0" { Err("none yet") } else { Ok(()) }

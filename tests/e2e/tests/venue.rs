@@ -307,21 +307,10 @@ async fn fills_that_an_overrun_buffer_had_no_room_for_are_recovered() {
     world.finish().await;
 }
 
-/// Plays a scenario of the simulator to its end and holds the database against the ledger.
-async fn conserved(scenario: &str) -> World {
-    let world = World::start(Settings::scenario(scenario)).await;
-    world.play().await;
-    eventually("everything sent is stored", e2e::world::STORED_WITHIN, async || {
-        world.account().await.balanced().map_err(|word| format!("{word}\n{}", world.logs()))
-    })
-    .await;
-    world
-}
-
 #[tokio::test]
 async fn books_crossed_inside_a_match_and_dumps_that_lag_agree_with_every_hash() {
     for scenario in ["match-groups", "lagging-dump", "stale-snapshots"] {
-        let world = conserved(scenario).await;
+        let world = World::conserved(scenario).await;
         let depth = world.feed_report().await.depth;
         assert!(depth.hashes_checked > 500 && depth.hash_mismatches == 0, "{scenario}: {depth:?}");
         world.finish().await;
@@ -330,7 +319,7 @@ async fn books_crossed_inside_a_match_and_dumps_that_lag_agree_with_every_hash()
 
 #[tokio::test]
 async fn lost_removals_are_mended_each_in_a_gap_of_its_market_alone() {
-    let world = conserved("lost-removals").await;
+    let world = World::conserved("lost-removals").await;
     world.all_gaps_healed().await;
     let lost: BTreeSet<String> =
         world.sim.lost_removals().into_iter().map(|lost| lost.condition_id).collect();
@@ -343,7 +332,7 @@ async fn lost_removals_are_mended_each_in_a_gap_of_its_market_alone() {
 
 #[tokio::test]
 async fn poison_is_set_aside_and_books_that_do_not_come_are_named() {
-    let world = conserved("poison").await;
+    let world = World::conserved("poison").await;
     let depth = world.feed_report().await.depth;
     let poison: BTreeSet<String> = world.sim.poisoned().into_iter().collect();
     assert_eq!(depth.set_aside.into_iter().collect::<BTreeSet<_>>(), poison);

@@ -243,6 +243,11 @@ async fn a_removal_withheld_from_one_token_of_a_thousand_is_found_and_mended_and
         .await;
     assert_eq!(gaps.len(), 1, "{gaps:?}");
     assert_eq!((&gaps[0][0], gaps[0][1].as_str()), (&lost.condition_id, "book_mismatch"));
+    let newest = format!(
+        "select hash_ok from api.books where token_id = '{}' order by received_at desc limit 1",
+        lost.token_id
+    );
+    assert_eq!(world.query(&newest).await[0][0], "t", "the fresh book is the venue's");
     // The groups that touched it after the loss, by the ledger: the first shows it.
     let touched =
         world.ledger().into_iter().filter(|entry| entry.token_id == lost.token_id && entry.delivered);

@@ -19,10 +19,15 @@ stack: NATS, Postgres and the services on this machine, without containers
   stack logs [NAME] [-f] print the end of the logs; -f goes on printing
   stack psql [--admin] [ARGS]  SQL in the running database: as reader, or as superuser
   stack fetch            fetch the servers and end
+  stack secrets --dir D  make what is absent of a deployment's passwords, in a folder for each service
 
   --bin-dir DIR     programs of the services      default: where this program lies
   --local-dir DIR   cache, data, logs, secrets    default: .local
   --log-level WORD  error, info or debug          default: info
+
+  With `secrets`: --postgres-host HOST[:PORT]  in the addresses of the database  default: postgres:5432
+                  --tls NAMES|off     certificates of the bus for these hosts    default: off
+                  --mounted-at DIR    where nats-server finds D/nats             default: /run/secrets
 
   DASHBOARD_ADDR    address of the page           default: 127.0.0.1:8080
   NATS_PORT, POSTGRES_PORT, VENUE_SIM_PORT        default: 4222, 5432, 9200, or a free port
@@ -72,6 +77,8 @@ pub enum Verb {
     },
     /// Fetch the servers.
     Fetch,
+    /// Make the passwords of a deployment.
+    Secrets(crate::secrets::Wish),
 }
 
 /// Whether printing goes on.
@@ -205,6 +212,7 @@ fn verb(words: &[&str], faults: &mut Vec<String>) -> Option<Verb> {
             let args = rest.iter().skip(usize::from(admin)).map(|word| (*word).to_owned()).collect();
             return Some(Verb::Psql { who: if admin { Who::Admin } else { Who::Reader }, args });
         }
+        "secrets" => return crate::secrets::parse(rest, faults).map(Verb::Secrets),
         other => {
             faults.push(format!("there is no verb `{other}`; `stack --help` lists them"));
             return None;

@@ -6,6 +6,7 @@
 //! servers through [`nats::Server`] and [`postgres::Server`].
 
 pub mod account;
+pub mod accounts;
 pub mod backoff;
 pub mod cli;
 pub mod fault;
@@ -21,8 +22,10 @@ pub mod record;
 pub mod requirement;
 pub mod run;
 pub mod secret;
+pub mod secrets;
 pub mod supervise;
 pub mod table;
+pub mod tls;
 pub mod verbs;
 pub mod version;
 pub mod wheels;

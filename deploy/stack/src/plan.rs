@@ -13,6 +13,8 @@ use crate::{log, postgres};
 pub const DATABASE: &str = "polyfeed";
 /// Login of the writer.
 pub const WRITER_ROLE: &str = "polyfeed_writer";
+/// Login that makes and changes the tables: may create roles and owns the database, no superuser.
+pub const MIGRATOR_ROLE: &str = "polyfeed_migrator";
 /// Login of the dashboard and of `./just psql`.
 pub const READER_ROLE: &str = "polyfeed_reader";
 

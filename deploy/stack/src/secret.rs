@@ -17,11 +17,19 @@ const PASSWORD_BYTES: usize = 16;
 /// # Errors
 /// When the machine has no `/dev/urandom`.
 pub fn generate() -> Result<String, Fault> {
-    let mut bytes = [0_u8; PASSWORD_BYTES];
+    random::<PASSWORD_BYTES>().map(hex::encode)
+}
+
+/// Fresh random bytes.
+///
+/// # Errors
+/// When the machine has no `/dev/urandom`.
+pub fn random<const N: usize>() -> Result<[u8; N], Fault> {
+    let mut bytes = [0_u8; N];
     fs::File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut bytes))
         .map_err(|source| Fault::io("could not read random bytes from /dev/urandom", source))?;
-    Ok(hex::encode(bytes))
+    Ok(bytes)
 }
 
 /// The password kept as `folder/name`; made and written (mode 0600, folder 0700) when absent.

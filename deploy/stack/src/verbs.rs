@@ -19,7 +19,7 @@ use crate::plan::{DATABASE, READER_ROLE};
 use crate::postgres::client::Login;
 use crate::record::{self, Record, State};
 use crate::run::{self, CHILDREN, LEFTOVER_GRACE, LOCK, STATE};
-use crate::{http, secret, wheels};
+use crate::{http, secret, secrets, wheels};
 
 /// Lines of the past that `logs` prints of each child.
 const LOG_LINES: usize = 50;
@@ -58,9 +58,12 @@ async fn dispatch(command: &Command, say: Say<'_>) -> Result<u8, Fault> {
         say(HELP);
         return Ok(0);
     }
+    if let Verb::Secrets(wish) = &command.verb {
+        return secrets::write(wish, say).map(|()| 0);
+    }
     let places = Places::at(&command.local_dir)?;
     match &command.verb {
-        Verb::Help => {}
+        Verb::Help | Verb::Secrets(_) => {}
         Verb::Run(kind) => {
             let bin_dir = match &command.bin_dir {
                 Some(folder) => folder.clone(),

@@ -38,6 +38,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("reqwest", &["polymarket", "e2e", "bench"]),
     ("axum", &["chassis", "dashboard", "venue-sim"]),
     ("opentelemetry", &["chassis"]),
+    ("bcrypt", &["stack"]),
+    ("rcgen", &["stack"]),
 ];
 
 /// Rooms whose tests alone may name an outside door: they play the other side.

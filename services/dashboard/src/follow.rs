@@ -9,6 +9,7 @@ use anyhow::Context;
 use bus::{Bus, BusError, Followed, Seen, Start, Work};
 use chassis::backoff::Backoff;
 use chassis::tasks::Tasks;
+use chassis::trace::{Role, Tracer};
 use chassis::{clock, logline};
 use contract::codec::{Undecodable, decode, decode_tick};
 use contract::subject;
@@ -44,6 +45,7 @@ pub(crate) struct Follower {
     pub(crate) reader: Reader,
     pub(crate) board: Board,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
     /// The bus, once it was reached, for whoever has something to say.
     pub(crate) reached: Arc<OnceLock<Bus>>,
     pub(crate) stop: CancellationToken,
@@ -165,12 +167,18 @@ impl Follower {
 
     fn judged(&self, seen: &Seen, is_news: IsNews) -> Result<(), Undecodable> {
         let Some(tick) = subject::of_tick(&seen.subject) else { return Ok(()) };
+        // What was on the bus before this process is not shown now for the first time.
+        let span =
+            (is_news == IsNews::Yes).then(|| seen.traced(&self.tracer, "page", Role::Consumer)).flatten();
         let judged = match tick.kind {
             Kind::Trade => Judged::Trade(decode(&seen.payload)?),
             kind => Judged::Other(decode_tick(kind, &seen.payload)?),
         };
         self.metrics.events.get_or_create(&[("kind", tick.kind.word())]).inc();
         self.board.tick(judged, is_news, clock::now().into());
+        if let Some(span) = span {
+            span.end();
+        }
         Ok(())
     }
 
@@ -315,6 +323,7 @@ mod tests {
             reader: Reader::connect("postgres://u@127.0.0.1:1/d").unwrap(),
             board: Board::new(Hub::new(), clock::now().into()),
             metrics: Metrics::default(),
+            tracer: Tracer::default(),
             reached: Arc::default(),
             stop: CancellationToken::new(),
         }
@@ -325,6 +334,7 @@ mod tests {
             subject: subject.to_owned(),
             payload: payload.into(),
             correlation_id: None,
+            traceparent: None,
             sequence: 1,
             pending: 0,
         }

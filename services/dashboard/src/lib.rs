@@ -56,6 +56,8 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
     let readiness = Readiness::new();
     let mut registry = Registry::with_prefix("polyfeed_dashboard");
     let metrics = Metrics::register(&mut registry);
+    let tracer = telemetry.tracer();
+    tracer.register(&mut registry);
     let hub = Hub::new();
     let board = Board::new(hub.clone(), started_at);
     let reached = Arc::new(OnceLock::new());
@@ -75,6 +77,7 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
         reader: reader.clone(),
         board: board.clone(),
         metrics: metrics.clone(),
+        tracer,
         reached: reached.clone(),
         stop: stop.clone(),
     };

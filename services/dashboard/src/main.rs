@@ -20,5 +20,7 @@ async fn main() -> ExitCode {
         return if dashboard::is_ready(&config).await { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let telemetry = telemetry::start("dashboard", &config.instance);
-    exit::of(dashboard::run(config, telemetry, stop::on_signal()).await)
+    let outcome = dashboard::run(config, telemetry.clone(), stop::on_signal()).await;
+    telemetry.finish().await;
+    exit::of(outcome)
 }

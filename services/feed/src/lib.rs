@@ -85,6 +85,8 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
     let (bus_latch, venue_latch) = (readiness.latch("bus"), readiness.latch("venue"));
     let mut registry = Registry::with_prefix("polyfeed_feed");
     let (metrics, skew) = (Metrics::register(&mut registry), Skew::register(&mut registry));
+    let tracer = telemetry.tracer();
+    tracer.register(&mut registry);
     let mut tasks = Tasks::new(stop.clone());
     let serving = admin.serve(readiness.clone(), Arc::new(registry), stop.clone());
     tasks.spawn("admin", async move { serving.await.context("serving health and metrics failed") });
@@ -92,7 +94,7 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
     let rest = Rest::new(config.rest.clone()).context("the client for the venue's REST cannot be made")?;
     let gaps = Gaps::new(&config.shard.to_string(), config.settlement, relay.clone());
     let fills = Fills::new(config.settlement);
-    let outlet = Outlet { relay: relay.clone(), gaps: gaps.clone(), fills: fills.clone(), skew };
+    let outlet = Outlet { relay: relay.clone(), gaps: gaps.clone(), fills: fills.clone(), skew, tracer };
 
     if let Some(bus) = reach_bus(&config, &bus_latch, &stop).await? {
         // The end of the relay waits for the sockets, so that what they read last is published too.

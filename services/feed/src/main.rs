@@ -21,5 +21,7 @@ async fn main() -> ExitCode {
         return if healthcheck(config.admin).await { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let telemetry = telemetry::start("feed", &config.instance);
-    exit::of(feed::run(config, telemetry, stop::on_signal()).await)
+    let outcome = feed::run(config, telemetry.clone(), stop::on_signal()).await;
+    telemetry.finish().await;
+    exit::of(outcome)
 }

@@ -1,14 +1,16 @@
 //! The way out of a socket: ticks and letters to the relay, and what becomes of those it has no room for.
 //!
-//! Knows: messages, fills that were told already, gaps of an overrun buffer. Never: a connection.
+//! Knows: messages, fills told already, gaps of an overrun buffer, where a trace begins. Never: a connection.
 
 use bus::Message;
+use chassis::clock;
+use chassis::trace::{Role, Span, Traceparent, Tracer};
 use contract::codec::{encode, encode_tick};
 use contract::gap::Cause;
 use contract::letter::DeadLetter;
 use contract::stats::Service;
 use contract::subject;
-use contract::tick::Tick;
+use contract::tick::{Tick, Trade};
 use contract::time::Timestamp;
 use tracing::debug;
 
@@ -29,6 +31,8 @@ pub(crate) struct Outlet {
     pub(crate) fills: Fills,
     /// How far the venue's times lie before ours.
     pub(crate) skew: Skew,
+    /// Makes the first spans of trades.
+    pub(crate) tracer: Tracer,
 }
 
 impl Outlet {
@@ -98,16 +102,33 @@ impl Outlet {
     }
 
     /// Offers a tick, unless it is a fill that REST told before; false when there is no room.
-    fn offer(&self, tick: &Tick, message: Message, received_at: Timestamp) -> bool {
+    fn offer(&self, tick: &Tick, mut message: Message, received_at: Timestamp) -> bool {
         let Tick::Trade(trade) = tick else { return self.relay.offer(message, received_at).is_ok() };
         if self.fills.heard(trade) == Heard::Again {
             return true;
         }
-        let taken = self.relay.offer(message, received_at).is_ok();
+        let socket = self.socket_span(trade, received_at);
+        let publish = socket.as_ref().map(|socket| message.traced(socket));
+        let taken = self.relay.offer_traced(message, received_at, publish).is_ok();
         if !taken {
             self.fills.withdraw(trade);
         }
+        if let Some(socket) = socket {
+            if taken { socket.end() } else { socket.failed("the buffer is full").end() }
+        }
         taken
+    }
+
+    /// The first span of a trade, from the receipt of its frame to the buffer; none where its trace is not sampled.
+    /// Only trades are traced: the flood of prices would hide them.
+    fn socket_span(&self, trade: &Trade, received_at: Timestamp) -> Option<Span> {
+        let begun_at = received_at.date_time().unwrap_or_else(clock::now);
+        let span = self.tracer.root(trade.id.bytes(), "socket", Role::Consumer, begun_at)?;
+        Some(
+            span.text("network.protocol.name", "websocket")
+                .text("polyfeed.market", trade.condition_id.to_string())
+                .text("polyfeed.token", trade.token_id.to_string()),
+        )
     }
 }
 
@@ -118,7 +139,7 @@ pub(crate) fn tick_message(tick: &Tick, correlation: &str) -> Message {
         subject: subject::raw(tick.kind(), tick.condition_id()),
         id: Some(id.to_string()),
         correlation_id: Some(correlation.to_owned()),
-        traceparent: Some(id.traceparent()),
+        traceparent: Some(Traceparent::unsampled(id.bytes())),
         verdict: None,
         payload: encode_tick(tick).into(),
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bus::{Bus, BusError, Message, Stored};
 use chassis::backoff::Backoff;
+use chassis::trace::Span;
 use contract::time::Timestamp;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -70,6 +71,8 @@ struct Queue {
 struct Item {
     message: Message,
     received_at: Option<Timestamp>,
+    /// Ends with the acknowledgement; only of what is sampled.
+    span: Option<Span>,
 }
 
 enum Settled {
@@ -93,7 +96,20 @@ impl Relay {
     /// # Errors
     /// When the buffer is full: the tick is lost, and the caller records a gap.
     pub(crate) fn offer(&self, message: Message, received_at: Timestamp) -> Result<(), Full> {
-        let item = Item { message, received_at: Some(received_at) };
+        self.offer_traced(message, received_at, None)
+    }
+
+    /// As [`Relay::offer`], with the span of its publishing.
+    ///
+    /// # Errors
+    /// As [`Relay::offer`].
+    pub(crate) fn offer_traced(
+        &self,
+        message: Message,
+        received_at: Timestamp,
+        span: Option<Span>,
+    ) -> Result<(), Full> {
+        let item = Item { message, received_at: Some(received_at), span };
         let mut queue = self.queue();
         if queue.bytes + item.bytes() > self.0.bytes_max {
             return Err(Full);
@@ -108,7 +124,7 @@ impl Relay {
 
     /// Takes a gap or a market, ahead of all ticks and whatever waits: there are at most a few for each market.
     pub(crate) fn tell(&self, message: Message) {
-        self.queue().urgent.push_back(Item { message, received_at: None });
+        self.queue().urgent.push_back(Item { message, received_at: None, span: None });
         self.0.wake.notify_one();
     }
 
@@ -186,6 +202,9 @@ impl Relay {
         let error = match outcome {
             Ok(_stored) => {
                 self.acknowledged(&item);
+                if let Some(span) = item.span {
+                    span.end();
+                }
                 return Settled::Stored;
             }
             Err(error) => error,

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::logline;
 use chassis::tasks::Tasks;
+use chassis::trace::{Role, Span};
 use contract::ids::{ConditionId, TokenId};
 use contract::tick::Trade;
 use gates::g3_size::{self, find};
@@ -32,6 +34,14 @@ pub(crate) struct Answers {
     trades: Lookup<ConditionId, Arc<Vec<RestTrade>>>,
     books: Lookup<TokenId, Top>,
     within: Duration,
+    places: Arc<Places>,
+}
+
+/// Where questions go, as spans tell it.
+#[derive(Debug, Default)]
+struct Places {
+    trades: String,
+    books: String,
 }
 
 impl Answers {
@@ -57,23 +67,33 @@ impl Answers {
             desk.run().await;
             Ok(())
         });
-        Self { trades, books, within }
+        let shown = logline::without_passwords;
+        let places = Places { trades: shown(&rest.trades_address()), books: shown(&rest.books_address()) };
+        Self { trades, books, within, places: Arc::new(places) }
     }
 
-    /// The answers to `questions` about `trade`, each known or not within the time limit.
-    pub(crate) async fn to(&self, questions: &[Question], trade: &Trade, limits: &Limits) -> Evidence {
+    /// The answers to `questions` about `trade`, each known or not within the time limit. `cause`: the span of
+    /// whoever asks.
+    pub(crate) async fn to(
+        &self,
+        questions: &[Question],
+        trade: &Trade,
+        limits: &Limits,
+        cause: Option<&Span>,
+    ) -> Evidence {
         let deadline = Instant::now() + self.within;
         let size = async {
             if !questions.contains(&Question::Size) {
                 return None;
             }
-            Some(self.size(trade, limits, deadline).await)
+            Some(self.size(trade, limits, deadline, cause).await)
         };
         let book = async {
             if !questions.contains(&Question::Book) {
                 return None;
             }
-            let told = timeout_at(deadline, self.books.get(trade.token_id.clone())).await;
+            let span = cause.map(|cause| call_span(cause, "POST books", "POST", &self.places.books));
+            let told = timeout_at(deadline, self.books.get(trade.token_id.clone(), span)).await;
             Some(told.ok().flatten().map_or(Answer::Nobody, Answer::Known))
         };
         let (size, book) = tokio::join!(size, book);
@@ -86,6 +106,7 @@ impl Answers {
         trade: &Trade,
         limits: &Limits,
         deadline: Instant,
+        cause: Option<&Span>,
     ) -> Answer<Vec<g3_size::RestTrade>> {
         let begun = Instant::now();
         let mut answer = Answer::Nobody;
@@ -94,7 +115,8 @@ impl Answers {
                 break;
             }
             sleep_until(begun + after).await;
-            let told = timeout_at(deadline, self.trades.get(trade.condition_id.clone())).await;
+            let span = cause.map(|cause| call_span(cause, "GET trades", "GET", &self.places.trades));
+            let told = timeout_at(deadline, self.trades.get(trade.condition_id.clone(), span)).await;
             if let Some(rows) = told.ok().flatten() {
                 let rows: Vec<_> =
                     rows.iter().filter(|row| row.token_id == trade.token_id).map(candidate).collect();
@@ -107,6 +129,12 @@ impl Answers {
         }
         answer
     }
+}
+
+/// The span of a call that may be made for a question. What is asked is left out: one call asks for many.
+fn call_span(cause: &Span, name: &'static str, method: &'static str, address: &str) -> Span {
+    let span = cause.child(name, Role::Client);
+    span.text("http.request.method", method).text("url.full", address.to_owned())
 }
 
 /// The newest trades of each market; none at all is an answer too.

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bus::Message;
 use bytes::Bytes;
+use chassis::trace::Traceparent;
 use contract::codec::{self, SCHEMA};
 use contract::letter::DeadLetter;
 use contract::stats::Service;
@@ -23,7 +24,7 @@ const HEADER_LENGTH_MAX: usize = 200;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Thread {
     correlation_id: Option<String>,
-    traceparent: Option<String>,
+    traceparent: Option<Traceparent>,
 }
 
 /// Reads a raw tick.
@@ -98,11 +99,10 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 
 impl Thread {
     /// The headers of a message. One that the bus would not take is let go, since no message may be stuck for it.
-    pub(crate) fn of(correlation_id: Option<&str>, traceparent: Option<&str>) -> Self {
+    pub(crate) fn of(correlation_id: Option<&str>, traceparent: Option<Traceparent>) -> Self {
         let plain =
             |text: &&str| text.len() <= HEADER_LENGTH_MAX && text.bytes().all(|b| b.is_ascii_graphic());
-        let usable = |text: Option<&str>| text.filter(plain).map(str::to_owned);
-        Self { correlation_id: usable(correlation_id), traceparent: usable(traceparent) }
+        Self { correlation_id: correlation_id.filter(plain).map(str::to_owned), traceparent }
     }
 
     fn tie(self, message: Message) -> Message {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn thread() -> Thread {
-        Thread::of(Some("frame-1"), Some("00-ab-cd-00"))
+        Thread::of(Some("frame-1"), Some(Traceparent::unsampled([0xab; 16])))
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!((message.id, message.verdict), (Some(trade().id.to_string()), None));
         assert_eq!(message.payload, encode_tick(&tick));
         assert_eq!(message.correlation_id.as_deref(), Some("frame-1"));
-        assert_eq!(message.traceparent.as_deref(), Some("00-ab-cd-00"));
+        assert_eq!(message.traceparent, Some(Traceparent::unsampled([0xab; 16])));
     }
 
     #[test]
@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn a_header_the_bus_would_not_take_is_let_go() {
         let long = "x".repeat(HEADER_LENGTH_MAX + 1);
-        assert_eq!(Thread::of(Some("a\r\nb"), Some(&long)), Thread::default());
+        assert_eq!(Thread::of(Some("a\r\nb"), None), Thread::default());
+        assert_eq!(Thread::of(Some(&long), None), Thread::default());
         assert!(Thread::of(Some(&long[1..]), None).correlation_id.is_some());
     }
 

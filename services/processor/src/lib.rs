@@ -50,6 +50,8 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
     let bus_latch = readiness.latch("bus");
     let mut registry = Registry::with_prefix("polyfeed_processor");
     let metrics = Metrics::register(&mut registry);
+    let tracer = telemetry.tracer();
+    tracer.register(&mut registry);
     let mut tasks = Tasks::new(stop.clone());
     let serving = admin.serve(readiness, Arc::new(registry), stop.clone());
     tasks.spawn("admin", async move { serving.await.context("serving health and metrics failed") });
@@ -59,7 +61,7 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
     let answers = Answers::start(&rest, config.rest.timeout, &metrics, &mut tasks);
     let reporter = Reporter::new(&config.instance, telemetry.errors(), metrics.clone());
     tasks.spawn("report", reporter.run(bus.clone(), bus_latch, stop.clone()));
-    let pipeline = Pipeline { bus: bus.clone(), answers, limits: Arc::new(config.limits), metrics };
+    let pipeline = Pipeline { bus: bus.clone(), answers, limits: Arc::new(config.limits), metrics, tracer };
     tasks.spawn("pipeline", pipeline.run(stop));
     let outcome = tasks.join(GRACE).await;
     // The last acknowledgements sit in the client's buffer.

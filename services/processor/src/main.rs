@@ -20,5 +20,7 @@ async fn main() -> ExitCode {
         return if healthcheck(config.admin).await { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let telemetry = telemetry::start("processor", &config.instance);
-    exit::of(processor::run(config, telemetry, stop::on_signal()).await)
+    let outcome = processor::run(config, telemetry.clone(), stop::on_signal()).await;
+    telemetry.finish().await;
+    exit::of(outcome)
 }

@@ -9,6 +9,7 @@ use anyhow::Context;
 use bus::{Bus, Delivery, Work};
 use chassis::backoff::Backoff;
 use chassis::clock;
+use chassis::trace::{Role, Span, Tracer};
 use contract::tick::{Origin, Tick, Trade};
 use contract::time::Timestamp;
 use futures_util::StreamExt;
@@ -42,6 +43,7 @@ pub(crate) struct Pipeline {
     pub(crate) answers: Answers,
     pub(crate) limits: Arc<Limits>,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
 }
 
 /// What is to be done with a delivery.
@@ -77,16 +79,18 @@ impl Pipeline {
                 Ok(delivery) => {
                     backoff.reset();
                     self.count(&delivery);
+                    let judge = delivery.traced(&self.tracer, "judge", Role::Consumer);
                     let next = self.begin(&delivery, asking.len() < ASKING_MAX);
                     match next {
-                        Next::Publish(message, tally) => {
+                        Next::Publish(mut message, tally) => {
+                            let span = judge.map(|judge| decided(judge, &tally, &mut message));
                             // Sent here and not in the background, so that ticks leave in the order they came.
                             let sent = self.bus.publish(&message).await;
-                            let outgoing = Outgoing { delivery, message, tally };
+                            let outgoing = Outgoing { delivery, message, tally, span };
                             unsettled.push(outgoing.settle(self.bus.clone(), self.metrics.clone(), sent));
                         }
                         Next::Ask(trade, questions) => {
-                            asking.spawn(self.clone().ask(delivery, trade, questions));
+                            asking.spawn(self.clone().ask(delivery, trade, questions, judge));
                         }
                     }
                 }
@@ -145,23 +149,36 @@ impl Pipeline {
     }
 
     /// Waits for the answers about a trade, then judges, publishes and lets go of it.
-    async fn ask(self, delivery: Delivery, trade: Box<Trade>, questions: Vec<Question>) {
-        let evidence = self.evidence(&delivery, &trade, &questions).await;
+    async fn ask(
+        self,
+        delivery: Delivery,
+        trade: Box<Trade>,
+        questions: Vec<Question>,
+        judge_span: Option<Span>,
+    ) {
+        let evidence = self.evidence(&delivery, &trade, &questions, judge_span.as_ref()).await;
         let thread = thread(&delivery);
-        let decided = guarded(|| match judge(&trade, &evidence, &self.limits) {
+        let decision = guarded(|| match judge(&trade, &evidence, &self.limits) {
             Decision::Decided(judgement) => Ok(judged(*trade, judgement, thread)),
             Decision::Ask(questions) => Err(format!("asked again for {questions:?}")),
         });
-        let (message, tally) = match decided.flatten().unwrap_or_else(|error| dead(&delivery, &error)) {
+        let (mut message, tally) = match decision.flatten().unwrap_or_else(|error| dead(&delivery, &error)) {
             Next::Publish(message, tally) => (message, tally),
             Next::Ask(..) => return,
         };
+        let span = judge_span.map(|judge| decided(judge, &tally, &mut message));
         let sent = self.bus.publish(&message).await;
-        Outgoing { delivery, message, tally }.settle(self.bus, self.metrics, sent).await;
+        Outgoing { delivery, message, tally, span }.settle(self.bus, self.metrics, sent).await;
     }
 
-    async fn evidence(&self, delivery: &Delivery, trade: &Trade, questions: &[Question]) -> Evidence {
-        let mut answered = std::pin::pin!(self.answers.to(questions, trade, &self.limits));
+    async fn evidence(
+        &self,
+        delivery: &Delivery,
+        trade: &Trade,
+        questions: &[Question],
+        cause: Option<&Span>,
+    ) -> Evidence {
+        let mut answered = std::pin::pin!(self.answers.to(questions, trade, &self.limits, cause));
         let mut every = interval(PROGRESS_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         every.reset();
@@ -178,12 +195,29 @@ impl Pipeline {
     }
 }
 
+/// Ends the span of judging and begins that of publishing what came of it.
+fn decided(judge: Span, tally: &Tally, message: &mut bus::Message) -> Span {
+    let publish = message.traced(&judge);
+    let judge = match tally {
+        Tally::Judged { judgement, .. } => {
+            let reasons: Vec<String> = judgement.reasons.iter().map(ToString::to_string).collect();
+            judge
+                .text("polyfeed.verdict", judgement.verdict.word())
+                .text("polyfeed.reasons", reasons.join(" "))
+        }
+        Tally::Passed => judge,
+        Tally::Dead => judge.failed("the message cannot be understood"),
+    };
+    judge.end();
+    publish
+}
+
 fn nobody() -> Evidence {
     Evidence { size: Some(Answer::Nobody), book: Some(Answer::Nobody) }
 }
 
 fn thread(delivery: &Delivery) -> Thread {
-    Thread::of(delivery.correlation_id.as_deref(), delivery.traceparent.as_deref())
+    Thread::of(delivery.correlation_id.as_deref(), delivery.traceparent)
 }
 
 fn judged(trade: Trade, judgement: Judgement, thread: Thread) -> Next {

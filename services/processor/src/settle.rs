@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bus::{Bus, BusError, Delivery, Message, Pending};
 use chassis::backoff::Backoff;
+use chassis::trace::Span;
 use gates::judge::Judgement;
 use tracing::debug;
 
@@ -41,6 +42,8 @@ pub(crate) struct Outgoing {
     pub(crate) message: Message,
     /// What it counts as.
     pub(crate) tally: Tally,
+    /// The span of its publishing; only of what is sampled.
+    pub(crate) span: Option<Span>,
 }
 
 impl Outgoing {
@@ -60,6 +63,9 @@ impl Outgoing {
                 metrics.left_for_redelivery.inc();
                 let why = chassis::logline::chain(&error);
                 debug!(subject = self.message.subject, "left for redelivery: {why}");
+                if let Some(span) = self.span {
+                    span.failed(why).end();
+                }
                 return;
             }
             attempt += 1;
@@ -67,6 +73,9 @@ impl Outgoing {
             tokio::time::sleep(backoff.next(fastrand::u64(..))).await;
             sent = bus.publish(&self.message).await;
         };
+        if let Some(span) = self.span {
+            span.end();
+        }
         if is_new {
             self.tally.count(&metrics);
         }

@@ -27,6 +27,7 @@ use chassis::backoff::Backoff;
 use chassis::logline;
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
+use chassis::trace::Tracer;
 use prometheus_client::registry::Registry;
 use store::Shelf;
 use tokio_util::sync::CancellationToken;
@@ -69,6 +70,7 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 async fn serve(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
     let mut registry = Registry::default();
     let board = Board::new(&mut registry);
+    telemetry.tracer().register(registry.sub_registry_with_prefix("writer"));
     let admin = Admin::bind(config.admin).await?;
     info!(admin.address = %admin.address(), "the writer starts");
     let mut tasks = Tasks::new(stop.clone());
@@ -86,21 +88,28 @@ async fn work(
     let Some(bus) = connect(&config, &board, &stop).await else {
         return Ok(());
     };
+    let tracer = telemetry.tracer();
     let telling = tell::tell(bus.clone(), board.clone(), telemetry, config.instance.clone(), stop.clone());
-    let storing = Box::pin(store_until(&config, bus.clone(), board, stop.clone()));
+    let storing = Box::pin(store_until(&config, bus.clone(), board, tracer, stop.clone()));
     let worked = tokio::try_join!(telling, storing);
     // The last acknowledgements are in the client's buffer.
     bus.flush().await;
     worked.map(drop)
 }
 
-async fn store_until(config: &Config, bus: Bus, board: Board, stop: CancellationToken) -> anyhow::Result<()> {
+async fn store_until(
+    config: &Config,
+    bus: Bus,
+    board: Board,
+    tracer: Tracer,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let shelf = || Shelf::new(config.database.url.expose(), &config.instance).context("DATABASE_URL");
     let mut first = shelf()?;
     if !housekeeping::prepare(&mut first, &config.database, &board, &stop).await {
         return Ok(());
     }
-    let sink = Sink::new(first, bus.clone(), board.clone(), stop.clone());
+    let sink = Sink::new(first, bus.clone(), board.clone(), tracer, stop.clone());
     let pump = Pump::new(Intake::new(&bus), sink, board, config.batch);
     let retaining = housekeeping::retain(shelf()?, config.database.retention_days, stop.clone());
     tokio::try_join!(pump.run(stop), retaining).map(drop)

@@ -15,5 +15,7 @@ async fn main() -> ExitCode {
         Err(stop) => return exit::unusable(stop),
     };
     let telemetry = telemetry::start("writer", &config.instance);
-    exit::of(writer::run(config, telemetry, stop::on_signal()).await)
+    let outcome = writer::run(config, telemetry.clone(), stop::on_signal()).await;
+    telemetry.finish().await;
+    exit::of(outcome)
 }

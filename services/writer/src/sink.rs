@@ -2,16 +2,17 @@
 //!
 //! Knows: what to do about each class of failure. Never: how a row is stored.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bus::{Bus, Delivery, Message};
 use chassis::backoff::Backoff;
+use chassis::trace::{Role, Tracer};
 use chassis::{clock, logline};
 use contract::letter::DeadLetter;
 use contract::stats::Service;
 use contract::{codec, subject};
 use store::row::Row;
-use store::{Class, Fit, Rows, Shelf, StoreError, Stored};
+use store::{Class, Fit, Rows, Shelf, StoreError, Stored, Table};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -56,6 +57,7 @@ pub struct Sink {
     shelf: Shelf,
     bus: Bus,
     board: Board,
+    tracer: Tracer,
     stop: CancellationToken,
     progress: Interval,
     away: Backoff,
@@ -73,11 +75,11 @@ enum Next {
 
 impl Sink {
     /// Stores through `shelf`; gives up waiting when `stop` is cancelled.
-    pub fn new(shelf: Shelf, bus: Bus, board: Board, stop: CancellationToken) -> Self {
+    pub fn new(shelf: Shelf, bus: Bus, board: Board, tracer: Tracer, stop: CancellationToken) -> Self {
         let mut progress = interval(PROGRESS_EVERY);
         progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (away, refused) = (Backoff::new(AWAY.0, AWAY.1), Backoff::new(REFUSED.0, REFUSED.1));
-        Self { shelf, bus, board, stop, progress, away, refused }
+        Self { shelf, bus, board, tracer, stop, progress, away, refused }
     }
 
     /// Stores a batch and acknowledges it. Returns when every message of it is dealt with: stored, buried as a
@@ -122,7 +124,10 @@ impl Sink {
         let mut quick = 0;
         while let Some(range) = plan.next() {
             let (part, rest) = (&rows[range.clone()], &rows[range.start..]);
-            let failure = match self.attempt(part, rest).await {
+            let begun_at = clock::now().into();
+            let outcome = self.attempt(part, rest).await;
+            trace(&self.tracer, part, begun_at, outcome.as_ref().err());
+            let failure = match outcome {
                 Ok(stored) => {
                     debug!(rows = part.len(), duplicates = stored.duplicates, "stored a batch");
                     acknowledge(part).await;
@@ -227,7 +232,7 @@ impl Sink {
     async fn bury(&self, delivery: &Delivery, letter: &DeadLetter) {
         let message = Message {
             correlation_id: delivery.correlation_id.clone(),
-            traceparent: delivery.traceparent.clone(),
+            traceparent: delivery.traceparent,
             ..Message::new(subject::dead(Service::Writer), letter.id.to_string(), codec::encode(letter))
         };
         let mut backoff = Backoff::new(AWAY.0, AWAY.1);
@@ -245,6 +250,23 @@ impl Sink {
                 return;
             }
             sleep(backoff.next(fastrand::u64(..))).await;
+        }
+    }
+}
+
+/// One span for each sampled message of a transaction that began at `begun_at` and ends now.
+fn trace(tracer: &Tracer, part: &[(Delivery, Row)], begun_at: SystemTime, failure: Option<&StoreError>) {
+    for (delivery, row) in part {
+        let Some(span) = delivery.traced(tracer, "insert", Role::Client) else { continue };
+        let span = span
+            .begun_at(begun_at)
+            .text("db.system.name", "postgresql")
+            .text("db.operation.name", "INSERT")
+            .text("db.collection.name", Table::of(row).word())
+            .number("db.operation.batch.size", part.len() as u64);
+        match failure {
+            None => span.end(),
+            Some(failure) => span.failed(logline::chain(failure)).end(),
         }
     }
 }

@@ -9,6 +9,7 @@ use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::pull::{MessagesErrorKind, Stream};
 use async_nats::jetstream::message::Acker;
 use bytes::Bytes;
+use chassis::trace::Traceparent;
 use futures_util::StreamExt;
 use tracing::debug;
 
@@ -45,8 +46,8 @@ pub struct Delivery {
     pub schema: Option<String>,
     /// `Correlation-Id`.
     pub correlation_id: Option<String>,
-    /// `traceparent`.
-    pub traceparent: Option<String>,
+    /// `traceparent`; none where it is no such context.
+    pub traceparent: Option<Traceparent>,
     /// Its place in the stream.
     pub sequence: u64,
     /// Which delivery of it this is, from 1.
@@ -161,7 +162,7 @@ fn delivery(message: async_nats::jetstream::Message, work: Work) -> Result<Deliv
         id: header(headers, "Nats-Msg-Id"),
         schema: header(headers, "Schema"),
         correlation_id: header(headers, "Correlation-Id"),
-        traceparent: header(headers, "traceparent"),
+        traceparent: context(headers),
         subject: message.subject.to_string(),
         payload: message.payload,
         sequence,
@@ -173,6 +174,11 @@ fn delivery(message: async_nats::jetstream::Message, work: Work) -> Result<Deliv
 
 pub(crate) fn header(headers: Option<&HeaderMap>, name: &str) -> Option<String> {
     headers?.get(name).map(|value| value.as_str().to_owned())
+}
+
+/// Where a message belongs; of what is no context nothing is carried on.
+pub(crate) fn context(headers: Option<&HeaderMap>) -> Option<Traceparent> {
+    Traceparent::of_text(headers?.get("traceparent")?.as_str())
 }
 
 pub(crate) fn read_error<E>(what: &str, source: E) -> BusError

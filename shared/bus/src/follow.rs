@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::pull::{self, Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use bytes::Bytes;
+use chassis::trace::Traceparent;
 use contract::subject;
 use contract::time::Timestamp;
 use futures_util::StreamExt;
 
 use crate::connect::Bus;
-use crate::deliver::{header, read_error};
+use crate::deliver::{context, header, read_error};
 use crate::error::BusError;
 use crate::topology::{Work, declare_error};
 
@@ -60,6 +61,8 @@ pub struct Seen {
     pub payload: Bytes,
     /// `Correlation-Id`.
     pub correlation_id: Option<String>,
+    /// `traceparent`; none where it is no such context.
+    pub traceparent: Option<Traceparent>,
     /// Its place in the stream.
     pub sequence: u64,
     /// Messages of the stream that are still to come before what is new.
@@ -203,6 +206,7 @@ fn seen(message: &async_nats::jetstream::Message, name: &str) -> Result<Seen, Bu
         subject: message.subject.to_string(),
         payload: message.payload.clone(),
         correlation_id: header(message.headers.as_ref(), "Correlation-Id"),
+        traceparent: context(message.headers.as_ref()),
         sequence: info.stream_sequence,
         pending: info.pending,
     })

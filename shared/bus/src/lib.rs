@@ -11,6 +11,7 @@ mod keep;
 mod listen;
 mod publish;
 mod topology;
+mod traced;
 
 pub use connect::{Bus, Config};
 pub use deliver::{Deliveries, Delivery};

@@ -9,6 +9,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
+use chassis::trace::Traceparent;
 use contract::codec::SCHEMA;
 use contract::verdict::Verdict;
 
@@ -27,8 +28,8 @@ pub struct Message {
     pub id: Option<String>,
     /// `Correlation-Id`: the frame it comes from.
     pub correlation_id: Option<String>,
-    /// `traceparent`, as W3C writes it.
-    pub traceparent: Option<String>,
+    /// `traceparent`.
+    pub traceparent: Option<Traceparent>,
     /// `Verdict`, on judged trades.
     pub verdict: Option<Verdict>,
     /// Encoded by `contract::codec`.
@@ -62,10 +63,11 @@ impl Message {
         let mut headers = HeaderMap::new();
         headers.insert("Schema", SCHEMA);
         let verdict = self.verdict.map(Verdict::word);
+        let traceparent = self.traceparent.map(|context| context.to_string());
         let texts = [
             ("Nats-Msg-Id", self.id.as_deref()),
             ("Correlation-Id", self.correlation_id.as_deref()),
-            ("traceparent", self.traceparent.as_deref()),
+            ("traceparent", traceparent.as_deref()),
             ("Verdict", verdict),
         ];
         for (name, text) in texts {
@@ -161,14 +163,18 @@ mod tests {
     fn all_headers_of_a_judged_trade_are_there() {
         let message = Message {
             correlation_id: Some("feed-1.0.7".to_owned()),
-            traceparent: Some("00-ab-cd-00".to_owned()),
+            traceparent: Some(Traceparent::unsampled([0xab; 16])),
             verdict: Some(Verdict::Flagged),
             ..Message::new("s".to_owned(), "id".to_owned(), vec![])
         };
         let headers = message.headers().unwrap();
-        for (name, value) in
-            [("Schema", "1"), ("Nats-Msg-Id", "id"), ("Verdict", "flagged"), ("traceparent", "00-ab-cd-00")]
-        {
+        let traceparent = format!("00-{}-{}-00", "ab".repeat(16), "ab".repeat(8));
+        for (name, value) in [
+            ("Schema", "1"),
+            ("Nats-Msg-Id", "id"),
+            ("Verdict", "flagged"),
+            ("traceparent", traceparent.as_str()),
+        ] {
             assert_eq!(headers.get(name).map(async_nats::HeaderValue::as_str), Some(value));
         }
     }

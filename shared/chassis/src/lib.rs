@@ -5,13 +5,14 @@
 //! The life of a service, in the order its `main` uses these modules:
 //! [`instance::name`], [`telemetry::start`], [`vars::Vars`], [`exit::unusable`] when the configuration
 //! is at fault, [`stop::on_signal`], then inside `run` [`ready::Readiness`], [`admin::Admin`] and
-//! [`tasks::Tasks`], and at last [`exit::of`].
+//! [`tasks::Tasks`], and at last [`telemetry::Telemetry::finish`] and [`exit::of`].
 
 pub mod clock;
 
 pub mod instance;
 pub mod logline;
 pub mod telemetry;
+pub mod trace;
 pub mod vars;
 
 pub mod stop;

@@ -1,6 +1,6 @@
-//! The log of the process, and its memory of the latest errors.
+//! The log of the process, its memory of the latest errors, and its traces.
 //!
-//! Knows: stderr, formats, the newest errors. Never: what an event means.
+//! Knows: stderr, formats, the newest errors, when traces are on. Never: what an event means.
 
 mod errors;
 mod stamped;
@@ -8,7 +8,7 @@ mod stamped;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tracing::{Subscriber, error, warn};
 use tracing_subscriber::filter::LevelFilter;
@@ -19,6 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::tasks::panic_text;
+use crate::trace::{self, Exporting, Tracer};
 use crate::vars;
 use errors::ErrorLayer;
 use stamped::Stamped;
@@ -29,12 +30,14 @@ pub use errors::{ErrorLog, ErrorNote};
 const FILTER_DEFAULT: &str = "info";
 
 /// The one log of the process, once started.
-static STARTED: OnceLock<ErrorLog> = OnceLock::new();
+static STARTED: OnceLock<Telemetry> = OnceLock::new();
 
-/// The log of this process, started.
+/// The log of this process, started. A clone is the same one.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     errors: ErrorLog,
+    tracer: Tracer,
+    exporting: Arc<Mutex<Option<Exporting>>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,14 +46,15 @@ enum LogFormat {
     Text,
 }
 
-/// Starts the log on stderr, the memory of errors, and the hook that logs panics.
+/// Starts the log on stderr, the memory of errors, the hook that logs panics, and the export of traces.
 ///
 /// JSON unless stderr is a terminal (`LOG_FORMAT` decides otherwise), each line with `service` and `instance`;
 /// filtered by `RUST_LOG`, default `info`. A second call in one process changes nothing and answers with the
 /// first one's memory.
+///
+/// Traces are on where `OTEL_EXPORTER_OTLP_ENDPOINT` is set, and need a tokio runtime around this call.
 pub fn start(service: &'static str, instance: &str) -> Telemetry {
-    let errors = STARTED.get_or_init(|| start_first(service, instance)).clone();
-    Telemetry { errors }
+    STARTED.get_or_init(|| start_first(service, instance)).clone()
 }
 
 // === impl Telemetry ===
@@ -60,9 +64,22 @@ impl Telemetry {
     pub fn errors(&self) -> ErrorLog {
         self.errors.clone()
     }
+
+    /// Makes the spans of this process.
+    pub fn tracer(&self) -> Tracer {
+        self.tracer.clone()
+    }
+
+    /// Sends the last spans, for at most a second: the last thing to do before a process ends.
+    pub async fn finish(&self) {
+        let exporting = self.exporting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(exporting) = exporting {
+            exporting.finish().await;
+        }
+    }
 }
 
-fn start_first(service: &str, instance: &str) -> ErrorLog {
+fn start_first(service: &'static str, instance: &str) -> Telemetry {
     let errors = ErrorLog::default();
     let is_terminal = io::stderr().is_terminal();
     let (format, format_fault) = format_of(vars::of_this_process("LOG_FORMAT").as_deref(), is_terminal);
@@ -75,7 +92,16 @@ fn start_first(service: &str, instance: &str) -> ErrorLog {
     for fault in [format_fault, filter_fault].into_iter().flatten() {
         warn!("{fault}");
     }
-    errors
+    let (tracer, exporting) = start_traces(service, instance).unzip();
+    Telemetry { errors, tracer: tracer.unwrap_or_default(), exporting: Arc::new(Mutex::new(exporting)) }
+}
+
+/// The configuration was checked when it was read; what is odd all the same is as if it were not given.
+fn start_traces(service: &'static str, instance: &str) -> Option<(Tracer, Exporting)> {
+    let endpoint = vars::of_this_process(trace::ENDPOINT)?;
+    let ratio = vars::of_this_process(trace::RATIO).as_deref().and_then(trace::ratio_of);
+    let ratio = ratio.or_else(|| trace::ratio_of(trace::RATIO_DEFAULT))?;
+    trace::start(service, instance, trace::endpoint_of(&endpoint).ok()?, ratio)
 }
 
 /// Lines obey the filter; errors are remembered whatever it says. Each layer has a filter of its own, so that

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::{instance, logline};
+use crate::{instance, logline, trace};
 use given::{Flag, Given, Text, flag_of};
 use help::{Otherwise, Setting, Word};
 
@@ -284,6 +284,30 @@ impl Vars {
         );
         // A bad filter is no fault: the log says so and uses the default, and blank is what tools often leave there.
         self.declare("RUST_LOG", "log filter", Otherwise::Default("info".to_owned()), "What is logged.");
+        self.read_settings_of_traces();
+    }
+
+    fn read_settings_of_traces(&mut self) {
+        let shape = "http://host:port of an OTLP receiver (gRPC)";
+        self.declare(
+            trace::ENDPOINT,
+            shape,
+            Otherwise::Nothing,
+            "Where traces of trades go; without it nowhere.",
+        );
+        if let Some(text) = self.value_or_blank(trace::ENDPOINT)
+            && let Err(why) = trace::endpoint_of(&text)
+        {
+            self.fault(trace::ENDPOINT, format!("must be {shape}, not `{}`: {why}", presentable(&text)));
+        }
+        let (shape, default) = ("number, 0 to 1", trace::RATIO_DEFAULT);
+        let help = "Share of trades that are traced; the feed decides, the others follow.";
+        self.declare(trace::RATIO, shape, Otherwise::Default(default.to_owned()), help);
+        if let Some(text) = self.value_or_blank(trace::RATIO)
+            && trace::ratio_of(&text).is_none()
+        {
+            self.fault(trace::RATIO, format!("must be a {shape}, not `{}`", presentable(&text)));
+        }
     }
 
     fn fault_unknown(&mut self) {
@@ -359,6 +383,14 @@ impl Vars {
             Raw::Value(value) => Some(value.trim().to_owned()),
             Raw::Absent | Raw::Faulty => None,
         }
+    }
+
+    /// The value of a setting that is not only ours: the standard of OpenTelemetry takes a blank one for none.
+    fn value_or_blank(&mut self, name: &str) -> Option<String> {
+        let is_blank = |text: &Text| matches!(text, Text::Readable(text) if text.trim().is_empty());
+        let is_none =
+            !self.given.flags.contains_key(name) && self.given.environment.get(name).is_some_and(is_blank);
+        if is_none { None } else { self.value(name) }
     }
 
     fn raw(&mut self, name: &str) -> Raw {

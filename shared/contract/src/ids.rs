@@ -130,11 +130,6 @@ impl TickId {
         Self(bytes)
     }
 
-    /// A W3C trace context for this tick: its id is the trace, its first half the span; not sampled.
-    pub fn traceparent(self) -> String {
-        format!("00-{self}-{}-00", hex::encode(&self.0[..8]))
-    }
-
     fn cut(hasher: &blake3::Hasher) -> Self {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
@@ -240,7 +235,6 @@ mod tests {
         let id = TickId::of_content(&["x"]);
         assert_eq!(TickId::try_from(id.to_string().as_str()).unwrap(), id);
         assert!(TickId::try_from("xyz").is_err());
-        assert_eq!(id.traceparent().len(), 55);
     }
 
     #[test]

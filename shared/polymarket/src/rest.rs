@@ -206,6 +206,11 @@ impl Rest {
         Ok(books)
     }
 
+    /// Where [`Rest::books`] asks, for whoever notes its calls.
+    pub fn books_address(&self) -> String {
+        format!("{}/books", self.config.clob_url.trim_end_matches('/'))
+    }
+
     /// The venue's clock, in whole seconds.
     ///
     /// # Errors
@@ -243,6 +248,12 @@ impl Rest {
                 trades::page_v2("/v2/trades", &body)
             }
         }
+    }
+
+    /// Where [`Rest::trades`] asks, for whoever notes its calls; without what is asked.
+    pub fn trades_address(&self) -> String {
+        let route = if self.config.data_version == DataVersion::V1 { "/trades" } else { "/v2/trades" };
+        format!("{}{route}", self.config.data_url.trim_end_matches('/'))
     }
 
     /// How far the Data API's rows lag behind the chain; none where its version does not say.

@@ -158,6 +158,18 @@ impl Table {
     pub const ALL: [Self; 6] =
         [Self::Books, Self::Prices, Self::Trades, Self::Markets, Self::Gaps, Self::DeadLetters];
 
+    /// The table that a row goes into.
+    pub const fn of(row: &Row) -> Self {
+        match row {
+            Row::Book(_) => Self::Books,
+            Row::Price(_) => Self::Prices,
+            Row::Trade(_) => Self::Trades,
+            Row::Market(_) => Self::Markets,
+            Row::Gap(_) => Self::Gaps,
+            Row::DeadLetter(_) => Self::DeadLetters,
+        }
+    }
+
     /// Its name, in the database and in counters.
     pub const fn word(self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bus::{Bus, Message};
+use chassis::trace::Traceparent;
 use contract::codec::encode;
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::money::{Price, Size};
@@ -51,7 +52,7 @@ pub(crate) async fn bus(bus: &Bus, ticks: &[PriceChange]) -> anyhow::Result<u64>
         .iter()
         .map(|tick| Message {
             correlation_id: Some("bench.0.0.1".to_owned()),
-            traceparent: Some(tick.id.traceparent()),
+            traceparent: Some(Traceparent::unsampled(tick.id.bytes())),
             ..Message::new(subject::raw(Kind::Price, &tick.condition_id), tick.id.to_string(), encode(tick))
         })
         .collect();

@@ -388,6 +388,7 @@ fn belongs(key: &str, program: &str) -> bool {
     let asks_rest = matches!(program, "feed" | "processor");
     prefixes.iter().any(|prefix| key.starts_with(prefix))
         || key == "RUST_LOG"
+        || key.starts_with("OTEL_")
         || (key == "POLYMARKET_DATA_VERSION" && asks_rest)
 }
 

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("writer", &["bus", "store", "contract", "chassis"]),
     ("dashboard", &["bus", "store", "contract", "chassis"]),
     ("e2e", &["bus", "contract", "store", "stack", "venue-sim", "feed", "processor", "writer", "dashboard"]),
-    ("bench", &["bus", "contract", "store", "stack", "venue-sim"]),
+    ("bench", &["bus", "chassis", "contract", "store", "stack", "venue-sim"]),
 ];
 
 /// Outside names, and the only rooms that may name them.
@@ -40,10 +40,19 @@ const DOORS: &[(&str, &[&str])] = &[
     ("opentelemetry", &["chassis"]),
     ("bcrypt", &["stack"]),
     ("rcgen", &["stack"]),
+    ("opentelemetry_sdk", &["chassis"]),
+    ("opentelemetry-otlp", &["chassis"]),
+    ("opentelemetry-proto", &["e2e"]),
+    ("tonic", &["e2e"]),
 ];
 
 /// Rooms whose tests alone may name an outside door: they play the other side.
-const TESTS_ONLY: &[(&str, &str)] = &[("tokio-tungstenite", "venue-sim"), ("tokio-tungstenite", "dashboard")];
+const TESTS_ONLY: &[(&str, &str)] = &[
+    ("tokio-tungstenite", "venue-sim"),
+    ("tokio-tungstenite", "dashboard"),
+    ("opentelemetry-proto", "e2e"),
+    ("tonic", "e2e"),
+];
 
 const LINES_MAX: usize = 500;
 const MAIN_LINES_MAX: usize = 30;

@@ -7,6 +7,8 @@ use std::future::Future;
 use std::hash::Hash;
 use std::time::Duration;
 
+use chassis::clock;
+use chassis::trace::Span;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use polymarket::rest::RestError;
@@ -44,13 +46,26 @@ pub(super) struct Desk<K, V, F> {
     circuit: Circuit,
     gathered: VecDeque<K>,
     call_at: Instant,
-    waiting: HashMap<K, Vec<Reply<V>>>,
+    waiting: HashMap<K, Vec<Waiting<V>>>,
     waiting_count: usize,
     kept: HashMap<K, (Instant, V)>,
 }
 
 type Reply<V> = oneshot::Sender<Option<V>>;
-type Asked<K, V> = (K, Reply<V>);
+type Asked<K, V> = (K, Waiting<V>);
+
+/// Somebody who waits for a value.
+struct Waiting<V> {
+    reply: Reply<V>,
+    /// The span of the call that brings it, if that is looked at; forgotten where no call is made.
+    span: Option<Span>,
+}
+
+/// How a call went.
+enum Outcome {
+    Answered,
+    Failed(String),
+}
 
 /// The two ends of a lookup. `fetch` makes one call for at most `batch_max` keys; a key that it leaves out
 /// is one that nobody knows.
@@ -80,10 +95,11 @@ pub(super) fn lookup<K, V, F>(
 // === impl Lookup ===
 
 impl<K, V> Lookup<K, V> {
-    /// The value of `key`; none when nobody knows, the call fails, or too many ask at once.
-    pub(super) async fn get(&self, key: K) -> Option<V> {
+    /// The value of `key`; none when nobody knows, the call fails, or too many ask at once. `span`: of the call
+    /// that it may take.
+    pub(super) async fn get(&self, key: K, span: Option<Span>) -> Option<V> {
         let (reply, told) = oneshot::channel();
-        self.questions.try_send((key, reply)).ok()?;
+        self.questions.try_send((key, Waiting { reply, span })).ok()?;
         told.await.ok().flatten()
     }
 }
@@ -110,7 +126,7 @@ where
             let may_call = !self.gathered.is_empty() && calls.len() < CALLS_MAX;
             tokio::select! {
                 asked = self.questions.recv() => match asked {
-                    Some((key, reply)) => self.take(key, reply),
+                    Some((key, waiting)) => self.take(key, waiting),
                     None => return,
                 },
                 () = sleep_until(self.call_at), if may_call => {
@@ -125,18 +141,18 @@ where
         }
     }
 
-    fn take(&mut self, key: K, reply: Reply<V>) {
+    fn take(&mut self, key: K, waiting: Waiting<V>) {
         let now = Instant::now();
         let kept = self.kept.get(&key).filter(|(at, _)| now - *at < KEEP);
         if let Some((_, value)) = kept {
-            answer(reply, Some(value.clone()));
+            answer(waiting.reply, Some(value.clone()));
         } else if self.circuit.is_open(now) || self.waiting_count >= QUESTIONS_MAX {
-            answer(reply, None);
+            answer(waiting.reply, None);
         } else {
             self.waiting_count += 1;
-            let replies = self.waiting.entry(key.clone()).or_default();
-            replies.push(reply);
-            if replies.len() == 1 {
+            let others = self.waiting.entry(key.clone()).or_default();
+            others.push(waiting);
+            if others.len() == 1 {
                 if self.gathered.is_empty() {
                     self.call_at = now + GATHER;
                 }
@@ -149,7 +165,7 @@ where
     fn next_batch(&mut self) -> Vec<K> {
         if self.circuit.is_open(Instant::now()) {
             for key in std::mem::take(&mut self.gathered) {
-                self.reply(&key, None);
+                self.reply(&key, None, None);
             }
             return Vec::new();
         }
@@ -157,12 +173,13 @@ where
         while keys.len() < self.batch_max
             && let Some(key) = self.gathered.pop_front()
         {
-            let is_wanted =
-                self.waiting.get(&key).is_some_and(|replies| replies.iter().any(|reply| !reply.is_closed()));
-            if is_wanted {
+            let waiting = self.waiting.get_mut(&key).map(Vec::as_mut_slice).unwrap_or_default();
+            if waiting.iter().any(|waiting| !waiting.reply.is_closed()) {
+                // Whoever joins later sees the rest of the call.
+                waiting.iter_mut().for_each(Waiting::called);
                 keys.push(key);
             } else {
-                self.reply(&key, None);
+                self.reply(&key, None, None);
             }
         }
         if !keys.is_empty() {
@@ -175,13 +192,13 @@ where
     fn learn(&mut self, keys: Vec<K>, told: Result<HashMap<K, V>, RestError>) {
         let now = Instant::now();
         let suspended = self.metrics.rest_suspended.get_or_create(&[("route", self.route)]).clone();
-        let mut values = match told {
+        let (mut values, outcome) = match told {
             Ok(values) => {
                 if self.circuit.succeeded() {
                     info!(rest.route = self.route, "answers again; asking it as before");
                     suspended.set(0);
                 }
-                values
+                (values, Outcome::Answered)
             }
             Err(error) => {
                 self.metrics.rest_failures.get_or_create(&[("route", self.route)]).inc();
@@ -192,25 +209,39 @@ where
                 } else {
                     debug!(rest.route = self.route, "a question was not answered: {why}");
                 }
-                HashMap::new()
+                (HashMap::new(), Outcome::Failed(why))
             }
         };
         self.kept.retain(|_, (at, _)| now - *at < KEEP);
         for key in keys {
             let value = values.remove(&key);
-            self.reply(&key, value.as_ref());
+            self.reply(&key, value.as_ref(), Some(&outcome));
             if let Some(value) = value.filter(|_| self.kept.len() < KEPT_MAX) {
                 self.kept.insert(key, (now, value));
             }
         }
     }
 
-    fn reply(&mut self, key: &K, value: Option<&V>) {
-        let replies = self.waiting.remove(key).unwrap_or_default();
-        self.waiting_count -= replies.len();
-        for reply in replies {
+    /// Answers all who wait for `key`. `outcome`: how the call for it went, if one was made.
+    fn reply(&mut self, key: &K, value: Option<&V>, outcome: Option<&Outcome>) {
+        let waiting = self.waiting.remove(key).unwrap_or_default();
+        self.waiting_count -= waiting.len();
+        for Waiting { reply, span } in waiting {
+            match (span, outcome) {
+                (Some(span), Some(Outcome::Answered)) => span.number("http.response.status_code", 200).end(),
+                (Some(span), Some(Outcome::Failed(why))) => span.failed(why.as_str()).end(),
+                _ => {}
+            }
             answer(reply, value.cloned());
         }
+    }
+}
+
+// === impl Waiting ===
+
+impl<V> Waiting<V> {
+    fn called(&mut self) {
+        self.span = self.span.take().map(|span| span.begun_at(clock::now()));
     }
 }
 

@@ -40,12 +40,12 @@ fn answers(rounds: Vec<Option<Vec<RestTrade>>>, top: Option<Top>) -> (Answers, A
     };
     let (books, desk) = lookup("books", 250, Metrics::default(), fetch);
     tokio::spawn(desk.run());
-    (Answers { trades, books, within: WITHIN }, asked)
+    (Answers { trades, books, within: WITHIN, places: Arc::default() }, asked)
 }
 
 async fn ask(answers: &Answers, questions: &[Question]) -> (Evidence, Duration) {
     let before = Instant::now();
-    let evidence = answers.to(questions, &trade(), &Limits::default()).await;
+    let evidence = answers.to(questions, &trade(), &Limits::default(), None).await;
     (evidence, before.elapsed())
 }
 

@@ -257,6 +257,23 @@ fn what_is_not_utf8_is_a_fault() {
     assert_eq!(faults(vars), ["`FEED_PING_S` is not UTF-8", "`(not UTF-8)` is one word too many"]);
 }
 
+#[test]
+fn settings_of_traces_are_checked_with_the_others_and_blank_ones_are_as_if_not_given() {
+    let odd = [("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"), ("OTEL_TRACES_SAMPLER_ARG", "2")];
+    let told = faults(of(odd));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("`OTEL_EXPORTER_OTLP_ENDPOINT` must be http://host:port"), "{told:?}");
+    assert_eq!(told[1], "`OTEL_TRACES_SAMPLER_ARG` must be a number, 0 to 1, not `2`");
+    let login = faults(of([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:hunter2@host:4317")]));
+    assert!(login.len() == 1 && !login[0].contains("hunter2"), "{login:?}");
+    let good = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:4317"), ("OTEL_TRACES_SAMPLER_ARG", "0.5")];
+    assert!(faults(of(good)).is_empty());
+    let blank = [("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("OTEL_TRACES_SAMPLER_ARG", " ")];
+    assert!(faults(of(blank)).is_empty());
+    // What the exporter reads by itself, or others use, is not ours to judge.
+    assert!(faults(of([("OTEL_EXPORTER_OTLP_HEADERS", "a=b"), ("OTEL_SERVICE_NAME", "x")])).is_empty());
+}
+
 proptest! {
     #[test]
     fn an_integer_is_accepted_exactly_when_it_is_in_range(

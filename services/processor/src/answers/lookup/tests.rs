@@ -46,7 +46,7 @@ impl Source {
 }
 
 async fn get_all(lookup: &Lookup<u32, u32>, keys: &[u32]) -> Vec<Option<u32>> {
-    join_all(keys.iter().map(|key| lookup.get(*key))).await
+    join_all(keys.iter().map(|key| lookup.get(*key, None))).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,12 +69,12 @@ async fn a_call_never_has_more_keys_than_allowed() {
 async fn a_value_is_kept_for_a_second_and_asked_for_again_after_it() {
     let source = Source::default();
     let (lookup, _desk) = source.start(&Metrics::default());
-    lookup.get(2).await;
+    lookup.get(2, None).await;
     tokio::time::sleep(KEEP.saturating_sub(Duration::from_millis(10))).await;
-    assert_eq!(lookup.get(2).await, Some(4));
+    assert_eq!(lookup.get(2, None).await, Some(4));
     assert_eq!(source.calls().len(), 1);
     tokio::time::sleep(Duration::from_millis(10)).await;
-    assert_eq!(lookup.get(2).await, Some(4));
+    assert_eq!(lookup.get(2, None).await, Some(4));
     assert_eq!(source.calls().len(), 2);
 }
 
@@ -84,9 +84,9 @@ async fn a_question_during_the_call_for_the_same_key_shares_it() {
     let (lookup, _desk) = source.start(&Metrics::default());
     let late = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        lookup.get(2).await
+        lookup.get(2, None).await
     };
-    assert_eq!(tokio::join!(lookup.get(2), late), (Some(4), Some(4)));
+    assert_eq!(tokio::join!(lookup.get(2, None), late), (Some(4), Some(4)));
     assert_eq!(source.calls().len(), 1);
 }
 
@@ -94,9 +94,9 @@ async fn a_question_during_the_call_for_the_same_key_shares_it() {
 async fn a_question_nobody_waits_for_any_more_is_not_asked() {
     let source = Source::default();
     let (lookup, _desk) = source.start(&Metrics::default());
-    let hasty = tokio::time::timeout(Duration::from_millis(1), lookup.get(2));
+    let hasty = tokio::time::timeout(Duration::from_millis(1), lookup.get(2, None));
     assert!(hasty.await.is_err());
-    assert_eq!(lookup.get(4).await, Some(8));
+    assert_eq!(lookup.get(4, None).await, Some(8));
     assert_eq!(source.calls(), [[4]]);
 }
 
@@ -106,15 +106,15 @@ async fn after_five_failures_the_answer_comes_at_once_and_one_try_mends_it() {
     let (lookup, _desk) = source.start(&metrics);
     source.fail(true);
     for _ in 0..5 {
-        assert_eq!(lookup.get(2).await, None);
+        assert_eq!(lookup.get(2, None).await, None);
     }
     assert_eq!(metrics.suspended(), ["books"]);
     let before = Instant::now();
-    assert_eq!(lookup.get(2).await, None);
+    assert_eq!(lookup.get(2, None).await, None);
     assert_eq!((before.elapsed(), source.calls().len()), (Duration::ZERO, 5));
     source.fail(false);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(lookup.get(2).await, Some(4));
+    assert_eq!(lookup.get(2, None).await, Some(4));
     assert!(metrics.suspended().is_empty());
     let report = metrics.report(None);
     assert_eq!((report.rest_calls, report.rest_failures), (6, 5));

@@ -175,7 +175,11 @@ impl Follower {
             kind => Judged::Other(decode_tick(kind, &seen.payload)?),
         };
         self.metrics.events.get_or_create(&[("kind", tick.kind.word())]).inc();
-        self.board.tick(judged, is_news, clock::now().into());
+        let now = Timestamp::from(clock::now());
+        if let (Judged::Trade(trade), IsNews::Yes) = (&judged, is_news) {
+            self.metrics.shown(now.micros_since(trade.judged_at));
+        }
+        self.board.tick(judged, is_news, now);
         if let Some(span) = span {
             span.end();
         }

@@ -4,10 +4,13 @@
 
 use std::sync::atomic::AtomicU64;
 
+use chassis::exposition;
+use contract::tick::Kind;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
 type Count = Counter<u64, AtomicU64>;
 
@@ -30,6 +33,19 @@ pub(crate) struct Metrics {
     pub(crate) database_connected: Gauge,
     /// 1 while the whole system is healthy.
     pub(crate) healthy: Gauge,
+    /// 1 for the durability in force.
+    pub(crate) bus_durability: Family<[(&'static str, &'static str); 1], Gauge>,
+    judged_to_shown: Shown,
+}
+
+/// The time from a trade's verdict to the page.
+#[derive(Clone, Debug)]
+struct Shown(Histogram);
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self(exposition::way())
+    }
 }
 
 // === impl Metrics ===
@@ -47,7 +63,20 @@ impl Metrics {
         let help = "1 while the database answers";
         registry.register("database_connected", help, all.database_connected.clone());
         registry.register("healthy", "1 while the whole system is healthy", all.healthy.clone());
+        let help = "When the bus has messages on its disk: before an acknowledgement (strict) or soon after (standard)";
+        registry.register("bus_durability", help, all.bus_durability.clone());
+        let help = "From a trade's verdict to the live stream of the page";
+        registry.register_with_unit("judged_to_shown", help, Unit::Seconds, all.judged_to_shown.0.clone());
+        // A rate needs a beginning: what has not happened yet is shown as 0.
+        for kind in Kind::ALL {
+            drop(all.events.get_or_create(&[("kind", kind.word())]));
+        }
         all
+    }
+
+    /// A trade reached the page; `waited_us`: microseconds since its verdict.
+    pub(crate) fn shown(&self, waited_us: i64) {
+        self.judged_to_shown.0.observe(exposition::seconds(waited_us));
     }
 
     /// Counts an answer.

@@ -45,6 +45,9 @@ struct State {
     dormant: HashMap<ConditionId, Vec<Gap>>,
     /// Ticks flow again; trades are still to be fetched.
     waiting: Vec<Waiting>,
+    /// Gaps told as opened and as healed since the start, by the word of their cause.
+    opened: BTreeMap<&'static str, u64>,
+    healed: BTreeMap<&'static str, u64>,
 }
 
 /// A gap behind which ticks flow again.
@@ -55,6 +58,19 @@ pub(crate) struct Waiting {
     /// From here on the market is complete again.
     pub(crate) live_at: Timestamp,
     rounds: u32,
+}
+
+/// The gaps by cause: now open, opened and healed since the start; a cause without one is left out.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Causes {
+    /// Of followed markets, without ticks.
+    pub(crate) open: BTreeMap<&'static str, u64>,
+    /// Told as opened by this process.
+    pub(crate) opened: BTreeMap<&'static str, u64>,
+    /// Told as healed by this process.
+    pub(crate) healed: BTreeMap<&'static str, u64>,
+    /// Since when the oldest of the open ones is open.
+    pub(crate) oldest: Option<Timestamp>,
 }
 
 /// How many gaps there are.
@@ -84,6 +100,7 @@ impl Gaps {
     pub(crate) fn inherit(&self, gap: Gap, is_new: New) {
         if is_new == New::Yes {
             self.0.relay.tell(message(&gap));
+            *self.state().opened.entry(gap.cause.word()).or_default() += 1;
         }
         self.state().dormant.entry(gap.condition_id.clone()).or_default().push(gap);
     }
@@ -119,6 +136,7 @@ impl Gaps {
         if !state.open.contains_key(market) {
             let gap = Gap::opened(market.clone(), &self.0.shard, cause, opened_at);
             self.0.relay.tell(message(&gap));
+            *state.opened.entry(cause.word()).or_default() += 1;
             state.open.insert(market.clone(), vec![gap]);
             self.0.overrun.fetch_add(usize::from(cause == Cause::BufferFull), Ordering::Relaxed);
         }
@@ -188,6 +206,7 @@ impl Gaps {
             // A gap never ends before it opened.
             healed.gap.healed_at = Some(healed.live_at.max(healed.gap.opened_at));
             self.0.relay.tell(message(&healed.gap));
+            *state.healed.entry(healed.gap.cause.word()).or_default() += 1;
         }
     }
 
@@ -196,6 +215,17 @@ impl Gaps {
         let state = self.state();
         let open: usize = state.open.values().map(Vec::len).sum();
         Counts { open: open as u64, waiting: state.waiting.len() as u64 }
+    }
+
+    /// The same by cause.
+    pub(crate) fn causes(&self) -> Causes {
+        let state = self.state();
+        let mut open = BTreeMap::new();
+        for gap in state.open.values().flatten() {
+            *open.entry(gap.cause.word()).or_default() += 1;
+        }
+        let oldest = state.open.values().flatten().map(|gap| gap.opened_at).min();
+        Causes { open, opened: state.opened.clone(), healed: state.healed.clone(), oldest }
     }
 
     /// When the oldest gap was opened whose trades may still be asked for.
@@ -269,6 +299,7 @@ mod tests {
         gaps.open(&market(1), Cause::Silence, at(5));
         gaps.open(&market(1), Cause::SocketClosed, at(7));
         assert_eq!((gaps.counts().open, told(&relay), gaps.oldest()), (1, 1, Some(at(5))));
+        assert_eq!((gaps.causes().open, gaps.causes().oldest), ([("silence", 1)].into(), Some(at(5))));
         assert!(gaps.is_open_for(&market(1), Cause::Silence));
         assert!(!gaps.is_open_for(&market(1), Cause::SocketClosed));
     }
@@ -289,6 +320,9 @@ mod tests {
         assert_eq!(gaps.due(at(50), 20)[0].gap.trades_recovered, 2);
         gaps.asked(early[0].gap.id, at(50));
         assert_eq!((gaps.counts(), told(&relay)), (Counts::default(), 2));
+        let once = BTreeMap::from([("silence", 1)]);
+        let causes = Causes { opened: once.clone(), healed: once, ..Causes::default() };
+        assert_eq!(gaps.causes(), causes);
     }
 
     #[test]

@@ -40,16 +40,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use book::Budget;
-use bus::{Bus, Followed, Start};
+use bus::{Bus, Followed, Gauges, Start};
 use chassis::admin::Admin;
 use chassis::backoff::Backoff;
+use chassis::exposition;
 use chassis::ready::{Latch, Readiness};
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
 use contract::codec::decode;
 use contract::tick::Trade;
 use polymarket::rest::Rest;
-use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -83,15 +83,20 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
     let admin = Admin::bind(config.admin).await.context("the admin address cannot be used")?;
     let readiness = Readiness::new();
     let (bus_latch, venue_latch) = (readiness.latch("bus"), readiness.latch("venue"));
-    let mut registry = Registry::with_prefix("polyfeed_feed");
-    let (metrics, skew) = (Metrics::register(&mut registry), Skew::register(&mut registry));
+    let mut registry = exposition::registry("feed", env!("CARGO_PKG_VERSION"));
+    let gauges = Gauges::register(&mut registry);
+    let own = registry.sub_registry_with_prefix("polyfeed_feed");
+    let (relay, calls) = (Relay::new(config.buffer_bytes), exposition::calls());
+    let (metrics, skew) = (Metrics::register(own, &relay, &calls), Skew::register(own));
     let tracer = telemetry.tracer();
-    tracer.register(&mut registry);
+    tracer.register(own);
     let mut tasks = Tasks::new(stop.clone());
     let serving = admin.serve(readiness.clone(), Arc::new(registry), stop.clone());
     tasks.spawn("admin", async move { serving.await.context("serving health and metrics failed") });
-    let (board, relay) = (Board::default(), Relay::new(config.buffer_bytes));
-    let rest = Rest::new(config.rest.clone()).context("the client for the venue's REST cannot be made")?;
+    let board = Board::default();
+    let witness = move |route, outcome, took| exposition::called(&calls, route, outcome, took);
+    let rest = Rest::watched(config.rest.clone(), witness)
+        .context("the client for the venue's REST cannot be made")?;
     let gaps = Gaps::new(&config.shard.to_string(), config.settlement, relay.clone());
     let fills = Fills::new(config.settlement);
     let outlet = Outlet { relay: relay.clone(), gaps: gaps.clone(), fills: fills.clone(), skew, tracer };
@@ -101,7 +106,7 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
         let relay_stop = CancellationToken::new();
         tasks.spawn("relay", relay.clone().run(bus.clone(), relay_stop.clone()));
         let sources = Sources { relay, gaps, fills, rest: rest.clone() };
-        let reporter = Reporter::new(&config, telemetry.errors(), board.clone(), sources, metrics);
+        let reporter = Reporter::new(&config, telemetry.errors(), board.clone(), sources, (metrics, gauges));
         tasks.spawn("report", reporter.run(bus.clone(), [bus_latch, venue_latch], stop.clone()));
         let following = follow(Arc::new(config), rest, bus.clone(), board, outlet, stop.clone());
         tasks.spawn("follow", async move {

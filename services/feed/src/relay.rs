@@ -9,10 +9,12 @@ use std::time::Duration;
 use bus::{Bus, BusError, Message, Stored};
 use chassis::backoff::Backoff;
 use chassis::trace::Span;
+use chassis::{clock, exposition};
 use contract::time::Timestamp;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -48,11 +50,18 @@ pub(crate) struct Level {
     pub(crate) bytes: u64,
     /// Messages acknowledged so far.
     pub(crate) published: u64,
+    /// Ticks handed to the bus and not acknowledged yet.
+    pub(crate) under_way: u64,
+    /// Messages that the bus did not acknowledge or did not take, handed to it again.
+    pub(crate) repeated: u64,
+    /// Those among them that a full stream refused.
+    pub(crate) refused: u64,
 }
 
 #[derive(Debug)]
 struct Shared {
     bytes_max: usize,
+    settling: Histogram,
     queue: Mutex<Queue>,
     wake: Notify,
 }
@@ -65,6 +74,8 @@ struct Queue {
     /// Receive times of all ticks that are not acknowledged yet, with their number.
     outstanding: BTreeMap<Timestamp, u32>,
     published: u64,
+    repeated: u64,
+    refused: u64,
 }
 
 #[derive(Debug)]
@@ -88,7 +99,13 @@ type Outcome = (Item, Result<Stored, BusError>);
 impl Relay {
     /// A buffer that holds ticks of at most `bytes_max` bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self(Arc::new(Shared { bytes_max, queue: Mutex::default(), wake: Notify::new() }))
+        let settling = exposition::way();
+        Self(Arc::new(Shared { bytes_max, settling, queue: Mutex::default(), wake: Notify::new() }))
+    }
+
+    /// The time from the receipt of a tick to its acknowledgement by the bus: the same instrument each time.
+    pub(crate) fn settling(&self) -> Histogram {
+        self.0.settling.clone()
     }
 
     /// Takes a tick received at `received_at`; never waits.
@@ -136,11 +153,14 @@ impl Relay {
     /// How full it is.
     pub(crate) fn level(&self) -> Level {
         let queue = self.queue();
-        let under_way: u64 = queue.outstanding.values().map(|&count| u64::from(count)).sum();
+        let outstanding: u64 = queue.outstanding.values().map(|&count| u64::from(count)).sum();
         Level {
-            messages: under_way + queue.urgent.len() as u64,
+            messages: outstanding + queue.urgent.len() as u64,
             bytes: queue.bytes as u64,
             published: queue.published,
+            under_way: outstanding.saturating_sub(queue.ticks.len() as u64),
+            repeated: queue.repeated,
+            refused: queue.refused,
         }
     }
 
@@ -205,6 +225,10 @@ impl Relay {
                 if let Some(span) = item.span {
                     span.end();
                 }
+                if let Some(received_at) = item.received_at {
+                    let micros = Timestamp::from(clock::now()).micros_since(received_at);
+                    self.0.settling.observe(exposition::seconds(micros));
+                }
                 return Settled::Stored;
             }
             Err(error) => error,
@@ -212,7 +236,12 @@ impl Relay {
         // Unknown whether it is stored: the same id makes the repetition harmless.
         debug!(%error, subject = %item.message.subject, "the bus did not acknowledge; published again");
         self.give_back(item);
-        if matches!(error, BusError::Full { .. }) { Settled::Full } else { Settled::Unknown }
+        if matches!(error, BusError::Full { .. }) {
+            self.queue().refused += 1;
+            Settled::Full
+        } else {
+            Settled::Unknown
+        }
     }
 
     fn take(&self) -> Option<Item> {
@@ -227,6 +256,7 @@ impl Relay {
 
     fn give_back(&self, item: Item) {
         let mut queue = self.queue();
+        queue.repeated += 1;
         if item.received_at.is_some() {
             queue.bytes += item.bytes();
             queue.ticks.push_front(item);
@@ -285,7 +315,7 @@ mod tests {
         assert_eq!(relay.offer(message(1_001), at(2)), Err(Full));
         assert_eq!(relay.offer(message(1_000), at(2)), Ok(()));
         assert!(!relay.is_relaxed());
-        assert_eq!(relay.level(), Level { messages: 2, bytes: 2_000, published: 0 });
+        assert_eq!(relay.level(), Level { messages: 2, bytes: 2_000, ..Level::default() });
     }
 
     #[test]
@@ -308,7 +338,9 @@ mod tests {
         assert_eq!(relay.complete_until(at(9)), at(3));
         relay.acknowledged(&first);
         assert_eq!(relay.complete_until(at(9)), at(4), "one of two of this moment is still under way");
+        assert_eq!((relay.level().under_way, relay.level().repeated), (1, 0));
         relay.give_back(third);
+        assert_eq!((relay.level().under_way, relay.level().repeated), (0, 1));
         assert!(!relay.is_empty());
         relay.acknowledged(&relay.take().unwrap());
         assert_eq!((relay.complete_until(at(9)), relay.level().published), (at(9), 3));

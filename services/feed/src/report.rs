@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::Bus;
+use bus::{Bus, Gauges};
 use chassis::clock;
 use chassis::ready::Latch;
 use chassis::telemetry::ErrorLog;
@@ -40,6 +40,7 @@ pub(crate) struct Reporter {
     board: Board,
     sources: Sources,
     metrics: Metrics,
+    gauges: Gauges,
 }
 
 /// What else counts.
@@ -62,7 +63,7 @@ impl Reporter {
         errors: ErrorLog,
         board: Board,
         sources: Sources,
-        metrics: Metrics,
+        (metrics, gauges): (Metrics, Gauges),
     ) -> Self {
         Self {
             instance: config.instance.clone(),
@@ -73,6 +74,7 @@ impl Reporter {
             board,
             sources,
             metrics,
+            gauges,
         }
     }
 
@@ -93,7 +95,9 @@ impl Reporter {
             }
             let now = Timestamp::from(clock::now());
             let report = self.report();
-            self.metrics.mirror(&report, now);
+            let Sources { relay, gaps, .. } = &self.sources;
+            self.metrics.mirror(&report, relay.level(), &gaps.causes(), now);
+            self.gauges.connected(&bus);
             let problems = self.problems(&bus, &report, now);
             latches[0].set(bus.connected());
             match self.board.last_data_at().filter(|&at| now.since(at) <= DATA_AGE_MAX) {

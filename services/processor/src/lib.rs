@@ -16,14 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bus::Bus;
+use bus::{Bus, Gauges};
 use chassis::admin::Admin;
 use chassis::backoff::Backoff;
+use chassis::exposition;
 use chassis::ready::{Latch, Readiness};
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
 use polymarket::rest::Rest;
-use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -45,13 +45,18 @@ const BUS_RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::f
 pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
     polymarket::install_tls();
     let admin = Admin::bind(config.admin).await.context("the admin address cannot be used")?;
-    let rest = Rest::new(config.rest.clone()).context("the client for questions cannot be made")?;
+    let calls = exposition::calls();
+    let mut registry = exposition::registry("processor", env!("CARGO_PKG_VERSION"));
+    let gauges = Gauges::register(&mut registry);
+    let own = registry.sub_registry_with_prefix("polyfeed_processor");
+    let metrics = Metrics::register(own, &calls);
+    let tracer = telemetry.tracer();
+    tracer.register(own);
+    let witness = move |route, outcome, took| exposition::called(&calls, route, outcome, took);
+    let rest =
+        Rest::watched(config.rest.clone(), witness).context("the client for questions cannot be made")?;
     let readiness = Readiness::new();
     let bus_latch = readiness.latch("bus");
-    let mut registry = Registry::with_prefix("polyfeed_processor");
-    let metrics = Metrics::register(&mut registry);
-    let tracer = telemetry.tracer();
-    tracer.register(&mut registry);
     let mut tasks = Tasks::new(stop.clone());
     let serving = admin.serve(readiness, Arc::new(registry), stop.clone());
     tasks.spawn("admin", async move { serving.await.context("serving health and metrics failed") });
@@ -59,7 +64,7 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
         return tasks.join(GRACE).await;
     };
     let answers = Answers::start(&rest, config.rest.timeout, &metrics, &mut tasks);
-    let reporter = Reporter::new(&config.instance, telemetry.errors(), metrics.clone());
+    let reporter = Reporter::new(&config.instance, telemetry.errors(), metrics.clone(), gauges);
     tasks.spawn("report", reporter.run(bus.clone(), bus_latch, stop.clone()));
     let pipeline = Pipeline { bus: bus.clone(), answers, limits: Arc::new(config.limits), metrics, tracer };
     tasks.spawn("pipeline", pipeline.run(stop));

@@ -4,13 +4,16 @@
 
 use std::sync::atomic::AtomicU64;
 
+use chassis::exposition::{self, Calls};
 use contract::stats::{Backlog, GateCount, ProcessorReport};
+use contract::tick::Kind;
 use contract::verdict::Verdict;
 use gates::judge::{Judgement, Outcome};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
 type Count = Counter<u64, AtomicU64>;
 type Labelled<T> = Family<[(&'static str, &'static str); 1], T>;
@@ -30,6 +33,8 @@ pub(crate) struct Metrics {
     pub(crate) left_for_redelivery: Count,
     /// Trades that wait for an answer.
     pub(crate) asking: Gauge,
+    /// Messages published and not acknowledged yet, the waiting trades' left out.
+    pub(crate) publishes_under_way: Gauge,
     /// Trades judged without an answer because too many others were waiting for theirs.
     pub(crate) not_asked: Count,
     /// REST calls, by route.
@@ -38,8 +43,9 @@ pub(crate) struct Metrics {
     pub(crate) rest_failures: Labelled<Count>,
     /// Whether a route is left alone after failures (1) or asked (0).
     pub(crate) rest_suspended: Labelled<Gauge>,
-    published: Labelled<Count>,
+    published: Family<[(&'static str, &'static str); 2], Count>,
     gates: Family<[(&'static str, &'static str); 2], Count>,
+    received_to_judged: Judging,
     backfilled: Count,
     overruled: Count,
     skewed: Count,
@@ -47,12 +53,22 @@ pub(crate) struct Metrics {
     trades_aged: Count,
 }
 
+/// The time from a trade's receipt to its verdict.
+#[derive(Clone, Debug)]
+struct Judging(Histogram);
+
+impl Default for Judging {
+    fn default() -> Self {
+        Self(exposition::way())
+    }
+}
+
 /// The routes that questions go to.
 pub(crate) const ROUTES: [&str; 2] = ["trades", "books"];
 
 impl Metrics {
-    /// Registers the instruments.
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    /// Registers the instruments, the calls to the venue's REST among them. The sum of ages is for the report alone.
+    pub(crate) fn register(registry: &mut Registry, calls: &Calls) -> Self {
         let metrics = Self::default();
         let counts = [
             ("received", "Messages taken from the bus", &metrics.received),
@@ -64,31 +80,59 @@ impl Metrics {
             ("g3_backfilled", "Sizes found by REST", &metrics.backfilled),
             ("g5_overruled", "Divergences that the venue's book cleared", &metrics.overruled),
             ("skewed", "Trades too far in the future", &metrics.skewed),
-            ("trades_aged", "Socket trades in the sum of ages", &metrics.trades_aged),
         ];
         for (name, help, count) in counts {
             registry.register(name, help, count.clone());
         }
-        registry.register("published", "Ticks published, by verdict", metrics.published.clone());
+        registry.register("published", "Ticks published, by kind and verdict", metrics.published.clone());
         registry.register("gates", "Trades by gate and what it did", metrics.gates.clone());
         registry.register("asking", "Trades that wait for an answer", metrics.asking.clone());
-        let help = "Sum of the ages of judged socket trades";
-        registry.register("trade_age_microseconds", help, metrics.trade_age_us.clone());
+        let help = "Messages published and not acknowledged yet, the waiting trades' left out";
+        registry.register("publishes_under_way", help, metrics.publishes_under_way.clone());
+        let help = "From the receipt of a trade to its verdict, questions to the venue included";
+        let judging = metrics.received_to_judged.0.clone();
+        registry.register_with_unit("received_to_judged", help, Unit::Seconds, judging);
+        let help = "Calls to the venue's REST, by route and outcome, waiting for their turn included";
+        registry.register_with_unit("rest_duration", help, Unit::Seconds, calls.clone());
         registry.register("rest_calls", "REST calls, by route", metrics.rest_calls.clone());
         registry.register("rest_failures", "REST calls that failed, by route", metrics.rest_failures.clone());
         let help = "Whether a route is left alone after failures";
         registry.register("rest_suspended", help, metrics.rest_suspended.clone());
+        metrics.begin();
         metrics
     }
 
+    /// A rate needs a beginning: what has not happened yet is shown as 0.
+    fn begin(&self) {
+        for kind in Kind::ALL {
+            drop(self.published.get_or_create(&tick_label(kind, Verdict::Clean)));
+        }
+        for verdict in Verdict::ALL {
+            drop(self.published.get_or_create(&tick_label(Kind::Trade, verdict)));
+        }
+        for gate in ["G1", "G3", "G5"] {
+            self.count_gate(gate, Outcome::default());
+        }
+        for route in ROUTES {
+            drop(self.rest_calls.get_or_create(&[("route", route)]));
+            drop(self.rest_failures.get_or_create(&[("route", route)]));
+            drop(self.rest_suspended.get_or_create(&[("route", route)]));
+        }
+    }
+
     /// Counts a tick that is published as it came.
-    pub(crate) fn count_passed(&self) {
-        self.published.get_or_create(&verdict_label(Verdict::Clean)).inc();
+    pub(crate) fn count_passed(&self, kind: Kind) {
+        self.published.get_or_create(&tick_label(kind, Verdict::Clean)).inc();
+    }
+
+    /// Notes how long a trade had to wait for its verdict, in microseconds.
+    pub(crate) fn judged_after(&self, waited_us: i64) {
+        self.received_to_judged.0.observe(exposition::seconds(waited_us));
     }
 
     /// Counts a judged trade. `age_us`: its age, of a socket trade.
     pub(crate) fn count_judged(&self, judgement: &Judgement, age_us: Option<i64>) {
-        self.published.get_or_create(&verdict_label(judgement.verdict)).inc();
+        self.published.get_or_create(&tick_label(Kind::Trade, judgement.verdict)).inc();
         for (gate, outcome) in [("G1", judgement.g1), ("G3", judgement.g3), ("G5", judgement.g5)] {
             self.count_gate(gate, outcome);
         }
@@ -109,7 +153,12 @@ impl Metrics {
     /// What the instruments say now.
     pub(crate) fn report(&self, backlog: Option<Backlog>) -> ProcessorReport {
         let published = |verdict| {
-            (Verdict::word(verdict).to_owned(), self.published.get_or_create(&verdict_label(verdict)).get())
+            let of = |kind| self.published.get_or_create(&tick_label(kind, verdict)).get();
+            let count = match verdict {
+                Verdict::Clean => Kind::ALL.map(of).iter().sum(),
+                Verdict::Flagged | Verdict::Refused => of(Kind::Trade),
+            };
+            (verdict.word().to_owned(), count)
         };
         let sum = |family: &Labelled<Count>| {
             ROUTES.iter().map(|route| family.get_or_create(&[("route", *route)]).get()).sum()
@@ -154,8 +203,8 @@ impl Metrics {
     }
 }
 
-const fn verdict_label(verdict: Verdict) -> [(&'static str, &'static str); 1] {
-    [("verdict", verdict.word())]
+fn tick_label(kind: Kind, verdict: Verdict) -> [(&'static str, &'static str); 2] {
+    [("kind", kind.word()), ("verdict", verdict.word())]
 }
 
 #[cfg(test)]
@@ -176,11 +225,11 @@ mod tests {
     #[test]
     fn the_report_and_the_exposition_say_the_same() {
         let mut registry = Registry::with_prefix("polyfeed_processor");
-        let metrics = Metrics::register(&mut registry);
+        let metrics = Metrics::register(&mut registry, &exposition::calls());
         let mut sizeless = trade();
         sizeless.size = None;
         metrics.received.inc();
-        metrics.count_passed();
+        metrics.count_passed(Kind::Book);
         metrics.count_judged(&judgement(&trade()), Some(-7));
         metrics.count_judged(&judgement(&sizeless), None);
         metrics.rest_calls.get_or_create(&[("route", "books")]).inc();
@@ -193,7 +242,9 @@ mod tests {
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             "polyfeed_processor_received_total 1",
-            "polyfeed_processor_published_total{verdict=\"clean\"} 3",
+            "polyfeed_processor_published_total{kind=\"trade\",verdict=\"clean\"} 2",
+            "polyfeed_processor_published_total{kind=\"book\",verdict=\"clean\"} 1",
+            "polyfeed_processor_published_total{kind=\"trade\",verdict=\"flagged\"} 0",
             "polyfeed_processor_gates_total{gate=\"G3\",what=\"unknown\"} 1",
         ] {
             assert!(text.contains(line), "{text}");

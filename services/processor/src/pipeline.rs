@@ -66,6 +66,7 @@ impl Pipeline {
         let mut backoff = Backoff::new(READ_RETRY.0, READ_RETRY.1);
         loop {
             self.metrics.asking.set(i64::try_from(asking.len()).unwrap_or(i64::MAX));
+            self.metrics.publishes_under_way.set(i64::try_from(unsettled.len()).unwrap_or(i64::MAX));
             let taken = tokio::select! {
                 () = stop.cancelled() => break,
                 Some(()) = unsettled.next(), if !unsettled.is_empty() => continue,
@@ -130,7 +131,7 @@ impl Pipeline {
                 Tick::Trade(trade) => trade,
                 other => {
                     let message = letters::passed_on(&other, delivery.payload.clone(), thread(delivery));
-                    return Ok(Next::Publish(message, Tally::Passed));
+                    return Ok(Next::Publish(message, Tally::Passed(other.kind())));
                 }
             };
             let decision = match judge(&trade, &Evidence::default(), &self.limits) {
@@ -141,11 +142,24 @@ impl Pipeline {
                 decision => decision,
             };
             Ok(match decision {
-                Decision::Decided(judgement) => judged(*trade, judgement, thread(delivery)),
+                Decision::Decided(judgement) => self.judged(*trade, judgement, thread(delivery)),
                 Decision::Ask(questions) => Next::Ask(trade, questions),
             })
         });
         begun.flatten().unwrap_or_else(|error| dead(delivery, &error))
+    }
+
+    fn judged(&self, trade: Trade, judgement: Judgement, thread: Thread) -> Next {
+        let is_live = trade.origin == Origin::Socket;
+        let age_us = is_live.then(|| trade.received_at.micros_since(trade.executed_at));
+        for reason in &judgement.reasons {
+            let verdict = judgement.verdict;
+            debug!(token.id = %trade.token_id, gate = %reason, %verdict, "`{reason}` speaks against a trade");
+        }
+        let tally = Tally::Judged { judgement: Box::new(judgement.clone()), age_us };
+        let judged_at = now();
+        self.metrics.judged_after(judged_at.micros_since(trade.received_at));
+        Next::Publish(letters::judged(trade, judgement, judged_at, thread), tally)
     }
 
     /// Waits for the answers about a trade, then judges, publishes and lets go of it.
@@ -159,7 +173,7 @@ impl Pipeline {
         let evidence = self.evidence(&delivery, &trade, &questions, judge_span.as_ref()).await;
         let thread = thread(&delivery);
         let decision = guarded(|| match judge(&trade, &evidence, &self.limits) {
-            Decision::Decided(judgement) => Ok(judged(*trade, judgement, thread)),
+            Decision::Decided(judgement) => Ok(self.judged(*trade, judgement, thread)),
             Decision::Ask(questions) => Err(format!("asked again for {questions:?}")),
         });
         let (mut message, tally) = match decision.flatten().unwrap_or_else(|error| dead(&delivery, &error)) {
@@ -218,17 +232,6 @@ fn nobody() -> Evidence {
 
 fn thread(delivery: &Delivery) -> Thread {
     Thread::of(delivery.correlation_id.as_deref(), delivery.traceparent)
-}
-
-fn judged(trade: Trade, judgement: Judgement, thread: Thread) -> Next {
-    let is_live = trade.origin == Origin::Socket;
-    let age_us = is_live.then(|| trade.received_at.micros_since(trade.executed_at));
-    for reason in &judgement.reasons {
-        let verdict = judgement.verdict;
-        debug!(token.id = %trade.token_id, gate = %reason, %verdict, "`{reason}` speaks against a trade");
-    }
-    let tally = Tally::Judged { judgement: Box::new(judgement.clone()), age_us };
-    Next::Publish(letters::judged(trade, judgement, now(), thread), tally)
 }
 
 fn dead(delivery: &Delivery, error: &str) -> Next {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, Work};
+use bus::{Bus, Gauges, Work};
 use chassis::clock;
 use chassis::ready::Latch;
 use chassis::telemetry::ErrorLog;
@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 
 /// Newest errors that are told.
 const ERRORS_TOLD: usize = 20;
-/// The backlog is asked for once in so many reports: it costs the server two answers.
+/// The backlog is asked for once in so many reports: it costs the server some answers.
 const BACKLOG_EVERY: u32 = 3;
 /// Room is made in the raw stream once in so many reports; nothing is done before it is 70 % full.
 const TRIM_EVERY: u32 = 5;
@@ -34,12 +34,13 @@ pub(crate) struct Reporter {
     started_at: Timestamp,
     errors: ErrorLog,
     metrics: Metrics,
+    gauges: Gauges,
 }
 
 impl Reporter {
     /// A reporter for this process, which started now.
-    pub(crate) fn new(instance: &str, errors: ErrorLog, metrics: Metrics) -> Self {
-        Self { instance: instance.to_owned(), started_at: clock::now().into(), errors, metrics }
+    pub(crate) fn new(instance: &str, errors: ErrorLog, metrics: Metrics, gauges: Gauges) -> Self {
+        Self { instance: instance.to_owned(), started_at: clock::now().into(), errors, metrics, gauges }
     }
 
     /// Tells until `stop`, and keeps the latch of the bus.
@@ -59,8 +60,10 @@ impl Reporter {
             } else {
                 latch.fail("not connected");
             }
+            self.gauges.connected(&bus);
             if round.is_multiple_of(BACKLOG_EVERY) {
                 backlog = if connected { backlog_of(&bus).await } else { None };
+                self.gauges.look(&bus, &[Work::Raw]).await;
             }
             if connected && round.is_multiple_of(TRIM_EVERY) {
                 make_room(&bus).await;
@@ -126,7 +129,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_by_name() {
         let metrics = Metrics::default();
-        let reporter = Reporter::new("processor-1", ErrorLog::default(), metrics.clone());
+        let reporter = Reporter::new("processor-1", ErrorLog::default(), metrics.clone(), Gauges::default());
         let told =
             |connected| reporter.stats(metrics.report(None), connected, Timestamp::from_micros(1)).problems;
         assert!(told(true).is_empty());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bus::{Bus, BusError, Delivery, Message, Pending};
 use chassis::backoff::Backoff;
 use chassis::trace::Span;
+use contract::tick::Kind;
 use gates::judge::Judgement;
 use tracing::debug;
 
@@ -23,7 +24,7 @@ pub(crate) enum Tally {
     /// A message nobody could read.
     Dead,
     /// A tick that is not judged.
-    Passed,
+    Passed(Kind),
     /// A judged trade, with its age if it came over a socket.
     Judged {
         /// What the gates said.
@@ -97,7 +98,7 @@ impl Tally {
             Self::Dead => {
                 metrics.dead.inc();
             }
-            Self::Passed => metrics.count_passed(),
+            Self::Passed(kind) => metrics.count_passed(*kind),
             Self::Judged { judgement, age_us } => metrics.count_judged(judgement, *age_us),
         }
     }
@@ -117,7 +118,7 @@ mod tests {
             panic!("asks")
         };
         Tally::Dead.count(&metrics);
-        Tally::Passed.count(&metrics);
+        Tally::Passed(Kind::Price).count(&metrics);
         Tally::Judged { judgement: Box::new(judgement), age_us: Some(5) }.count(&metrics);
         let report = metrics.report(None);
         assert_eq!((report.dead, report.published["clean"], report.trade_age_us), (1, 2, 5));

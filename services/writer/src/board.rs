@@ -5,10 +5,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bus::Gauges;
+use chassis::exposition;
 use chassis::ready::{Latch, Readiness};
 use contract::stats::{Backlog, WriterReport};
+use contract::time::Timestamp;
 use prometheus_client::registry::Registry;
 use store::Stored;
+use store::row::Row;
 
 use crate::breaker::Breaker;
 use crate::metrics::{InTable, Metrics, Why};
@@ -21,6 +25,7 @@ pub struct Board {
     database: Latch,
     letters: Latch,
     metrics: Metrics,
+    gauges: Gauges,
     state: Arc<Mutex<State>>,
 }
 
@@ -29,6 +34,8 @@ struct State {
     report: WriterReport,
     breaker: Breaker,
     is_blocked: bool,
+    /// When the newest stored tick was received.
+    stored_until: Option<Timestamp>,
 }
 
 /// Why a message was given up.
@@ -49,7 +56,9 @@ impl Board {
         let (bus, database) = (readiness.latch("bus"), readiness.latch("database"));
         let letters = readiness.latch("dead letters");
         letters.set(true);
-        Self { bus, database, letters, readiness, metrics: Metrics::new(registry), state: Arc::default() }
+        let gauges = Gauges::register(registry);
+        let metrics = Metrics::new(registry.sub_registry_with_prefix("polyfeed_writer"));
+        Self { bus, database, letters, readiness, metrics, gauges, state: Arc::default() }
     }
 
     /// The latches.
@@ -57,9 +66,17 @@ impl Board {
         self.readiness.clone()
     }
 
-    /// A message came.
-    pub fn received(&self) {
+    /// What the bus says of itself.
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+
+    /// A message came; `attempt`: which delivery of it, from 1.
+    pub fn received(&self, attempt: u64) {
         self.metrics.received.inc();
+        if attempt > 1 {
+            self.metrics.redelivered.inc();
+        }
         self.state().report.received += 1;
     }
 
@@ -80,7 +97,27 @@ impl Board {
         state.report.batch_rows = rows;
         state.report.batch_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.metrics.duplicates.inc_by(stored.duplicates);
-        self.metrics.took(took);
+        self.metrics.took(took, rows);
+    }
+
+    /// These rows are committed at `now`.
+    pub fn committed<'a>(&self, rows: impl Iterator<Item = &'a Row>, now: Timestamp) {
+        let mut newest = None;
+        for row in rows {
+            let received_at = match row {
+                Row::Trade(trade) => {
+                    let waited_us = now.micros_since(trade.judged_at.into());
+                    self.metrics.judged_to_stored.observe(exposition::seconds(waited_us));
+                    trade.received_at
+                }
+                Row::Price(price) => price.received_at,
+                Row::Book(book) => book.received_at,
+                Row::Market(_) | Row::Gap(_) | Row::DeadLetter(_) => continue,
+            };
+            newest = newest.max(Some(Timestamp::from(received_at)));
+        }
+        let mut state = self.state();
+        state.stored_until = state.stored_until.max(newest);
     }
 
     /// A message was given up at `now`.
@@ -151,9 +188,17 @@ impl Board {
         }
     }
 
-    /// How far behind the shared consumer is, if it could be learned.
-    pub fn backlog(&self, backlog: Option<Backlog>) {
-        self.state().report.backlog = backlog;
+    /// How far behind the shared consumer is at `now`, if it could be learned.
+    pub fn backlog(&self, backlog: Option<Backlog>, now: Timestamp) {
+        let mut state = self.state();
+        state.report.backlog = backlog;
+        let waits = backlog.is_none_or(|backlog| backlog.pending > 0 || backlog.unacknowledged > 0);
+        let behind = match state.stored_until {
+            Some(_) | None if !waits => 0.0,
+            Some(at) => exposition::seconds(now.micros_since(at)),
+            None => f64::NAN,
+        };
+        self.metrics.behind.set(behind);
     }
 
     /// What is told on the bus.
@@ -182,11 +227,45 @@ mod tests {
         let stored = Stored { inserted: [(Table::Trades, 2), (Table::Prices, 5)].into(), duplicates: 1 };
         board.stored(&stored, 8, Duration::from_millis(3));
         board.stored(&stored, 8, Duration::from_millis(4));
-        board.received();
+        board.received(1);
         let report = board.report();
         assert_eq!((report.stored["trades"], report.stored["prices"]), (4, 10));
         assert_eq!((report.duplicates, report.batches, report.batch_rows, report.batch_us), (2, 2, 8, 4_000));
         assert_eq!(report.received, 1);
+    }
+
+    #[test]
+    fn a_writer_is_behind_by_the_age_of_what_it_stored_last_while_others_wait() {
+        use contract::ids::{ConditionId, TickId, TokenId};
+        use contract::money::{Price, Size};
+        use contract::tick::{PriceChange, Side};
+        let (board, at) = (board(), Timestamp::from_millis);
+        let behind = |backlog, now| {
+            board.backlog(backlog, now);
+            board.metrics.behind.get()
+        };
+        let waits = |pending, unacknowledged| Some(Backlog { pending, unacknowledged });
+        assert!(behind(waits(1, 0), at(5_000)).is_nan(), "nothing was stored yet");
+        assert!(behind(waits(0, 0), at(5_000)).abs() < f64::EPSILON);
+        let change = PriceChange {
+            id: TickId::of_bytes([0; 16]),
+            condition_id: ConditionId::try_from("0xab").unwrap(),
+            token_id: TokenId::try_from("1").unwrap(),
+            side: Side::Buy,
+            price: Price::of_text("0.5").unwrap(),
+            size: Size::of_text("1").unwrap(),
+            best_bid: None,
+            best_ask: None,
+            hash: None,
+            changed_at: at(3_000),
+            received_at: at(4_000),
+        };
+        let row = Row::Price(change.try_into().unwrap());
+        board.committed([&row].into_iter(), at(4_100));
+        let is = |seconds: f64, told: f64| (told - seconds).abs() < 1e-9;
+        assert!(is(0.0, behind(waits(0, 0), at(9_000))));
+        assert!(is(5.0, behind(waits(0, 1), at(9_000))));
+        assert!(is(5.5, behind(None, at(9_500))), "an unknown backlog may be one");
     }
 
     #[test]

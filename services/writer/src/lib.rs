@@ -24,11 +24,10 @@ use anyhow::{Context, bail};
 use bus::Bus;
 use chassis::admin::{self, Admin};
 use chassis::backoff::Backoff;
-use chassis::logline;
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
 use chassis::trace::Tracer;
-use prometheus_client::registry::Registry;
+use chassis::{exposition, logline};
 use store::Shelf;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -68,9 +67,9 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut registry = Registry::default();
+    let mut registry = exposition::registry("writer", env!("CARGO_PKG_VERSION"));
     let board = Board::new(&mut registry);
-    telemetry.tracer().register(registry.sub_registry_with_prefix("writer"));
+    telemetry.tracer().register(registry.sub_registry_with_prefix("polyfeed_writer"));
     let admin = Admin::bind(config.admin).await?;
     info!(admin.address = %admin.address(), "the writer starts");
     let mut tasks = Tasks::new(stop.clone());

@@ -88,7 +88,7 @@ impl Pump {
     }
 
     async fn take(&mut self, work: Work, delivery: Delivery) {
-        self.board.received();
+        self.board.received(delivery.attempt);
         let (envelope, now) = (sink::envelope(&delivery), clock::now().into());
         let load = match decode::read(work, envelope, &delivery.payload, now) {
             Message::Row(row) => Load::Row(row),

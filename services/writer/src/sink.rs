@@ -176,6 +176,7 @@ impl Sink {
             }
         };
         self.board.stored(&stored, rows.len(), begun.elapsed());
+        self.board.committed(part.iter().map(|(_, row)| row), clock::now().into());
         self.answered();
         Ok(stored)
     }

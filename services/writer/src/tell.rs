@@ -20,6 +20,8 @@ use crate::board::Board;
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Every so many tellings the stream is asked for room, and old messages go.
 const TRIM_EVERY: u64 = 10;
+/// Every so many tellings the streams and their consumers are looked at: eight questions to the server.
+const LOOK_EVERY: u64 = 5;
 /// Most errors in one message.
 const ERRORS_MAX: usize = 20;
 
@@ -44,8 +46,10 @@ pub async fn tell(
             _ = ticks.tick() => {}
         }
         let is_there = bus.connected();
+        board.gauges().connected(&bus);
         board.bus_is(if is_there { Ok(()) } else { Err("the connection is lost".to_owned()) });
         if !is_there {
+            board.backlog(None, clock::now().into());
             continue;
         }
         tokio::select! {
@@ -61,7 +65,10 @@ pub async fn tell(
 }
 
 async fn ask(bus: &Bus, board: &Board, round: u64) {
-    board.backlog(bus.backlog(Work::Judged).await.ok());
+    board.backlog(bus.backlog(Work::Judged).await.ok(), clock::now().into());
+    if round.is_multiple_of(LOOK_EVERY) {
+        board.gauges().look(bus, &[Work::Judged, Work::Markets, Work::Gaps, Work::Dead]).await;
+    }
     if round.is_multiple_of(TRIM_EVERY)
         && let Err(error) = bus.trim(Work::Judged).await
     {
@@ -101,7 +108,7 @@ mod tests {
     #[test]
     fn a_writer_tells_its_name_its_problems_and_its_counters() {
         let board = Board::new(&mut Registry::default());
-        board.received();
+        board.received(1);
         let telemetry = chassis::telemetry::start("writer", "writer-1");
         let (start, now) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
         let told = stats(&board, &telemetry, "writer-1", start, now);

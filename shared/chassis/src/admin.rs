@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,10 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::exposition;
 use crate::ready::Readiness;
-
-/// What `/metrics` is written in.
-const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// How long open requests may take after a stop: answers are made in memory, so only a dead client takes longer.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
@@ -118,10 +115,10 @@ async fn ready(State(shown): State<Shown>) -> Response {
     (status, axum::Json(json!({ "ready": ready, "problems": problems }))).into_response()
 }
 
-async fn show_metrics(State(shown): State<Shown>) -> Response {
-    let mut text = String::new();
-    match encode(&mut text, &shown.metrics) {
-        Ok(()) => ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], text).into_response(),
+async fn show_metrics(State(shown): State<Shown>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    match exposition::answer(&shown.metrics, accept) {
+        Ok((kind, text)) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
@@ -217,12 +214,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_open_metrics_text() {
+    async fn metrics_are_classic_text_for_whoever_asks_for_nothing_else() {
         let running = Running::start().await;
         let answer = running.get("/metrics").await;
-        assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0"), "{answer}");
-        assert!(answer.contains("\nticks_total 7\n"), "{answer}");
-        assert!(answer.ends_with("# EOF\n"), "{answer}");
+        assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
+        assert!(answer.contains("\n# TYPE ticks_total counter\nticks_total 7\n"), "{answer}");
         running.end().await;
     }
 

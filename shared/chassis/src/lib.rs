@@ -19,6 +19,8 @@ pub mod stop;
 pub mod tasks;
 
 pub mod admin;
+pub mod exposition;
+mod process;
 pub mod ready;
 
 pub mod backoff;

@@ -47,6 +47,17 @@ pub struct Gap {
 }
 
 impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 7] = [
+        Self::SocketClosed,
+        Self::Silence,
+        Self::FeedRestart,
+        Self::BufferFull,
+        Self::BookMismatch,
+        Self::Resubscribed,
+        Self::NotFollowed,
+    ];
+
     /// The word in answers and in the database.
     pub const fn word(self) -> &'static str {
         match self {

@@ -276,6 +276,21 @@ pub struct DashboardReport {
     pub lagged: u64,
 }
 
+impl SocketState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Disconnected, Self::Connecting, Self::Connected, Self::Reconnecting];
+
+    /// The word in answers.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Disconnected => "disconnected",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Reconnecting => "reconnecting",
+        }
+    }
+}
+
 impl Service {
     /// All services.
     pub const ALL: [Self; 4] = [Self::Feed, Self::Processor, Self::Writer, Self::Dashboard];

@@ -3,9 +3,9 @@
 //! Knows: the state. Never: the database.
 
 use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use chassis::clock;
+use chassis::{clock, exposition};
 use serde_json::json;
 
 use super::App;
@@ -56,13 +56,10 @@ pub(crate) async fn openapi() -> Response {
 }
 
 /// `/metrics`: this process's own instruments.
-pub(crate) async fn instruments(State(app): State<App>) -> Response {
-    let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &app.registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
+pub(crate) async fn instruments(State(app): State<App>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    match exposition::answer(&app.registry, accept) {
+        Ok((kind, text)) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         Err(error) => Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

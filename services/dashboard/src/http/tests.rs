@@ -165,7 +165,7 @@ async fn every_route_answers_with_the_safe_headers() {
         ("/api/metrics", 200, "application/json"),
         ("/api/events", 200, "application/json"),
         ("/api/openapi.json", 200, "application/json"),
-        ("/metrics", 200, "application/openmetrics-text"),
+        ("/metrics", 200, "text/plain; version=0.0.4"),
         ("/live", 200, "text/plain"),
         ("/ready", 503, "application/json"),
         ("/api", 404, "application/json"),

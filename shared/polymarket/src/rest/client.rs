@@ -9,6 +9,7 @@ use std::time::Duration;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
+use tokio::time::Instant;
 
 use super::error::RestError;
 
@@ -17,16 +18,25 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes read of an answer that is an error: enough to say what the venue said.
 const ERROR_BYTES_MAX: usize = 4 * 1024;
 
+/// Told of every call: route, outcome in a word, how long it took, waiting for its turn included.
+pub(super) type Witness = Box<dyn Fn(&'static str, &'static str, Duration) + Send + Sync>;
+
 /// An HTTP client that keeps to a rate.
 pub(super) struct Client {
     http: reqwest::Client,
     limiter: DefaultDirectRateLimiter,
     timeout: Duration,
     calls: AtomicU64,
+    witness: Witness,
 }
 
 impl Client {
-    pub(super) fn new(urls: &[&str], rate_per_s: NonZeroU32, timeout: Duration) -> Result<Self, RestError> {
+    pub(super) fn new(
+        urls: &[&str],
+        rate_per_s: NonZeroU32,
+        timeout: Duration,
+        witness: Witness,
+    ) -> Result<Self, RestError> {
         for url in urls {
             let is_usable =
                 Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -50,6 +60,7 @@ impl Client {
             limiter: RateLimiter::direct(Quota::per_second(rate_per_s)),
             timeout,
             calls: AtomicU64::new(0),
+            witness,
         })
     }
 
@@ -88,7 +99,11 @@ impl Client {
             read(route, answer).await
         };
         let late = RestError::TimedOut { route, waited: self.timeout };
-        tokio::time::timeout(self.timeout, whole).await.unwrap_or(Err(late))
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(self.timeout, whole).await.unwrap_or(Err(late));
+        let outcome = answer.as_ref().err().map_or("answered", RestError::word);
+        (self.witness)(route, outcome, begun.elapsed());
+        answer
     }
 }
 

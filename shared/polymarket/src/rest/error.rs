@@ -85,6 +85,20 @@ impl RestError {
         }
     }
 
+    /// What went wrong, in a word: one of eight.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Address(_) | Self::Setup(_) => "not_sent",
+            Self::TimedOut { .. } => "late",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Refused { status: 429, .. } => "limited",
+            Self::Refused { .. } => "refused",
+            Self::TooLarge { .. } => "too_large",
+            Self::NotJson { .. } => "not_json",
+            Self::Odd { .. } => "odd",
+        }
+    }
+
     /// How long the venue asks to be left alone, at most 60 s.
     pub const fn retry_after(&self) -> Option<Duration> {
         if let Self::Refused { retry_after, .. } = self { *retry_after } else { None }

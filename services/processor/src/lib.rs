@@ -25,7 +25,7 @@ use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
 use polymarket::rest::Rest;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use answers::Answers;
 use config::Config;
@@ -55,6 +55,7 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
     let witness = move |route, outcome, took| exposition::called(&calls, route, outcome, took);
     let rest =
         Rest::watched(config.rest.clone(), witness).context("the client for questions cannot be made")?;
+    info!(admin.address = %admin.address(), "the processor starts");
     let readiness = Readiness::new();
     let bus_latch = readiness.latch("bus");
     let mut tasks = Tasks::new(stop.clone());

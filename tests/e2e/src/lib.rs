@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod eventually;
+pub mod promql;
 pub mod world;
 
 pub use account::{Account, Sheet};

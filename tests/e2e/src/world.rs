@@ -3,6 +3,7 @@
 //! Knows: processes, addresses, settings. Never: another test's world.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -221,6 +222,22 @@ impl World {
         let (status, body) =
             http::get(ports::loopback(self.page), path).await.context("the page does not answer")?;
         Ok((status, serde_json::from_str(&body).with_context(|| format!("no JSON: {body}"))?))
+    }
+
+    /// Where a service answers `/metrics`: the page's address, or the one that its log tells.
+    ///
+    /// # Panics
+    /// When the log does not tell one.
+    pub fn metrics_address(&self, name: &str) -> SocketAddr {
+        if name == "dashboard" {
+            return ports::loopback(self.page);
+        }
+        let log = std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).expect("a log");
+        let told = log.lines().rev().find_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            line["admin.address"].as_str()?.parse().ok()
+        });
+        told.unwrap_or_else(|| panic!("{name} does not tell its address:\n{log}"))
     }
 
     /// What the feed says of itself next.

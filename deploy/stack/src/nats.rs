@@ -2,6 +2,8 @@
 //!
 //! Knows: its configuration file, its greeting and its health page. Never: a stream or a subject.
 
+pub mod cluster;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

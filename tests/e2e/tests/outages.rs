@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Settings, World, eventually};
+use e2e::{Settings, World};
 
 /// Ticks a second while parts break.
 const RATE: u32 = 1_000;
@@ -18,30 +18,17 @@ async fn under_load(processors: usize, writers: usize) -> World {
     (settings.processors, settings.writers) = (processors, writers);
     let world = World::start(settings).await;
     world.sim.begin();
-    flowing(&world).await;
+    world.flowing().await;
     world
-}
-
-async fn flowing(world: &World) {
-    let before = stored(world).await;
-    eventually("ticks reach the database", Duration::from_mins(1), async || {
-        let now = stored(world).await;
-        if now > before { Ok(()) } else { Err(format!("still {now}")) }
-    })
-    .await;
 }
 
 /// Waits until ticks flow and the page says that all is well, and says how long that took.
 async fn healed(world: &World, what: &str) {
     let began = Instant::now();
-    flowing(world).await;
+    world.flowing().await;
     let flowing_after = began.elapsed();
     world.all_healthy().await;
     eprintln!("{what}: ticks stored again after {flowing_after:?}, all healthy after {:?}", began.elapsed());
-}
-
-async fn stored(world: &World) -> u64 {
-    world.query("select coalesce(sum(rows), 0) from api.totals").await[0][0].parse().expect("a number")
 }
 
 async fn settled(world: World) {

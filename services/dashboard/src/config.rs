@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use chassis::instance;
 use chassis::vars::{Secret, Stop, Vars};
+use contract::stats::Service;
 use store::Reader;
 
 /// A token shorter than this is guessed sooner or later.
@@ -43,7 +44,7 @@ impl Config {
         let help = "Asks the dashboard at DASHBOARD_ADDR whether it is ready; exit 0 or 1.";
         let healthcheck = vars.command(&[("healthcheck", help)]).is_some();
         let instance = instance::name("dashboard");
-        let bus = bus::Config::read(&mut vars, &instance);
+        let bus = bus::Config::read(&mut vars, Service::Dashboard, &instance);
         let durabilities = [("standard", "standard"), ("strict", "strict")];
         let help = "How the bus was set up; shown, not changed.";
         let durability = vars.choice("BUS_DURABILITY", "standard", &durabilities, help);

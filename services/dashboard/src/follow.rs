@@ -239,13 +239,14 @@ impl Follower {
                 },
             };
             self.board.with(|fold| fold.bus.told(answer, clock::now().into()));
+            if let Err(error @ BusError::Closed) = bus.check() {
+                return Err(error.into());
+            }
         }
     }
 
     async fn ask_consumers(&self, bus: &Bus) -> Result<(), String> {
-        if !bus.connected() {
-            return Err("the connection is lost".to_owned());
-        }
+        bus.check().map_err(|failure| of_bus(&failure))?;
         for queue in Queue::ALL {
             let backlog = bus.backlog(work_of(queue)).await.map_err(|failure| of_bus(&failure))?;
             self.board.with(|fold| fold.backlog(queue, backlog, clock::now().into()));
@@ -281,9 +282,11 @@ fn work_of(queue: Queue) -> Work {
 /// A failure of the bus for everybody's eyes: no address, no login. The log has the rest.
 fn of_bus(failure: &BusError) -> String {
     match failure {
-        BusError::Connect { .. } => "no server answers, or it refuses the login".to_owned(),
-        BusError::TooOld { .. } => failure.to_string(),
-        BusError::Credentials { .. } => "the credentials file cannot be read".to_owned(),
+        BusError::Connect { .. } => "no server answers".to_owned(),
+        BusError::Login { .. } | BusError::Closed => "it refuses the login".to_owned(),
+        BusError::Lost => "the connection is lost".to_owned(),
+        BusError::TooOld { .. } | BusError::Refused { .. } => failure.to_string(),
+        BusError::Credentials { .. } => "the file of credentials or certificates cannot be read".to_owned(),
         BusError::Declare { .. } => "its streams cannot be reached".to_owned(),
         BusError::Header { .. }
         | BusError::Unacknowledged { .. }
@@ -321,6 +324,8 @@ mod tests {
                 user: None,
                 password: None,
                 creds: None,
+                ca_file: None,
+                service: None,
                 name: "test".to_owned(),
                 limits: bus::Limits::default(),
             },

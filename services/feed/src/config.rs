@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chassis::vars::{Stop, Vars};
 use chassis::{clock, instance};
+use contract::stats::Service;
 use polymarket::rest::{DataVersion, RestConfig};
 
 use crate::choice::Choice;
@@ -97,7 +98,7 @@ impl Config {
         let instance = instance::name("feed");
         let config = Self {
             healthcheck: command.is_some(),
-            bus: bus::Config::read(&mut vars, &instance),
+            bus: bus::Config::read(&mut vars, Service::Feed, &instance),
             rest: rest(&mut vars),
             instance,
             universe: universe.unwrap_or(Choice::Top(150)),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, Gauges};
+use bus::{Bus, BusError, Gauges};
 use chassis::clock;
 use chassis::ready::Latch;
 use chassis::telemetry::ErrorLog;
@@ -99,7 +99,11 @@ impl Reporter {
             self.metrics.mirror(&report, relay.level(), &gaps.causes(), now);
             self.gauges.connected(&bus);
             let problems = self.problems(&bus, &report, now);
-            latches[0].set(bus.connected());
+            match bus.check() {
+                Ok(()) => latches[0].set(true),
+                Err(error @ BusError::Closed) => return Err(error.into()),
+                Err(error) => latches[0].fail(error.to_string()),
+            }
             match self.board.last_data_at().filter(|&at| now.since(at) <= DATA_AGE_MAX) {
                 Some(_) => latches[1].set(true),
                 None => latches[1].fail("no data from the venue for a minute"),
@@ -124,9 +128,7 @@ impl Reporter {
 
     fn problems(&self, bus: &Bus, report: &FeedReport, now: Timestamp) -> Vec<String> {
         let mut problems = self.board.problems();
-        if !bus.connected() {
-            problems.push("the bus is away".to_owned());
-        }
+        problems.extend(bus.check().err().map(|error| error.to_string()));
         if report.gaps_open > 0 {
             problems.push(format!("{} gaps are open", report.gaps_open));
         }

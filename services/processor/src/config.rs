@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use chassis::vars::{Stop, Vars};
 use chassis::{clock, instance};
 use contract::money::Price;
+use contract::stats::Service;
 use gates::judge::Limits;
 use polymarket::rest::{DataVersion, RestConfig};
 use rust_decimal::Decimal;
@@ -40,7 +41,7 @@ impl Config {
         let instance = instance::name("processor");
         let config = Self {
             healthcheck: command.is_some(),
-            bus: bus::Config::read(&mut vars, &instance),
+            bus: bus::Config::read(&mut vars, Service::Processor, &instance),
             instance,
             rest: questions(&mut vars),
             limits: limits(&mut vars),

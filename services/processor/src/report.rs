@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, Gauges, Work};
+use bus::{Bus, BusError, Gauges, Work};
 use chassis::clock;
 use chassis::ready::Latch;
 use chassis::telemetry::ErrorLog;
@@ -55,10 +55,13 @@ impl Reporter {
                 () = stop.cancelled() => return Ok(()),
             }
             let connected = bus.connected();
-            if connected {
-                latch.set(true);
-            } else {
-                latch.fail("not connected");
+            let standing = bus.check();
+            match &standing {
+                Ok(()) => latch.set(true),
+                Err(error) => latch.fail(error.to_string()),
+            }
+            if let Err(error @ BusError::Closed) = standing {
+                return Err(error.into());
             }
             self.gauges.connected(&bus);
             if round.is_multiple_of(BACKLOG_EVERY) {
@@ -69,20 +72,18 @@ impl Reporter {
                 make_room(&bus).await;
             }
             round = round.wrapping_add(1);
-            let stats = self.stats(self.metrics.report(backlog), connected, clock::now().into());
+            let stats = self.stats(self.metrics.report(backlog), &standing, clock::now().into());
             if let Err(error) = bus.announce(subject.clone(), encode(&stats)).await {
                 debug!(%error, "stats were not told");
             }
         }
     }
 
-    fn stats(&self, report: ProcessorReport, connected: bool, now: Timestamp) -> Stats {
+    fn stats(&self, report: ProcessorReport, bus: &Result<(), BusError>, now: Timestamp) -> Stats {
         let notes = self.errors.last_hour(clock::now());
         let newest = notes.iter().take(ERRORS_TOLD);
         let mut problems = Vec::new();
-        if !connected {
-            problems.push("the bus is away".to_owned());
-        }
+        problems.extend(bus.as_ref().err().map(ToString::to_string));
         for route in self.metrics.suspended() {
             problems.push(format!("the venue's REST route for {route} does not answer"));
         }
@@ -131,9 +132,9 @@ mod tests {
         let metrics = Metrics::default();
         let reporter = Reporter::new("processor-1", ErrorLog::default(), metrics.clone(), Gauges::default());
         let told =
-            |connected| reporter.stats(metrics.report(None), connected, Timestamp::from_micros(1)).problems;
-        assert!(told(true).is_empty());
+            |bus| reporter.stats(metrics.report(None), &bus, Timestamp::from_micros(1)).problems;
+        assert!(told(Ok(())).is_empty());
         metrics.rest_suspended.get_or_create(&[("route", "books")]).set(1);
-        assert_eq!(told(false), ["the bus is away", "the venue's REST route for books does not answer"]);
+        assert_eq!(told(Err(BusError::Lost)), ["the bus is away", "the venue's REST route for books does not answer"]);
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use chassis::instance;
 use chassis::vars::{Secret, Stop, Vars};
+use contract::stats::Service;
 use store::Shelf;
 
 use crate::batch::BatchLimits;
@@ -69,7 +70,7 @@ impl Config {
             _ => Command::Run,
         };
         let instance = instance::name("writer");
-        let bus = bus::Config::read(&mut vars, &instance);
+        let bus = bus::Config::read(&mut vars, Service::Writer, &instance);
         let database = DatabaseConfig::read(&mut vars, command);
         let batch = BatchLimits {
             rows: usize::try_from(vars.integer(

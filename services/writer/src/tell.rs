@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, Work};
+use bus::{Bus, BusError, Work};
 use chassis::clock;
 use chassis::telemetry::Telemetry;
 use contract::stats::{ErrorNote, Report, Service, Stats};
@@ -47,7 +47,11 @@ pub async fn tell(
         }
         let is_there = bus.connected();
         board.gauges().connected(&bus);
-        board.bus_is(if is_there { Ok(()) } else { Err("the connection is lost".to_owned()) });
+        let standing = bus.check();
+        board.bus_is(standing.as_ref().copied().map_err(ToString::to_string));
+        if let Err(error @ BusError::Closed) = standing {
+            return Err(error.into());
+        }
         if !is_there {
             board.backlog(None, clock::now().into());
             continue;

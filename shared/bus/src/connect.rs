@@ -3,18 +3,19 @@
 //! Knows: address, login, version of the server. Never: a second attempt; the client itself reconnects
 //! once a first connection stood.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions};
 use chassis::vars::Vars;
-use contract::stats::Backlog;
-use tracing::{debug, info, warn};
+use contract::stats::{Backlog, Service};
+use tracing::{info, warn};
 
 use crate::error::BusError;
+use crate::standing::Standing;
 use crate::topology::{self, Limits, Work, declare_error};
 
 /// Longest wait for one answer of the server.
@@ -43,6 +44,10 @@ pub struct Config {
     pub password: Option<String>,
     /// `NATS_CREDS`: path of a credentials file.
     pub creds: Option<PathBuf>,
+    /// `NATS_CA_FILE`: certificates to trust; with it nothing is sent without TLS.
+    pub ca_file: Option<PathBuf>,
+    /// Whose streams and consumers are declared; none: everybody's, for tools and tests.
+    pub service: Option<Service>,
     /// The instance, as the server's connection list shows it.
     pub name: String,
     /// How much the streams may hold, should they have to be made.
@@ -54,16 +59,18 @@ pub struct Config {
 pub struct Bus {
     pub(crate) client: Client,
     pub(crate) jetstream: Context,
+    standing: Standing,
 }
 
 impl Bus {
-    /// Connects, checks the server's version and declares what is missing; one attempt.
+    /// Connects, checks the server's version and declares what is missing of the service's own; one attempt.
     ///
     /// # Errors
-    /// When no server answers within 5 s, refuses the login, is older than 2.10 or cannot hold the streams.
+    /// When no server answers within 5 s, refuses the login or a right, is older than 2.10 or cannot hold the streams.
     pub async fn connect(config: &Config) -> Result<Self, BusError> {
         let bus = Self::observe(config).await?;
-        topology::declare(&bus.jetstream, &config.limits).await?;
+        let declared = topology::declare(&bus.jetstream, &config.limits, config.service);
+        bus.standing.unless_refused(declared).await?;
         Ok(bus)
     }
 
@@ -72,7 +79,8 @@ impl Bus {
     /// # Errors
     /// As [`Bus::connect`].
     pub async fn observe(config: &Config) -> Result<Self, BusError> {
-        let client = open(config).await?;
+        let standing = Standing::default();
+        let client = open(config, standing.clone()).await?;
         let version = client.server_info().version;
         check_version(&version)?;
         let jetstream = ContextBuilder::new()
@@ -82,12 +90,22 @@ impl Bus {
             .backpressure_on_inflight(true)
             .build(client.clone());
         info!(bus.version = %version, "connected to the bus");
-        Ok(Self { client, jetstream })
+        Ok(Self { client, jetstream, standing })
     }
 
     /// Whether the connection stands now.
     pub fn connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// Whether all is well between us and the bus.
+    ///
+    /// # Errors
+    /// What is not: the connection is away, the server refused a subject within the last minute, or it does not
+    /// take the login any more; only the last does not pass.
+    pub fn check(&self) -> Result<(), BusError> {
+        self.standing.check(Instant::now())?;
+        if self.connected() { Ok(()) } else { Err(BusError::Lost) }
     }
 
     /// Version of the server.
@@ -140,7 +158,7 @@ impl Bus {
     }
 }
 
-async fn open(config: &Config) -> Result<Client, BusError> {
+async fn open(config: &Config, standing: Standing) -> Result<Client, BusError> {
     let mut options = ConnectOptions::new()
         .name(&config.name)
         .connection_timeout(CONNECT_WITHIN)
@@ -151,24 +169,34 @@ async fn open(config: &Config) -> Result<Client, BusError> {
             let pause = Duration::from_millis(50u64.saturating_mul(1 << attempts.min(6)));
             pause.min(RECONNECT_PAUSE_MAX)
         })
-        .event_callback(|event| async move {
-            match event {
-                Event::Connected => debug!("the bus connection stands"),
-                other => warn!(event = %other, "the bus connection changed"),
-            }
+        .event_callback(move |event| {
+            let standing = standing.clone();
+            async move { standing.note(&event, Instant::now()) }
         });
     if let (Some(user), Some(password)) = (&config.user, &config.password) {
-        options = options.user_and_password(user.clone(), password.clone());
+        // Answers come to inboxes that nobody else may read.
+        options = options.user_and_password(user.clone(), password.clone()).custom_inbox_prefix(inboxes(user));
     }
+    let failed = |path: &Path| {
+        let path = path.display().to_string();
+        |source| BusError::Credentials { path, source }
+    };
     if let Some(path) = &config.creds {
-        let failed = |source| BusError::Credentials { path: path.display().to_string(), source };
-        let text = tokio::fs::read_to_string(path).await.map_err(failed)?;
-        options = options.credentials(&text).map_err(failed)?;
+        let text = tokio::fs::read_to_string(path).await.map_err(failed(path))?;
+        options = options.credentials(&text).map_err(failed(path))?;
+    }
+    if let Some(path) = &config.ca_file {
+        // Read here, so that a missing file is called by its name; the client alone says only "TLS error".
+        tokio::fs::read(path).await.map_err(failed(path))?;
+        options = options.add_root_certificates(path.clone()).require_tls(true);
     }
     let url = without_password(&config.url);
     let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
     match tokio::time::timeout(ANSWER_WITHIN, options.connect(servers)).await {
         Ok(Ok(client)) => Ok(client),
+        Ok(Err(refused)) if refused.kind() == ConnectErrorKind::AuthorizationViolation => {
+            Err(BusError::Login { url, user: config.user.clone() })
+        }
         Ok(Err(source)) => Err(BusError::Connect { url, source: Box::new(source) }),
         Err(late) => Err(BusError::Connect { url, source: Box::new(late) }),
     }
@@ -187,6 +215,12 @@ fn check_version(version: &str) -> Result<(), BusError> {
     Ok(())
 }
 
+/// Prefix of the inboxes of `user`: one token, whatever the name.
+fn inboxes(user: &str) -> String {
+    let token: String = user.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    format!("_INBOX_{token}")
+}
+
 /// The address as it may stand in a log.
 fn without_password(url: &str) -> String {
     let one = |url: &str| match url.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
@@ -199,16 +233,20 @@ fn without_password(url: &str) -> String {
 // === impl Config ===
 
 impl Config {
-    /// Reads `NATS_URL`, `NATS_USER`, `NATS_PASSWORD`, `NATS_CREDS`, `BUS_MAX_MB`, `BUS_MAX_AGE_H` and
-    /// `BUS_REPLICAS`: the same for every service. `name`: the instance.
-    pub fn read(vars: &mut Vars, name: &str) -> Self {
+    /// Reads `NATS_URL`, `NATS_USER`, `NATS_PASSWORD`, `NATS_CREDS`, `NATS_CA_FILE`, `BUS_MAX_MB`, `BUS_MAX_AGE_H`
+    /// and `BUS_REPLICAS`: the same for every service. `name`: the instance.
+    pub fn read(vars: &mut Vars, service: Service, name: &str) -> Self {
         // One environment serves the whole stack: these are for others.
         vars.elsewhere(&["BUS_DURABILITY", "NATS_PORT"]);
-        let url = vars.text("NATS_URL", "nats://127.0.0.1:4222", "the bus; several addresses with commas");
+        let url = vars.text("NATS_URL", "nats://127.0.0.1:4222", "the bus; several addresses with commas; tls:// for TLS");
         let user = vars.optional_text("NATS_USER", "user on the bus");
         let password = vars.secret("NATS_PASSWORD", "password on the bus");
         let creds =
             vars.optional_text("NATS_CREDS", "credentials file for the bus, in place of user and password");
+        let ca_file = vars.optional_text(
+            "NATS_CA_FILE",
+            "PEM file of the authority that signed the bus's certificate; with it, TLS only",
+        );
         let megabytes = vars.integer(
             "BUS_MAX_MB",
             2_048,
@@ -231,7 +269,16 @@ impl Config {
             replicas: usize::try_from(replicas).unwrap_or(1),
         };
         let password = password.map(|secret| secret.expose().to_owned());
-        Self { url, user, password, creds: creds.map(PathBuf::from), name: name.to_owned(), limits }
+        Self {
+            url,
+            user,
+            password,
+            creds: creds.map(PathBuf::from),
+            ca_file: ca_file.map(PathBuf::from),
+            service: Some(service),
+            name: name.to_owned(),
+            limits,
+        }
     }
 }
 
@@ -266,6 +313,8 @@ mod tests {
             user: None,
             password: Some("secret".to_owned()),
             creds: None,
+            ca_file: None,
+            service: None,
             name: "x".to_owned(),
             limits: Limits::default(),
         };
@@ -276,7 +325,7 @@ mod tests {
     fn a_login_is_whole_and_excludes_a_credentials_file() {
         let faults = |map: &[(&str, &str)]| {
             let mut vars = Vars::of_map("x", "…", map.iter().copied(), &[]);
-            let config = Config::read(&mut vars, "x-1");
+            let config = Config::read(&mut vars, Service::Writer, "x-1");
             assert_eq!(config.limits, Limits::default());
             vars.finish().map_err(|stop| stop.to_string()).err().unwrap_or_default()
         };

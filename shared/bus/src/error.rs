@@ -19,6 +19,26 @@ pub enum BusError {
         #[source]
         source: Cause,
     },
+    /// The server does not know the login, or not with this password.
+    #[error("the bus at `{url}` refuses the login{}: NATS_USER or its password is not the server's", of(.user.as_deref()))]
+    Login {
+        /// The address, without a password.
+        url: String,
+        /// `NATS_USER`.
+        user: Option<String>,
+    },
+    /// The server refuses a subject: the login lacks a right.
+    #[error("the bus refuses us a right (deploy/nats/accounts.conf): {what}")]
+    Refused {
+        /// The server's words, which name the subject.
+        what: String,
+    },
+    /// The server took the login once and does not any more; the client has given up.
+    #[error("the bus does not take our login any more")]
+    Closed,
+    /// The client's own connection is down; it is trying again.
+    #[error("the bus is away")]
+    Lost,
     /// The server is too old for what the pipeline relies on.
     #[error("nats-server {found} is too old: {needed} or later is needed")]
     TooOld {
@@ -27,8 +47,8 @@ pub enum BusError {
         /// Oldest version that is good enough.
         needed: &'static str,
     },
-    /// The credentials file could not be read.
-    #[error("the credentials file `{path}` could not be read")]
+    /// The file of credentials or of certificates could not be read.
+    #[error("the file `{path}` could not be read")]
     Credentials {
         /// Its path.
         path: String,
@@ -93,12 +113,19 @@ impl BusError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Connect { .. }
+            | Self::Login { .. }
+            | Self::Refused { .. }
+            | Self::Lost
             | Self::Declare { .. }
             | Self::Unacknowledged { .. }
             | Self::Full { .. }
             | Self::Read { .. }
             | Self::Away { .. } => true,
-            Self::TooOld { .. } | Self::Credentials { .. } | Self::Header { .. } => false,
+            Self::TooOld { .. } | Self::Credentials { .. } | Self::Header { .. } | Self::Closed => false,
         }
     }
+}
+
+fn of(user: Option<&str>) -> String {
+    user.map(|user| format!(" `{user}`")).unwrap_or_default()
 }

@@ -148,6 +148,7 @@ impl Followed {
 async fn open(bus: &Bus, followed: Followed, start: Start) -> Result<Ordered, BusError> {
     let name = followed.work().stream();
     let config = OrderedConfig {
+        name: Some(name_of_follower(bus)),
         deliver_policy: policy(name, start)?,
         filter_subjects: followed.subjects(),
         ..OrderedConfig::default()
@@ -156,6 +157,13 @@ async fn open(bus: &Bus, followed: Followed, start: Start) -> Result<Ordered, Bu
     let stream = stream.map_err(|source| declare_error(name, source))?;
     let consumer = stream.create_consumer(config).await.map_err(|source| declare_error(name, source))?;
     consumer.messages().await.map_err(|source| read_error(name, source))
+}
+
+/// A name of its own: with one in the subject of its creation, the server can keep followers from the shared
+/// consumers.
+fn name_of_follower(bus: &Bus) -> String {
+    let inbox = bus.client.new_inbox();
+    format!("follow-{}", inbox.rsplit('.').next().unwrap_or_default())
 }
 
 fn policy(name: &str, start: Start) -> Result<DeliverPolicy, BusError> {
@@ -176,6 +184,7 @@ async fn stored(bus: &Bus, followed: Followed, start: Start) -> Result<Vec<Seen>
     let stream = bus.jetstream.get_stream_no_info(name).await;
     let stream = stream.map_err(|source| declare_error(name, source))?;
     let config = pull::Config {
+        name: Some(name_of_follower(bus)),
         deliver_policy: policy(name, start)?,
         ack_policy: AckPolicy::None,
         inactive_threshold: NEWEST_WITHIN,

@@ -11,6 +11,7 @@ mod gauges;
 mod keep;
 mod listen;
 mod publish;
+mod standing;
 mod topology;
 mod traced;
 

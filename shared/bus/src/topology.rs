@@ -8,6 +8,7 @@ use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use async_nats::jetstream::{Context, kv};
+use contract::stats::Service;
 use contract::subject;
 use tracing::warn;
 
@@ -117,18 +118,46 @@ impl Default for Limits {
     }
 }
 
-/// Declares every stream, consumer and bucket that is not there yet. What is there stays as it is.
-pub(crate) async fn declare(jetstream: &Context, limits: &Limits) -> Result<(), BusError> {
-    for config in streams(limits) {
+/// The streams that a service declares: those it publishes to or takes from. The dashboard waits for the others'.
+/// `deploy/nats/accounts.conf` lets it touch no more than these and what it follows.
+pub(crate) const fn streams_of(service: Option<Service>) -> &'static [Work] {
+    match service {
+        Some(Service::Feed) => &[Work::Raw, Work::Markets, Work::Gaps, Work::Dead],
+        Some(Service::Processor) => &[Work::Raw, Work::Judged, Work::Dead],
+        Some(Service::Writer) => &[Work::Judged, Work::Markets, Work::Gaps, Work::Dead],
+        Some(Service::Dashboard) => &[],
+        None => &Work::ALL,
+    }
+}
+
+/// The shared consumers that a service declares: those it takes from.
+pub(crate) const fn works_of(service: Option<Service>) -> &'static [Work] {
+    match service {
+        Some(Service::Processor) => &[Work::Raw],
+        Some(Service::Writer) => &[Work::Judged, Work::Markets, Work::Gaps, Work::Dead],
+        Some(Service::Feed | Service::Dashboard) => &[],
+        None => &Work::ALL,
+    }
+}
+
+/// Declares the streams, consumers and buckets of `service` that are not there yet. What is there stays as it is.
+pub(crate) async fn declare(
+    jetstream: &Context,
+    limits: &Limits,
+    service: Option<Service>,
+) -> Result<(), BusError> {
+    let own = |config: &Config| streams_of(service).iter().any(|work| work.stream() == config.name);
+    for config in streams(limits).into_iter().filter(own) {
         declare_stream(jetstream, config).await?;
     }
-    for work in Work::ALL {
+    for work in works_of(service) {
         jetstream
             .create_consumer_on_stream(work.consumer(), work.stream())
             .await
             .map_err(|source| declare_error(work.durable(), source))?;
     }
-    if jetstream.get_key_value(FEED_BUCKET).await.is_err() {
+    let keeps = matches!(service, None | Some(Service::Feed));
+    if keeps && jetstream.get_key_value(FEED_BUCKET).await.is_err() {
         let bucket = kv::Config {
             bucket: FEED_BUCKET.to_owned(),
             description: "What a feed must find again after a restart".to_owned(),

@@ -34,6 +34,8 @@ impl Stages {
             user: None,
             password: None,
             creds: None,
+            ca_file: None,
+            service: None,
             name: "bench".to_owned(),
             limits: Limits::default(),
         };

@@ -259,6 +259,8 @@ impl World {
             user: None,
             password: None,
             creds: None,
+            ca_file: None,
+            service: None,
             name: "e2e".to_owned(),
             limits: Limits::default(),
         };

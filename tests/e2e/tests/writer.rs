@@ -58,6 +58,8 @@ impl Line {
             user: None,
             password: None,
             creds: None,
+            ca_file: None,
+            service: None,
             name: "test".to_owned(),
             limits: Limits::default(),
         };

@@ -23,7 +23,8 @@ Prints what passes on the bus from now on, decoded, one JSON object a line.
   SUBJECT    for example 'ticks.clean.trade.>', 'gaps.>', 'stats.>' (default 'ticks.>')
   --count N  ends after N messages
 
-Environment: NATS_URL (nats://127.0.0.1:4222), NATS_USER, NATS_PASSWORD, NATS_CREDS
+Environment: NATS_URL (nats://127.0.0.1:4222), NATS_USER, NATS_PASSWORD, NATS_CREDS,
+NATS_CA_FILE
 ";
 
 #[tokio::main]
@@ -55,6 +56,8 @@ async fn listen(pattern: &str, mut left: u64) -> Result<(), Box<dyn std::error::
         user: setting("NATS_USER"),
         password: setting("NATS_PASSWORD"),
         creds: setting("NATS_CREDS").map(Into::into),
+        ca_file: setting("NATS_CA_FILE").map(Into::into),
+        service: None,
         name: "tap".to_owned(),
         limits: Limits::default(),
     };

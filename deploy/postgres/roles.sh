@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the logins of the database at its first start; runs in /docker-entrypoint-initdb.d of the Postgres image.
-# Passwords come from files, one each: migrator, writer, reader. No service is a superuser.
+# Makes the logins of the database, or gives them their passwords again: no service is a superuser. Runs in
+# /docker-entrypoint-initdb.d of the Postgres image, and at each start of the local stack.
+# Passwords come from files: migrator, writer, reader.
 set -eu
 secrets=${POLYFEED_SECRETS:-/run/secrets}
 for name in migrator writer reader; do
@@ -10,17 +11,23 @@ for name in migrator writer reader; do
   fi
 done
 # psql reads them by itself: on its command line every process could see them.
-psql -X -v ON_ERROR_STOP=1 --no-password --username "${POSTGRES_USER:-postgres}" --dbname "${POSTGRES_DB:-postgres}" <<SQL
+psql -X -q -v ON_ERROR_STOP=1 --no-password --username "${POSTGRES_USER:-postgres}" --dbname "${POSTGRES_DB:-polyfeed}" <<SQL
 \set migrator \`cat '$secrets/migrator'\`
 \set writer \`cat '$secrets/writer'\`
 \set reader \`cat '$secrets/reader'\`
+set client_min_messages = 'warning';
 set log_statement = 'none';
 set log_min_error_statement = 'panic';
 set password_encryption = 'scram-sha-256';
-create role polyfeed_migrator login createrole connection limit 4 password :'migrator';
-create role polyfeed_writer login connection limit 16 password :'writer';
-create role polyfeed_reader login connection limit 16 password :'reader';
--- It sets limits of the two, and is neither of them.
+select format('create role %I', name)
+from unnest(array['polyfeed_owner', 'polyfeed_migrator', 'polyfeed_writer', 'polyfeed_reader']) name
+where not exists (select from pg_roles where rolname = name)
+\gexec
+alter role polyfeed_migrator login createrole connection limit 4 password :'migrator';
+alter role polyfeed_writer login connection limit 16 password :'writer';
+alter role polyfeed_reader login connection limit 16 password :'reader';
+-- The tables belong to polyfeed_owner, whom the migrator may become. It sets limits of the other two and is neither.
+grant polyfeed_owner to polyfeed_migrator with admin true, inherit true, set true;
 grant polyfeed_writer, polyfeed_reader to polyfeed_migrator with admin true, inherit false, set false;
 alter database :"DBNAME" owner to polyfeed_migrator;
 SQL

@@ -22,8 +22,18 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What a dropped process gets before it is killed. Drops block, so it is short.
 const DROP_GRACE: Duration = Duration::from_secs(3);
 
-/// Variables that are meant for this crate alone: a service would refuse one that it does not know.
-pub const OUR_VARIABLES: [&str; 3] = ["NATS_PORT", "POSTGRES_PORT", "VENUE_SIM_PORT"];
+/// Variables that no child inherits: those for this crate alone, which a service would refuse, and logins for
+/// another bus than ours.
+pub const OUR_VARIABLES: [&str; 8] = [
+    "NATS_PORT",
+    "POSTGRES_PORT",
+    "VENUE_SIM_PORT",
+    "NATS_USER",
+    "NATS_PASSWORD",
+    "NATS_PASSWORD_FILE",
+    "NATS_CREDS",
+    "NATS_CA_FILE",
+];
 
 /// Everything that is needed to start a program.
 #[derive(Clone, Debug)]

@@ -12,10 +12,12 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::accounts::{CONFIGURATION_FILE, Logins};
 use crate::fault::Fault;
 use crate::http;
 use crate::launch::{Group, LOOK_EVERY, Launch, Process, StopBy};
-use crate::{log, places, ports};
+use crate::tls::Tls;
+use crate::{log, places, ports, secrets};
 
 /// Start-up, with the recovery of a full store on a slow disk.
 pub const START_WAIT: Duration = Duration::from_mins(1);
@@ -40,6 +42,17 @@ pub enum Durability {
     Strict,
 }
 
+/// Who is let in.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Everybody on this machine: for figures and for tests of other things.
+    Open,
+    /// The logins of `deploy/nats/accounts.conf`, each with its rights.
+    Accounts(Logins),
+    /// The same, and only by TLS.
+    Encrypted(Logins, Tls),
+}
+
 /// How a server is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -55,6 +68,8 @@ pub struct Settings {
     pub file_max_bytes: u64,
     /// Process group it joins.
     pub group: Group,
+    /// Who is let in.
+    pub access: Access,
 }
 
 /// A prepared server: how to launch it and where it will answer.
@@ -85,6 +100,7 @@ impl Settings {
             durability: Durability::Standard,
             file_max_bytes: FILE_MAX_BYTES,
             group: Group::Shared,
+            access: Access::Open,
         }
     }
 }
@@ -100,6 +116,7 @@ pub fn prepare(program: &Path, settings: &Settings) -> Result<Prepared, Fault> {
     while monitor_port == port {
         monitor_port = ports::free()?;
     }
+    write_access(settings)?;
     let file = settings.data.join("nats.conf");
     fs::write(&file, configuration(settings, port, monitor_port))
         .map_err(|source| Fault::io(format!("could not write `{}`", file.display()), source))?;
@@ -117,7 +134,19 @@ pub fn prepare(program: &Path, settings: &Settings) -> Result<Prepared, Fault> {
     Ok(Prepared { launch, port, monitor_port })
 }
 
-/// Only loopback listens, so that no password is needed; limits as in the security checklist.
+/// Writes what the configuration includes.
+fn write_access(settings: &Settings) -> Result<(), Fault> {
+    match &settings.access {
+        Access::Open => Ok(()),
+        Access::Accounts(logins) => logins.write(&settings.data),
+        Access::Encrypted(logins, tls) => {
+            logins.write(&settings.data)?;
+            tls.write(&settings.data)
+        }
+    }
+}
+
+/// Only loopback listens; limits as in the security checklist.
 fn configuration(settings: &Settings, port: u16, monitor_port: u16) -> String {
     let sync_interval = match settings.durability {
         Durability::Standard => "\"250ms\"",
@@ -125,6 +154,14 @@ fn configuration(settings: &Settings, port: u16, monitor_port: u16) -> String {
     };
     let store = settings.data.join("jetstream");
     let store = store.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    let access = match &settings.access {
+        Access::Open => String::new(),
+        Access::Accounts(_) => format!("include ./{CONFIGURATION_FILE}\n"),
+        Access::Encrypted(..) => {
+            let tls = secrets::configuration_of(&settings.data.display().to_string());
+            format!("include ./{CONFIGURATION_FILE}\n{tls}")
+        }
+    };
     format!(
         "# Written by `stack` at every start; changes here are lost.\n\
          server_name: \"{}\"\n\
@@ -141,7 +178,8 @@ fn configuration(settings: &Settings, port: u16, monitor_port: u16) -> String {
          \x20 max_mem: 64MB\n\
          \x20 max_file: {}\n\
          \x20 sync_interval: {sync_interval}\n\
-         }}\n",
+         }}\n\
+         {access}",
         name_of(port, monitor_port),
         settings.file_max_bytes
     )
@@ -288,5 +326,8 @@ mod tests {
         assert!(standard.contains("store_dir: \"/x/\\\"y/jetstream\""), "{standard}");
         settings.durability = Durability::Strict;
         assert!(configuration(&settings, 4222, 8222).contains("sync_interval: always"));
+        assert!(!standard.contains("include"));
+        settings.access = Access::Accounts(Logins::fresh().unwrap());
+        assert!(configuration(&settings, 4222, 8222).ends_with("}\ninclude ./accounts.conf\n"));
     }
 }

@@ -74,6 +74,11 @@ impl Places {
         self.local.join("secrets")
     }
 
+    /// Passwords of the database's logins.
+    pub fn roles(&self) -> PathBuf {
+        self.secrets().join("roles")
+    }
+
     /// Who runs at present.
     pub fn run(&self) -> PathBuf {
         self.local.join("run")

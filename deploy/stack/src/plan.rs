@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::accounts::Logins;
 use crate::launch::{Group, Launch, StopBy};
 use crate::supervise::Child;
 use crate::{log, postgres};
@@ -62,10 +63,14 @@ pub const ADMIN_PORTS: [u16; 4] = [9101, 9102, 9103, 9104];
 pub struct Passwords {
     /// Of the superuser `postgres`.
     pub admin: String,
+    /// Of [`MIGRATOR_ROLE`].
+    pub migrator: String,
     /// Of [`WRITER_ROLE`].
     pub writer: String,
     /// Of [`READER_ROLE`].
     pub reader: String,
+    /// Of the bus.
+    pub bus: Logins,
 }
 
 /// Where programs and logs lie.
@@ -79,7 +84,7 @@ pub struct Folders {
 
 /// The services of `kind`, in the order in which they are started.
 pub fn services(kind: Kind, addresses: &Addresses, passwords: &Passwords, folders: &Folders) -> Vec<Child> {
-    let plan = Plan { kind, addresses, folders };
+    let plan = Plan { kind, addresses, passwords, folders };
     let mut children = Vec::new();
     if kind == Kind::Demo {
         let mut env = vec![pair("SIM_ADDR", format!("127.0.0.1:{}", addresses.sim))];
@@ -110,13 +115,8 @@ pub fn services(kind: Kind, addresses: &Addresses, passwords: &Passwords, folder
 
 /// The program that makes or changes the tables and ends.
 pub fn migration(addresses: &Addresses, passwords: &Passwords, folders: &Folders) -> Launch {
-    let url = postgres::url(addresses.postgres, "postgres", &passwords.admin, DATABASE);
-    let env = vec![
-        pair("MIGRATE_DATABASE_URL", url.clone()),
-        pair("DATABASE_URL", url),
-        pair("NATS_URL", format!("nats://127.0.0.1:{}", addresses.nats)),
-        pair("LOG_FORMAT", "json"),
-    ];
+    let url = postgres::url(addresses.postgres, MIGRATOR_ROLE, &passwords.migrator, DATABASE);
+    let env = vec![pair("MIGRATE_DATABASE_URL", url), pair("LOG_FORMAT", "json")];
     let mut launch = launch("migrate", "writer", env, folders);
     launch.args = vec!["migrate".to_owned()];
     launch
@@ -141,12 +141,17 @@ pub fn page_url(page: SocketAddr) -> String {
 struct Plan<'a> {
     kind: Kind,
     addresses: &'a Addresses,
+    passwords: &'a Passwords,
     folders: &'a Folders,
 }
 
 impl Plan<'_> {
     fn child(&self, name: &str, program: &str, stage: u8, mut env: Vec<(String, String)>) -> Child {
         env.push(pair("NATS_URL", format!("nats://127.0.0.1:{}", self.addresses.nats)));
+        if program != "venue-sim" {
+            env.push(pair("NATS_USER", program));
+            env.push(pair("NATS_PASSWORD", self.passwords.bus.password(program)));
+        }
         env.push(pair("LOG_FORMAT", "json"));
         if self.kind == Kind::Demo {
             let sim = self.addresses.sim;
@@ -216,7 +221,13 @@ mod tests {
             admin: ADMIN_PORTS,
         };
         let word = |text: &str| text.to_owned();
-        let passwords = Passwords { admin: word("a"), writer: word("w"), reader: word("r") };
+        let passwords = Passwords {
+            admin: word("a"),
+            migrator: word("m"),
+            writer: word("w"),
+            reader: word("r"),
+            bus: Logins::new(|login| Ok(format!("bus-{login}"))).unwrap(),
+        };
         let folders = Folders { programs: "/bin".into(), logs: "/log".into() };
         assert_eq!(migration(&addresses, &passwords, &folders).args, ["migrate"]);
         assert!(!format!("{passwords:?}").contains("\"w\""));
@@ -256,6 +267,8 @@ mod tests {
         let reader = "postgres://polyfeed_reader:r@127.0.0.1:5432/polyfeed";
         assert_eq!(variable(&up, "dashboard", "DATABASE_URL"), Some(reader));
         assert_eq!(variable(&up, "feed", "DATABASE_URL"), None);
+        assert_eq!(variable(&up, "processor-2", "NATS_USER"), Some("processor"));
+        assert_eq!(variable(&up, "processor-2", "NATS_PASSWORD"), Some("bus-processor"));
         assert_eq!(variable(&up, "processor-1", "ADMIN_ADDR"), Some("127.0.0.1:9102"));
     }
 

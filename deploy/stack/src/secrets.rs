@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::accounts::{LOGINS, Logins};
 use crate::fault::{Fault, Say};
 use crate::plan::{DATABASE, MIGRATOR_ROLE, READER_ROLE, WRITER_ROLE};
-use crate::tls::{Tls, Validity};
+use crate::tls::{self, Tls, Validity};
 use crate::{places, secret};
 
 /// Who uses the bus, and so gets its authority's certificate.
@@ -95,7 +95,7 @@ pub fn write(wish: &Wish, say: Say<'_>) -> Result<(), Fault> {
         }
     })?;
     logins.write(&bus)?;
-    tls(wish, &bus)?;
+    write_tls(wish, &bus)?;
     let database = folder("postgres")?;
     kept(&database.join("admin"))?;
     for (name, role, consumer) in DATABASE_LOGINS {
@@ -114,12 +114,13 @@ pub fn write(wish: &Wish, say: Say<'_>) -> Result<(), Fault> {
 }
 
 /// The part of nats-server's configuration that is about TLS; empty without. Certificates that are there are kept.
-fn tls(wish: &Wish, bus: &Path) -> Result<(), Fault> {
+fn write_tls(wish: &Wish, bus: &Path) -> Result<(), Fault> {
     let configuration = bus.join("tls.conf");
     if wish.tls_names.is_empty() {
         return fit(&configuration, "# TLS is off.\n");
     }
-    let [certificate, key, authority] = ["server.pem", "server.key", "ca.pem"].map(|name| bus.join(name));
+    let [certificate, key, authority] =
+        [tls::CERTIFICATE, tls::KEY, tls::AUTHORITY].map(|name| bus.join(name));
     if ![&certificate, &key, &authority].iter().all(|path| path.is_file()) {
         let made = Tls::new(&wish.tls_names, Validity::Years)?;
         fit(&authority, &made.authority)?;
@@ -137,8 +138,10 @@ fn tls(wish: &Wish, bus: &Path) -> Result<(), Fault> {
 /// What nats-server is told of TLS; its certificate lies in `folder`.
 pub fn configuration_of(folder: &str) -> String {
     format!(
-        "# Nobody is let in without TLS.\ntls {{\n  cert_file: \"{folder}/server.pem\"\n  \
-         key_file: \"{folder}/server.key\"\n  timeout: 5\n}}\n"
+        "# Nobody is let in without TLS.\ntls {{\n  cert_file: \"{folder}/{}\"\n  \
+         key_file: \"{folder}/{}\"\n  timeout: 5\n}}\n",
+        tls::CERTIFICATE,
+        tls::KEY
     )
 }
 

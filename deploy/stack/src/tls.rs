@@ -2,6 +2,7 @@
 //!
 //! Knows: names, validity, PEM. Never: who connects.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rcgen::{
@@ -10,7 +11,14 @@ use rcgen::{
 };
 
 use crate::fault::Fault;
+use crate::secret;
 
+/// File of the authority's certificate.
+pub const AUTHORITY: &str = "ca.pem";
+/// File of the server's certificate.
+pub const CERTIFICATE: &str = "server.pem";
+/// File of its key.
+pub const KEY: &str = "server.key";
 /// Years for which both certificates hold: whoever wants shorter ones brings their own.
 const YEARS: i32 = 10;
 /// Enough to name the present year.
@@ -44,6 +52,20 @@ impl Tls {
     pub fn new(names: &[String], validity: Validity) -> Result<Self, Fault> {
         make(names, validity)
             .map_err(|source| Fault::io("could not make the certificates", std::io::Error::other(source)))
+    }
+}
+
+impl Tls {
+    /// Writes `ca.pem`, `server.pem` and `server.key` (mode 0600) into `folder`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), Fault> {
+        for (name, text) in [(AUTHORITY, &self.authority), (CERTIFICATE, &self.certificate), (KEY, &self.key)]
+        {
+            secret::write_private(&folder.join(name), text)?;
+        }
+        Ok(())
     }
 }
 

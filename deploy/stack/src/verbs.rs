@@ -213,11 +213,11 @@ fn psql(places: &Places, who: Who, args: &[String]) -> Fault {
     let Some(state) = state.filter(|state| state.supervisor.runs()) else {
         return Fault::new("the database is not running: start it with `./just demo` or `./just up` first");
     };
-    let user = match who {
-        Who::Reader => READER_ROLE,
-        Who::Admin => "postgres",
+    let (user, folder, file) = match who {
+        Who::Reader => (READER_ROLE, places.roles(), "reader"),
+        Who::Admin => ("postgres", places.secrets(), "postgres"),
     };
-    let password = match secret::kept(&places.secrets(), user) {
+    let password = match secret::kept(&folder, file) {
         Ok(password) => password,
         Err(fault) => return fault,
     };

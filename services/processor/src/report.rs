@@ -131,10 +131,12 @@ mod tests {
     fn what_is_wrong_is_told_by_name() {
         let metrics = Metrics::default();
         let reporter = Reporter::new("processor-1", ErrorLog::default(), metrics.clone(), Gauges::default());
-        let told =
-            |bus| reporter.stats(metrics.report(None), &bus, Timestamp::from_micros(1)).problems;
+        let told = |bus| reporter.stats(metrics.report(None), &bus, Timestamp::from_micros(1)).problems;
         assert!(told(Ok(())).is_empty());
         metrics.rest_suspended.get_or_create(&[("route", "books")]).set(1);
-        assert_eq!(told(Err(BusError::Lost)), ["the bus is away", "the venue's REST route for books does not answer"]);
+        assert_eq!(
+            told(Err(BusError::Lost)),
+            ["the bus is away", "the venue's REST route for books does not answer"]
+        );
     }
 }

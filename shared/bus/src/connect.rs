@@ -174,8 +174,11 @@ async fn open(config: &Config, standing: Standing) -> Result<Client, BusError> {
             async move { standing.note(&event, Instant::now()) }
         });
     if let (Some(user), Some(password)) = (&config.user, &config.password) {
+        options = options.user_and_password(user.clone(), password.clone());
+    }
+    if let Some(user) = config.user.as_deref().or_else(|| user_of(&config.url)) {
         // Answers come to inboxes that nobody else may read.
-        options = options.user_and_password(user.clone(), password.clone()).custom_inbox_prefix(inboxes(user));
+        options = options.custom_inbox_prefix(inboxes(user));
     }
     let failed = |path: &Path| {
         let path = path.display().to_string();
@@ -215,9 +218,17 @@ fn check_version(version: &str) -> Result<(), BusError> {
     Ok(())
 }
 
+/// The user in an address such as `nats://user:password@host`; a lone token is none.
+fn user_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split(',').next()?.split_once("://")?;
+    let (login, _) = rest.rsplit_once('@')?;
+    login.split_once(':').map(|(user, _)| user)
+}
+
 /// Prefix of the inboxes of `user`: one token, whatever the name.
 fn inboxes(user: &str) -> String {
-    let token: String = user.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    let token: String =
+        user.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
     format!("_INBOX_{token}")
 }
 
@@ -238,7 +249,11 @@ impl Config {
     pub fn read(vars: &mut Vars, service: Service, name: &str) -> Self {
         // One environment serves the whole stack: these are for others.
         vars.elsewhere(&["BUS_DURABILITY", "NATS_PORT"]);
-        let url = vars.text("NATS_URL", "nats://127.0.0.1:4222", "the bus; several addresses with commas; tls:// for TLS");
+        let url = vars.text(
+            "NATS_URL",
+            "nats://127.0.0.1:4222",
+            "the bus; several addresses with commas; tls:// for TLS",
+        );
         let user = vars.optional_text("NATS_USER", "user on the bus");
         let password = vars.secret("NATS_PASSWORD", "password on the bus");
         let creds =
@@ -319,6 +334,14 @@ mod tests {
             limits: Limits::default(),
         };
         assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn inboxes_are_the_users_own_wherever_its_name_stands() {
+        assert_eq!(user_of("nats://viewer:p@h:1,nats://k:2"), Some("viewer"));
+        assert_eq!(user_of("nats://token@h:1").or(user_of("nats://h:1")), None);
+        assert_eq!(inboxes("viewer"), "_INBOX_viewer");
+        assert_eq!(inboxes("a.b>"), "_INBOX_a_b_");
     }
 
     #[test]

@@ -101,6 +101,7 @@ async fn round(ticks: usize) -> anyhow::Result<Round> {
         durability: nats::Durability::Standard,
         file_max_bytes: 8 << 30,
         group: Group::Shared,
+        access: nats::Access::Open,
     };
     let nats = nats::Server::start(&program, settings).await?;
     let postgres = postgres::Server::disposable(&wheels::postgres(&places, &say).await?).await?;

@@ -4,7 +4,7 @@
 //! Never: a part that is not the real one, but for the venue.
 
 pub mod account;
-pub mod cluster;
+pub mod buses;
 pub mod eventually;
 pub mod manifests;
 pub mod promql;

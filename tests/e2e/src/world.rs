@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use bus::{Bus, Limits};
+use bus::Bus;
 use contract::codec::decode;
 use contract::stats::{FeedReport, Report, Stats};
 use contract::subject;
 use serde_json::Value;
-use stack::fault::Fault;
+use stack::accounts::Logins;
 use stack::launch::{Group, Launch, Process, StopBy};
 use stack::places::Places;
 use stack::{http, nats, ports, postgres, wheels};
@@ -65,6 +65,7 @@ pub struct World {
     pub sim: Simulator,
     launches: BTreeMap<String, Launch>,
     running: BTreeMap<String, Process>,
+    logins: Logins,
     page: u16,
     database: Client,
     folder: TempDir,
@@ -108,12 +109,13 @@ impl World {
         let say = |line: &str| eprintln!("{line}");
         let nats_program = wheels::nats(&places, &say).await.expect("nats-server");
         let programs = wheels::postgres(&places, &say).await.expect("postgres");
-        let (nats, postgres) = tokio::join!(
-            bus_in(&nats_program, folder.path(), settings.clustered),
+        let logins = Logins::fresh().expect("passwords");
+        let (bus, postgres) = tokio::join!(
+            crate::buses::start(&nats_program, folder.path(), &logins, settings.clustered),
             postgres::Server::disposable(&programs)
         );
         let ((nats, peers), postgres) =
-            (nats.expect("nats-server starts"), postgres.expect("postgres starts"));
+            (bus.expect("nats-server starts"), postgres.expect("postgres starts"));
         postgres.create_database("polyfeed").await.expect("a database");
         let mut options = Options::of(settings.scenario.clone());
         options.begin = Begin::WhenTold;
@@ -134,6 +136,7 @@ impl World {
             sim,
             launches: BTreeMap::new(),
             running: BTreeMap::new(),
+            logins,
             page: ports::free().expect("a free port"),
             database,
             folder,
@@ -254,17 +257,7 @@ impl World {
     /// # Panics
     /// When it says nothing within 10 s.
     pub async fn feed_report(&self) -> FeedReport {
-        let config = bus::Config {
-            url: self.bus_url(),
-            user: None,
-            password: None,
-            creds: None,
-            ca_file: None,
-            service: None,
-            name: "e2e".to_owned(),
-            limits: Limits::default(),
-        };
-        let bus = Bus::observe(&config).await.expect("the bus answers");
+        let bus = Bus::observe(&self.bus_as("viewer")).await.expect("the bus answers");
         let mut listener = bus.listen(subject::STATS_ALL).await.expect("stats can be listened to");
         let told = async {
             loop {
@@ -362,6 +355,8 @@ impl World {
             let mut env = vec![
                 ("NATS_URL", self.bus_url()),
                 ("BUS_REPLICAS", (1 + self.peers.len()).to_string()),
+                ("NATS_USER", program.to_owned()),
+                ("NATS_PASSWORD", self.logins.password(program).to_owned()),
                 ("INSTANCE", name.clone()),
                 ("LOG_FORMAT", "json".to_owned()),
             ];
@@ -406,7 +401,7 @@ impl World {
     }
 }
 
-/// Password of both logins: the database listens on loopback and lives as long as one test.
+/// Password of the database's logins: the database listens on loopback and lives as long as one test.
 const PASSWORD: &str = "a-password-for-one-test";
 
 /// Whether a setting is one of this program's.
@@ -438,21 +433,6 @@ fn launch(name: &str, program: &str, env: Vec<(&str, String)>, folder: &Path) ->
     }
 }
 
-/// The bus with its files in `folder`: one server and its peers, none or two.
-async fn bus_in(
-    program: &Path,
-    folder: &Path,
-    clustered: bool,
-) -> Result<(nats::Server, Vec<nats::Server>), Fault> {
-    if clustered {
-        let [one, two, three] = nats::cluster::start(program, folder).await?;
-        return Ok((one, vec![two, three]));
-    }
-    let settings =
-        nats::Settings { log: folder.join("nats.log"), ..nats::Settings::in_folder(&folder.join("nats")) };
-    Ok((nats::Server::start(program, settings).await?, Vec::new()))
-}
-
 /// A program of ours, as it was built beside this test.
 ///
 /// # Panics
@@ -467,17 +447,19 @@ pub fn binary(program: &str) -> PathBuf {
 }
 
 async fn migrate(postgres: &postgres::Server, folder: &Path) {
-    let env = vec![("MIGRATE_DATABASE_URL", postgres.admin_url("polyfeed"))];
+    let secrets = folder.join("roles");
+    std::fs::create_dir(&secrets).expect("a folder");
+    for name in ["migrator", "writer", "reader"] {
+        std::fs::write(secrets.join(name), PASSWORD).expect("a password");
+    }
+    postgres.make_roles("polyfeed", &secrets).await.expect("the logins of the database");
+    let env = vec![("MIGRATE_DATABASE_URL", postgres.url("polyfeed_migrator", PASSWORD, "polyfeed"))];
     let mut launch = launch("migrate", "writer", env, folder);
     launch.args = vec!["migrate".to_owned()];
     let mut process = launch.spawn().expect("the migration starts");
     let status = tokio::time::timeout(START_WITHIN, process.wait()).await.expect("the migration ends");
     let log = stack::log::last_lines(&launch.log, 20).join("\n");
     assert!(status.is_some_and(|status| status.success()), "the migration failed:\n{log}");
-    for role in ["polyfeed_writer", "polyfeed_reader"] {
-        let sql = format!("alter role {role} password '{PASSWORD}'");
-        postgres.psql("polyfeed", &sql).await.expect("a password for the login");
-    }
 }
 
 async fn reader(postgres: &postgres::Server) -> Client {

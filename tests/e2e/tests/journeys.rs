@@ -86,7 +86,7 @@ async fn four_processors_share_the_stream() {
 async fn tap_prints_what_passes_as_one_json_object_a_line() {
     let world = World::start(Settings::scenario("calm").sized(10, 200, Some(10))).await;
     let mut tap = tokio::process::Command::new(e2e::world::binary("tap"));
-    tap.args(["ticks.>", "--count", "50"]).env("NATS_URL", world.nats.url()).kill_on_drop(true);
+    tap.args(["ticks.>", "--count", "50"]).env("NATS_URL", world.viewer_url()).kill_on_drop(true);
     let tapping = tokio::spawn(
         tap.stdout(std::process::Stdio::piped()).spawn().expect("tap starts").wait_with_output(),
     );

@@ -49,6 +49,7 @@ impl Line {
             durability: nats::Durability::Standard,
             file_max_bytes: 8 << 30,
             group: Group::Shared,
+            access: nats::Access::Open,
         };
         let nats = nats::Server::start(&nats_program, settings).await.unwrap();
         let postgres = postgres::Server::disposable(&programs).await.unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::fault::Fault;
-use crate::nats::{Prepared, Server, Settings, launch, prepare};
+use crate::nats::{Access, Prepared, Server, Settings, launch, prepare};
 use crate::{ports, secret};
 
 /// Nodes of a cluster: two of three are a majority, so that one may be away.
@@ -25,12 +25,12 @@ struct Node {
 ///
 /// # Errors
 /// When a node cannot be started or does not answer in time; the last line of its log is in the text.
-pub async fn start(program: &Path, folder: &Path) -> Result<[Server; NODES], Fault> {
+pub async fn start(program: &Path, folder: &Path, access: &Access) -> Result<[Server; NODES], Fault> {
     let mut taken = BTreeSet::new();
     let nodes = [
-        Node::prepare(program, folder, 1, &mut taken)?,
-        Node::prepare(program, folder, 2, &mut taken)?,
-        Node::prepare(program, folder, 3, &mut taken)?,
+        Node::prepare(program, folder, 1, access, &mut taken)?,
+        Node::prepare(program, folder, 2, access, &mut taken)?,
+        Node::prepare(program, folder, 3, access, &mut taken)?,
     ];
     let password = secret::generate()?;
     let routes = nodes.each_ref().map(|node| node.route_port);
@@ -71,10 +71,12 @@ impl Node {
         program: &Path,
         folder: &Path,
         number: usize,
+        access: &Access,
         taken: &mut BTreeSet<u16>,
     ) -> Result<Self, Fault> {
         let settings = Settings {
             log: folder.join(format!("nats-{number}.log")),
+            access: access.clone(),
             ..Settings::in_folder(&folder.join(format!("nats-{number}")))
         };
         loop {

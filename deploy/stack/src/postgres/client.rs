@@ -12,6 +12,8 @@ use tokio::time::timeout;
 
 use crate::fault::Fault;
 
+/// Makes the logins of the project's database.
+const ROLES: &str = include_str!("../../../postgres/roles.sh");
 /// Administrative statements are short; a migration runs elsewhere.
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
 
@@ -53,16 +55,37 @@ impl Login {
         .to_vec()
     }
 
+    /// Makes the logins of the project's database, with the passwords of the files `migrator`, `writer` and `reader`
+    /// in `secrets`, and gives it to the first: `deploy/postgres/roles.sh`, as a container runs it.
+    ///
+    /// # Errors
+    /// When the script fails, with its first line.
+    pub async fn make_roles(&self, secrets: &Path) -> Result<(), Fault> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(self.programs.clone()).chain(std::env::split_paths(&path));
+        let path = std::env::join_paths(folders)
+            .map_err(|_| Fault::new("the folder of Postgres' programs has a colon in its name"))?;
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", ROLES, "roles.sh"]).env("PATH", path).env("POLYFEED_SECRETS", secrets);
+        shell.env("POSTGRES_USER", &self.user).env("POSTGRES_DB", &self.database);
+        self.ask(shell, "").await.map(drop)
+    }
+
     /// Runs `sql`, which may hold several statements, and returns what psql prints: one row a line,
     /// columns parted by `|`. Stops at the first error.
     ///
     /// # Errors
     /// When psql cannot be run or answers with an error, whose first line is in the text.
     pub async fn run(&self, sql: &str) -> Result<String, Fault> {
+        let mut psql = Command::new(self.program());
+        psql.args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        self.ask(psql, sql).await
+    }
+
+    async fn ask(&self, mut command: Command, sql: &str) -> Result<String, Fault> {
         let failed = |why: &str| Fault::new(format!("Postgres refused a statement: {why}"));
         let asked = async {
-            let mut psql = Command::new(self.program())
-                .args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-f", "-"])
+            let mut psql = command
                 .envs(self.variables())
                 .current_dir(Path::new("/"))
                 .stdin(Stdio::piped())

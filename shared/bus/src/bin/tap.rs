@@ -4,8 +4,9 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use bus::{Bus, Config, Heard, Limits};
+use bus::{Bus, BusError, Config, Heard, Limits};
 use contract::codec::{decode, decode_tick};
 use contract::gap::Gap;
 use contract::letter::DeadLetter;
@@ -14,6 +15,9 @@ use contract::stats::Stats;
 use contract::subject;
 use contract::verdict::JudgedTrade;
 use serde_json::{Value, json};
+
+/// How often it is looked whether the bus refuses us.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 const HELP: &str = "\
 tap SUBJECT [--count N]
@@ -66,6 +70,7 @@ async fn listen(pattern: &str, mut left: u64) -> Result<(), Box<dyn std::error::
     while left > 0 {
         let heard = tokio::select! {
             heard = listener.next() => heard,
+            refused = refusal(&bus) => return Err(refused.into()),
             _ = tokio::signal::ctrl_c() => None,
         };
         let Some(heard) = heard else { break };
@@ -75,6 +80,16 @@ async fn listen(pattern: &str, mut left: u64) -> Result<(), Box<dyn std::error::
         }
     }
     Ok(())
+}
+
+/// Waits until the bus refuses us something: a subscription without a right is silent otherwise.
+async fn refusal(bus: &Bus) -> BusError {
+    loop {
+        match bus.check() {
+            Err(error @ (BusError::Refused { .. } | BusError::Closed)) => return error,
+            Ok(()) | Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
 }
 
 fn line(heard: &Heard) -> Value {

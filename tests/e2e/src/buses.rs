@@ -1,10 +1,14 @@
-//! A world whose bus is a cluster: its nodes, who leads a stream, who has caught up.
+//! The bus of a world: one server or a cluster, its logins, who leads a stream, who has caught up.
 //!
-//! Knows: the servers' monitoring pages. Never: a client of the bus.
+//! Knows: servers, passwords, the servers' monitoring pages. Never: what travels on the bus.
 
+use std::path::Path;
 use std::time::Duration;
 
+use bus::Limits;
 use serde_json::Value;
+use stack::accounts::Logins;
+use stack::fault::Fault;
 use stack::{http, nats, ports};
 
 use crate::eventually::eventually;
@@ -13,7 +17,44 @@ use crate::world::World;
 /// Longest wait for a vote among nodes, for ticks to go on after it, or for a node to catch up.
 const SETTLED_WITHIN: Duration = Duration::from_mins(1);
 
+/// The bus with its files in `folder`: one server and its peers, none or two.
+pub(crate) async fn start(
+    program: &Path,
+    folder: &Path,
+    logins: &Logins,
+    clustered: bool,
+) -> Result<(nats::Server, Vec<nats::Server>), Fault> {
+    let access = nats::Access::Accounts(logins.clone());
+    if clustered {
+        let [one, two, three] = nats::cluster::start(program, folder, &access).await?;
+        return Ok((one, vec![two, three]));
+    }
+    let alone = nats::Settings::in_folder(&folder.join("nats"));
+    let settings = nats::Settings { log: folder.join("nats.log"), access, ..alone };
+    Ok((nats::Server::start(program, settings).await?, Vec::new()))
+}
+
 impl World {
+    /// The bus for one of its logins.
+    pub fn bus_as(&self, login: &str) -> bus::Config {
+        bus::Config {
+            url: self.bus_url(),
+            user: Some(login.to_owned()),
+            password: Some(self.logins.password(login).to_owned()),
+            creds: None,
+            ca_file: None,
+            service: None,
+            name: "e2e".to_owned(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// The bus's address with the login of those who look, as `./just tap` gets it.
+    pub fn viewer_url(&self) -> String {
+        let viewer = self.logins.password("viewer");
+        self.bus_url().replace("nats://", &format!("nats://viewer:{viewer}@"))
+    }
+
     /// Where services find the bus: every node, with commas.
     pub fn bus_url(&self) -> String {
         self.nodes().map(nats::Server::url).collect::<Vec<_>>().join(",")

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use crate::plan::Kind;
+use crate::settings;
 
 /// Printed for `--help`.
 pub const HELP: &str = "\
@@ -20,6 +21,7 @@ stack: NATS, Postgres and the services on this machine, without containers
   stack psql [--admin] [ARGS]  SQL in the running database: as reader, or as superuser
   stack fetch            fetch the servers and end
   stack secrets --dir D  make what is absent of a deployment's passwords, in a folder for each service
+  stack settings DIR [NAME=VALUE]...  keep settings in a folder, once (for containers)
 
   --bin-dir DIR     programs of the services      default: where this program lies
   --local-dir DIR   cache, data, logs, secrets    default: .local
@@ -79,6 +81,13 @@ pub enum Verb {
     Fetch,
     /// Make the passwords of a deployment.
     Secrets(crate::secrets::Wish),
+    /// Keep settings in a folder.
+    Settings {
+        /// Where.
+        folder: PathBuf,
+        /// Which; empty: whatever was chosen first.
+        chosen: BTreeMap<String, String>,
+    },
 }
 
 /// Whether printing goes on.
@@ -207,6 +216,7 @@ fn verb(words: &[&str], faults: &mut Vec<String>) -> Option<Verb> {
             }
             return Some(Verb::Logs { name: names.first().map(|name| (**name).to_owned()), follow });
         }
+        "settings" => return chosen(rest, faults),
         "psql" => {
             let admin = rest.first() == Some(&"--admin");
             let args = rest.iter().skip(usize::from(admin)).map(|word| (*word).to_owned()).collect();
@@ -222,6 +232,23 @@ fn verb(words: &[&str], faults: &mut Vec<String>) -> Option<Verb> {
         faults.push(format!("`{first}` takes no `{word}`"));
     }
     Some(verb)
+}
+
+fn chosen(words: &[&str], faults: &mut Vec<String>) -> Option<Verb> {
+    let Some((folder, pairs)) = words.split_first() else {
+        faults.push("`settings` needs a folder".to_owned());
+        return None;
+    };
+    let mut chosen = BTreeMap::new();
+    for word in pairs {
+        match word.split_once('=') {
+            Some((name, value)) if settings::is_name(name) => {
+                chosen.insert(name.to_owned(), value.to_owned());
+            }
+            _ => faults.push(format!("`settings` wants NAME=VALUE, not `{word}`")),
+        }
+    }
+    Some(Verb::Settings { folder: PathBuf::from(folder), chosen })
 }
 
 const FOLLOW: [&str; 2] = ["-f", "--follow"];
@@ -284,6 +311,14 @@ mod tests {
             ("demo --help", Verb::Help),
             ("logs feed -f", Verb::Logs { name: Some("feed".to_owned()), follow: Follow::Yes }),
             ("logs", Verb::Logs { name: None, follow: Follow::No }),
+            ("settings /s", Verb::Settings { folder: "/s".into(), chosen: BTreeMap::new() }),
+            (
+                "settings /s A_B=c=d",
+                Verb::Settings {
+                    folder: "/s".into(),
+                    chosen: BTreeMap::from([("A_B".to_owned(), "c=d".to_owned())]),
+                },
+            ),
         ] {
             assert_eq!(typed(line, &[]).unwrap().verb, verb, "{line}");
         }
@@ -311,6 +346,8 @@ mod tests {
         assert!(typed("dance", &[]).unwrap_err()[0].contains("no verb `dance`"));
         assert!(typed("logs ../x", &[]).is_err());
         assert!(typed("logs a b", &[]).is_err());
+        assert!(typed("settings", &[]).is_err());
+        assert_eq!(typed("settings /s ../x=1 A", &[]).unwrap_err().len(), 2);
     }
 
     #[test]

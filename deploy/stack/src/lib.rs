@@ -23,6 +23,7 @@ pub mod requirement;
 pub mod run;
 pub mod secret;
 pub mod secrets;
+pub mod settings;
 pub mod supervise;
 pub mod table;
 pub mod tls;

@@ -19,7 +19,7 @@ use crate::plan::{DATABASE, READER_ROLE};
 use crate::postgres::client::Login;
 use crate::record::{self, Record, State};
 use crate::run::{self, CHILDREN, LEFTOVER_GRACE, LOCK, STATE};
-use crate::{http, secret, secrets, wheels};
+use crate::{http, secret, secrets, settings, wheels};
 
 /// Lines of the past that `logs` prints of each child.
 const LOG_LINES: usize = 50;
@@ -61,9 +61,13 @@ async fn dispatch(command: &Command, say: Say<'_>) -> Result<u8, Fault> {
     if let Verb::Secrets(wish) = &command.verb {
         return secrets::write(wish, say).map(|()| 0);
     }
+    if let Verb::Settings { folder, chosen } = &command.verb {
+        settings::keep(folder, chosen, say)?;
+        return Ok(0);
+    }
     let places = Places::at(&command.local_dir)?;
     match &command.verb {
-        Verb::Help | Verb::Secrets(_) => {}
+        Verb::Help | Verb::Secrets(_) | Verb::Settings { .. } => {}
         Verb::Run(kind) => {
             let bin_dir = match &command.bin_dir {
                 Some(folder) => folder.clone(),

@@ -3,6 +3,7 @@
 //! Knows: names, shapes, ranges and defaults. Never: what a setting is for.
 
 mod fault;
+mod folder;
 mod given;
 mod help;
 mod near;
@@ -72,7 +73,9 @@ impl Vars {
     }
 
     fn of_given(service: &'static str, about: &'static str, given: Given) -> Self {
-        let (settings, commands, words, known, faults) = Default::default();
+        let (settings, commands, words, known) = Default::default();
+        let mut given = given.with_folder();
+        let faults = std::mem::take(&mut given.faults);
         Self { service, about, given, settings, commands, words, known, faults }
     }
 
@@ -282,6 +285,8 @@ impl Vars {
             &formats,
             "Form of the log; auto is text on a terminal, else json.",
         );
+        let help = "Folder of more settings, one a file that is named like it; the environment and flags win.";
+        self.declare(folder::NAME, "folder", Otherwise::Nothing, help);
         // A bad filter is no fault: the log says so and uses the default, and blank is what tools often leave there.
         self.declare("RUST_LOG", "log filter", Otherwise::Default("info".to_owned()), "What is logged.");
         self.read_settings_of_traces();

@@ -26,13 +26,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("writer", &["bus", "store", "contract", "chassis"]),
     ("dashboard", &["bus", "store", "contract", "chassis"]),
     ("e2e", &["bus", "contract", "store", "stack", "venue-sim", "feed", "processor", "writer", "dashboard"]),
+    ("containers", &["e2e", "stack", "venue-sim"]),
     ("bench", &["bus", "chassis", "contract", "store", "stack", "venue-sim"]),
 ];
 
 /// Outside names, and the only rooms that may name them.
 const DOORS: &[(&str, &[&str])] = &[
     ("async-nats", &["bus"]),
-    ("tokio-postgres", &["store", "e2e", "bench"]),
+    ("tokio-postgres", &["store", "e2e", "containers", "bench"]),
     ("deadpool-postgres", &["store"]),
     ("tokio-tungstenite", &["polymarket", "venue-sim", "dashboard", "e2e"]),
     ("reqwest", &["polymarket", "e2e", "bench"]),
@@ -44,6 +45,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("opentelemetry-otlp", &["chassis"]),
     ("opentelemetry-proto", &["e2e"]),
     ("tonic", &["e2e"]),
+    ("testcontainers", &["containers"]),
 ];
 
 /// Rooms whose tests alone may name an outside door: they play the other side.

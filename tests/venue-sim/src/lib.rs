@@ -20,6 +20,7 @@ mod gamma;
 mod garbage;
 mod generator;
 mod hash;
+pub mod healthcheck;
 mod hub;
 mod inject;
 pub mod ledger;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use venue_sim::settings::{self, Command};
-use venue_sim::{Options, Simulator};
+use venue_sim::{Options, Simulator, healthcheck};
 
 /// Exit code of a bad configuration.
 const USAGE: u8 = 64;
@@ -22,6 +22,8 @@ async fn main() -> ExitCode {
         .collect();
     let ran = match settings::read(std::env::args().skip(1), &variables) {
         Ok(Command::Help(text)) => say(&text),
+        Ok(Command::Healthcheck(address)) if healthcheck::answers(address) => Ok(()),
+        Ok(Command::Healthcheck(address)) => Err(anyhow::anyhow!("no simulator answers at {address}")),
         Ok(Command::Run { options, ledger }) => run(*options, ledger).await,
         Err(faults) => {
             for fault in faults {

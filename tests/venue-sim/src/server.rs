@@ -37,6 +37,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/sim/status", get(status))
         .route("/sim/ledger", get(ledger))
         .route("/sim/begin", post(begin))
+        .route("/sim/end", post(end))
         .route("/sim/drop", post(drop_sockets))
         .with_state(shared)
 }
@@ -77,6 +78,12 @@ async fn ledger(State(shared): State<Arc<Shared>>, Query(query): Query<Vec<(Stri
 async fn begin(State(shared): State<Arc<Shared>>) -> Response {
     shared.begun.send_replace(true);
     json("{\"begun\":true}".to_owned())
+}
+
+/// `POST /sim/end`: nothing more is generated; `phase` and `frames_queued` of the status tell when all is written.
+async fn end(State(shared): State<Arc<Shared>>) -> Response {
+    shared.halt.cancel();
+    json("{\"ended\":true}".to_owned())
 }
 
 /// `POST /sim/drop`: ends all sockets; `?how=abort` without a close frame.

@@ -45,6 +45,8 @@ const KNOWN: &[(&str, &str, &str, &str)] = &[
 pub enum Command {
     /// Show the help.
     Help(String),
+    /// Ask a running simulator whether it answers.
+    Healthcheck(SocketAddr),
     /// Run a simulator.
     Run {
         /// How.
@@ -64,7 +66,8 @@ pub fn read(
 ) -> Result<Command, Vec<String>> {
     let mut faults = Vec::new();
     let mut given: HashMap<&str, String> = HashMap::new();
-    let mut arguments = arguments.into_iter();
+    let mut arguments = arguments.into_iter().peekable();
+    let healthcheck = arguments.next_if(|word| word == "healthcheck").is_some();
     while let Some(argument) = arguments.next() {
         if argument == "--help" || argument == "-h" {
             return Ok(Command::Help(help()));
@@ -87,7 +90,7 @@ pub fn read(
         }
     }
     let mut given = Given { given, faults };
-    let command = given.command();
+    let command = if healthcheck { given.address().map(Command::Healthcheck) } else { given.command() };
     match command {
         Some(command) if given.faults.is_empty() => Ok(command),
         _ => Err(given.faults),
@@ -104,12 +107,12 @@ struct Given {
 impl Given {
     fn command(&mut self) -> Option<Command> {
         let source = self.source();
-        let address = self.parsed("addr", "an address such as 127.0.0.1:9200", |_: &SocketAddr| true);
+        let address = self.address();
         let ping_s = self.parsed("ping-timeout-s", "1 to 86400", |seconds| (1..=86_400).contains(seconds));
         let settlement_ms = self.parsed("settlement-ms", "0 to 600000", |ms| (0..=600_000).contains(ms));
         let defaults = Options::of(Scenario::named("calm").ok()?);
         let options = Options {
-            address: address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9200))),
+            address: address?,
             source: source?,
             ping_timeout: ping_s.map_or(defaults.ping_timeout, Duration::from_secs),
             settlement_delay: settlement_ms.map_or(defaults.settlement_delay, Duration::from_millis),
@@ -117,6 +120,14 @@ impl Given {
             ..defaults
         };
         Some(Command::Run { options: Box::new(options), ledger: self.given.get("ledger").map(PathBuf::from) })
+    }
+
+    /// Where to listen; none after a fault.
+    fn address(&mut self) -> Option<SocketAddr> {
+        match self.given.contains_key("addr") {
+            true => self.parsed("addr", "an address such as 127.0.0.1:9200", |_| true),
+            false => Some(SocketAddr::from(([127, 0, 0, 1], 9200))),
+        }
     }
 
     fn source(&mut self) -> Option<Source> {
@@ -180,7 +191,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn help() -> String {
     let mut text = String::from(
-        "venue-sim: a stand-in for the venue, WebSocket and REST on one port\n\nUsage: venue-sim [--flag value]…\n\n",
+        "venue-sim: a stand-in for the venue, WebSocket and REST on one port\n\nUsage: venue-sim [healthcheck] [--flag value]…\n\n\
+         `healthcheck` ends with 0 if the simulator at SIM_ADDR answers, else with 1.\n\n",
     );
     for (flag, variable, default, says) in KNOWN {
         writeln!(text, "  --{flag:<15} {says} (default: {default}; {variable})")
@@ -193,7 +205,7 @@ fn help() -> String {
         }
     }
     text.push_str(
-        "\nRoutes of its own: GET /sim/status, GET /sim/ledger?from=N, POST /sim/begin, POST /sim/drop[?how=abort]\n",
+        "\nRoutes of its own: GET /sim/status, GET /sim/ledger?from=N, POST /sim/begin, POST /sim/end, POST /sim/drop[?how=abort]\n",
     );
     text
 }
@@ -229,6 +241,13 @@ mod tests {
         assert_eq!(given.address.port(), 7002);
         assert_eq!((scenario(given.clone()).rate_per_s, scenario(given).markets), (9, 3));
         assert_eq!(options(&[], &[]).address.port(), 9200);
+    }
+
+    #[test]
+    fn a_health_check_needs_an_address_alone() {
+        let asked = read_all(&["healthcheck"], &[("SIM_ADDR", "0.0.0.0:7001")]);
+        assert!(matches!(asked, Ok(Command::Healthcheck(address)) if address.port() == 7001), "{asked:?}");
+        assert!(read_all(&["healthcheck", "--addr", "x"], &[]).is_err());
     }
 
     #[test]

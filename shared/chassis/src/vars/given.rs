@@ -4,6 +4,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
+use std::path::Path;
+
+use super::fault::Fault;
+use super::folder;
 
 /// Environment and command line of one process, not yet judged.
 #[derive(Debug, Default)]
@@ -13,6 +17,7 @@ pub(super) struct Given {
     pub(super) words: VecDeque<String>,
     pub(super) help: bool,
     pub(super) version: bool,
+    pub(super) faults: Vec<Fault>,
 }
 
 /// A value as the system hands it over.
@@ -34,15 +39,7 @@ pub(super) enum Flag {
 ///
 /// For what is needed before the configuration is read: the format of the log and the name of the instance.
 pub(crate) fn of_this_process(name: &str) -> Option<String> {
-    let given = Given::of_process();
-    let text = match given.flags.get(name) {
-        Some(Flag::Value(text)) => Some(text),
-        _ => given.environment.get(name),
-    };
-    match text? {
-        Text::Readable(value) if !value.trim().is_empty() => Some(value.trim().to_owned()),
-        _ => None,
-    }
+    Given::of_process().with_folder().readable(name)
 }
 
 /// `--feed-ping-s` for `FEED_PING_S`.
@@ -90,6 +87,35 @@ impl Given {
             }
         }
         self
+    }
+
+    /// Adds what lies in the folder that `SETTINGS_DIR` names; whatever is given otherwise wins.
+    pub(super) fn with_folder(mut self) -> Self {
+        let Some(path) = self.readable(folder::NAME) else { return self };
+        match folder::read(Path::new(&path)) {
+            Ok(settings) => {
+                for (name, text) in settings {
+                    self.environment.entry(name).or_insert(Text::Readable(text));
+                }
+            }
+            Err(error) => {
+                let message = format!("names a folder that cannot be read: {error}");
+                self.faults.push(Fault { name: folder::NAME.to_owned(), message });
+            }
+        }
+        self
+    }
+
+    /// The text of `name`, flag before environment, where it is given, readable and not blank.
+    fn readable(&self, name: &str) -> Option<String> {
+        let text = match self.flags.get(name) {
+            Some(Flag::Value(text)) => Some(text),
+            _ => self.environment.get(name),
+        };
+        match text? {
+            Text::Readable(value) if !value.trim().is_empty() => Some(value.trim().to_owned()),
+            _ => None,
+        }
     }
 
     fn keep(&mut self, flag: &str, value: Flag) {

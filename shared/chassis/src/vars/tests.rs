@@ -51,6 +51,23 @@ fn a_flag_wins_over_the_environment_in_both_its_forms() {
 }
 
 #[test]
+fn a_folder_of_settings_is_read_and_everything_else_wins_over_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("FEED_PING_S", "7\n"), ("FEED_UNIVERSE", "top:1"), ("NATS_CREDS", "/c")] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    let mut vars =
+        vars([("SETTINGS_DIR", path), ("FEED_UNIVERSE", "all")], &["--nats-creds", "/mine"]);
+    assert_eq!(ping(&mut vars), 7);
+    assert_eq!(vars.text("FEED_UNIVERSE", "top:150", HELP), "all");
+    assert_eq!(vars.optional_text("NATS_CREDS", HELP).as_deref(), Some("/mine"));
+    assert_eq!(faults(vars), [""; 0]);
+    let told = faults(of([("SETTINGS_DIR", "/nowhere")]));
+    assert!(told.len() == 1 && told[0].starts_with("`SETTINGS_DIR` names a folder"), "{told:?}");
+}
+
+#[test]
 fn every_fault_is_told_in_one_run() {
     let mut vars = of([
         ("FEED_PING_S", "61"),

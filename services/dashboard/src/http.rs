@@ -2,11 +2,12 @@
 //!
 //! Knows: which path leads where. Never: what is answered there.
 
-mod answer;
+pub(crate) mod answer;
 mod ask;
 mod door;
 mod guard;
 mod history;
+pub(crate) mod pack;
 mod present;
 mod socket;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use chassis::ready::Readiness;
 use chassis::vars::Secret;
@@ -116,10 +117,6 @@ impl Http {
 
 fn router(app: App) -> Router {
     Router::new()
-        .route("/", get(page::index))
-        .route("/style.css", get(page::style))
-        .route("/page.js", get(page::script))
-        .route("/draw.js", get(page::drawing))
         .route("/api/status", get(present::status))
         .route("/api/metrics", get(present::metrics))
         .route("/api/events", get(present::events))
@@ -131,8 +128,9 @@ fn router(app: App) -> Router {
         .route("/metrics", get(present::instruments))
         .route("/live", get(present::live))
         .route("/ready", get(present::ready))
-        .fallback(answer::nowhere)
+        .fallback(page::file)
         .method_not_allowed_fallback(answer::wrong_method)
+        .layer(from_fn(pack::pack))
         .layer(from_fn_with_state(app.clone(), guard::guard))
         .with_state(app)
 }

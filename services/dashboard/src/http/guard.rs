@@ -33,11 +33,12 @@ const HEADERS_MAX: usize = 16 * 1024;
 const COOKIE: &str = "polyfeed_session";
 
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
+/// Longest name of a host that is repeated in an answer.
+const HOST_MAX: usize = 100;
 
 /// Headers of every answer. `no-store` only where the answer does not say otherwise.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -58,7 +59,9 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     if let Some(visit) = &visit {
         visit.begin();
     }
+    let policy = content_policy(request.headers());
     let mut response = admit(&app, request, next).await;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
@@ -70,6 +73,19 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         visit.end();
     }
     response
+}
+
+/// What the page may load and reach: itself. Not every browser takes `'self'` for the live stream, too, so its
+/// address is named beside it, where the client's word for us is fit to be repeated.
+fn content_policy(headers: &HeaderMap) -> HeaderValue {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    let policy = if (1..=HOST_MAX).contains(&host.len()) && host.bytes().all(is_plain) {
+        HeaderValue::try_from(format!("{CONTENT_POLICY} ws://{host} wss://{host}")).ok()
+    } else {
+        None
+    };
+    policy.unwrap_or(HeaderValue::from_static(CONTENT_POLICY))
 }
 
 async fn admit(app: &App, request: Request, next: Next) -> Response {

@@ -2,6 +2,7 @@
 //!
 //! Knows: HTTP and WebSocket as bytes, so that client and server share no code. Never: a server of another kind.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 
 use chassis::clock;
@@ -55,12 +56,17 @@ impl World {
         Self { address, app, serving }
     }
 
-    async fn ask(&self, request: &str, headers: &str) -> Answer {
+    async fn bytes(&self, request: &str, headers: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let text = format!("{request} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n");
         stream.write_all(text.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+        let mut answer = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer").unwrap();
+        answer
+    }
+
+    async fn ask(&self, request: &str, headers: &str) -> Answer {
+        let answer = String::from_utf8(self.bytes(request, headers).await).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         Answer { status: status_of(head), head: head.to_owned(), body: body.to_owned() }
     }
@@ -159,9 +165,6 @@ async fn every_route_answers_with_the_safe_headers() {
     let world = World::open(None).await;
     for (path, status, kind) in [
         ("/", 200, "text/html"),
-        ("/style.css", 200, "text/css"),
-        ("/page.js", 200, "text/javascript"),
-        ("/draw.js", 200, "text/javascript"),
         ("/api/metrics", 200, "application/json"),
         ("/api/events", 200, "application/json"),
         ("/api/openapi.json", 200, "application/json"),
@@ -177,6 +180,7 @@ async fn every_route_answers_with_the_safe_headers() {
         for header in [
             &format!("content-type: {kind}"),
             "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self';",
+            "connect-src 'self' ws://x wss://x",
             "x-content-type-options: nosniff",
             "referrer-policy: no-referrer",
         ] {
@@ -186,7 +190,27 @@ async fn every_route_answers_with_the_safe_headers() {
         assert_eq!(head.contains("cache-control: no-store"), !kind.starts_with("text/") || path == "/live");
     }
     assert_eq!(world.ask("POST /api/status", "").await.status, 405);
+    assert_eq!(world.ask("POST /", "").await.status, 405);
+    assert!(!world.get("/").await.head.contains("unsafe"));
     assert_eq!(world.get(&format!("/api/events?token_id={}", "1".repeat(9_000))).await.status, 414);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_whoever_wants_them_so() {
+    let world = World::open(None).await;
+    let plain = world.get("/api/metrics").await;
+    assert!(!plain.head.contains("content-encoding") && plain.head.contains("vary: accept-encoding"));
+    let raw = world.bytes("GET /api/metrics", "Accept-Encoding: gzip\r\n").await;
+    let at = raw.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let (head, body) = (String::from_utf8(raw[..at].to_vec()).unwrap(), &raw[at + 4..]);
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    assert!(body.len() < plain.body.len());
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(body).read_to_string(&mut text).unwrap();
+    assert!(serde_json::from_str::<Value>(&text).unwrap()["gates"].is_object());
+    let short = world.ask("GET /ready", "Accept-Encoding: gzip\r\n").await;
+    assert!(!short.head.contains("content-encoding"), "{}", short.head);
     world.end().await;
 }
 
@@ -254,8 +278,6 @@ async fn with_a_token_every_route_but_status_wants_it() {
     let world = World::open(Some("hunter2-hunter2")).await;
     let paths = [
         "/",
-        "/style.css",
-        "/page.js",
         "/api/metrics",
         "/api/events",
         "/api/trades",

@@ -12,6 +12,7 @@ mod present;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::board::Board;
+use crate::listing::Listing;
 use crate::metrics::Metrics;
 use crate::page;
 use door::{Door, Visit};
@@ -43,6 +45,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) board: Board,
+    /// The table of tokens.
+    pub(crate) listing: Listing,
     pub(crate) reader: Reader,
     pub(crate) durability: &'static str,
     pub(crate) token: Option<Arc<Secret>>,
@@ -123,6 +127,8 @@ fn router(app: App) -> Router {
         .route("/api/trades", get(history::trades))
         .route("/api/markets", get(history::markets))
         .route("/api/gaps", get(history::gaps))
+        .route("/api/tokens", get(tokens::tokens))
+        .route("/api/tokens/{token_id}", get(tokens::token))
         .route("/api/openapi.json", get(present::openapi))
         .route("/ws/live", get(socket::live))
         .route("/metrics", get(present::instruments))

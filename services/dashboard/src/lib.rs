@@ -6,6 +6,7 @@ mod board;
 pub mod config;
 mod follow;
 mod http;
+mod listing;
 mod live;
 mod metrics;
 mod page;
@@ -32,6 +33,7 @@ use board::Board;
 use config::Config;
 use follow::Follower;
 use http::{App, Http};
+use listing::Listing;
 use live::Hub;
 use metrics::Metrics;
 use pulse::Pulse;
@@ -84,6 +86,7 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
     };
     let app = App {
         board,
+        listing: Listing::default(),
         reader: reader.clone(),
         durability: config.durability,
         token: config.token.map(Arc::new),

@@ -10,18 +10,18 @@ pub(crate) mod gaps;
 pub(crate) mod health;
 pub(crate) mod latency;
 pub(crate) mod link;
-pub(crate) mod markets;
 pub(crate) mod rates;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tokens;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use contract::gap::Gap;
-use contract::ids::ConditionId;
+use contract::gap::{Cause, Gap};
+use contract::ids::{ConditionId, TokenId};
 use contract::market::Market;
 use contract::stats::{Backlog, Stats};
 use contract::tick::{Kind, Origin};
@@ -35,14 +35,14 @@ use gaps::Gaps;
 use health::{Health, Settled};
 use latency::Samples;
 use link::{Consumer, Link, Queue};
-use markets::Markets;
 use rates::Rates;
+use tokens::{Row, Seed, Snapshot, Tokens};
 
 /// What the bus and the database have told so far.
 #[derive(Debug)]
 pub(crate) struct Fold {
     events: Events,
-    markets: Markets,
+    tokens: Tokens,
     /// Per-second counts of the last five minutes.
     pub(crate) rates: Rates,
     /// From the match to the feed, in microseconds; socket trades whose time is not at fault (`G1`, `SKEW`).
@@ -73,7 +73,7 @@ impl Fold {
     pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             events: Events::default(),
-            markets: Markets::default(),
+            tokens: Tokens::default(),
             rates: Rates::default(),
             executed_to_received: Samples::default(),
             received_to_judged: Samples::default(),
@@ -91,8 +91,9 @@ impl Fold {
     /// Takes a judged tick; gives the event it became, or none when it is known already.
     pub(crate) fn tick(&mut self, judged: Judged, now: Timestamp) -> Option<Arc<Event>> {
         let mut event = Event::of(judged);
-        event.name = self.markets.name(&event.token_id);
+        event.name = self.tokens.name(&event.token_id);
         let event = self.events.keep(event)?;
+        self.tokens.tick(&event, now);
         // Trades whose time is at fault are counted by G1; their hours would drown the ages of all others.
         let is_aged = event.kind == Kind::Trade
             && event.origin == Some(Origin::Socket)
@@ -115,11 +116,15 @@ impl Fold {
 
     /// Takes what is known of a market.
     pub(crate) fn market(&mut self, market: &Market) {
-        self.markets.learn(market);
+        self.tokens.learn(market);
     }
 
     /// Takes a gap, opened or healed.
     pub(crate) fn gap(&mut self, gap: Gap) {
+        if gap.cause == Cause::NotFollowed {
+            let given_up_at = gap.healed_at.is_none().then_some(gap.opened_at);
+            self.tokens.followed(&gap.condition_id, given_up_at);
+        }
         self.gaps.take(gap);
     }
 
@@ -148,7 +153,7 @@ impl Fold {
         let mut page = self.events.page(filter, limit, offset);
         for event in &mut page.events {
             if event.name.is_none()
-                && let Some(name) = self.markets.name(&event.token_id)
+                && let Some(name) = self.tokens.name(&event.token_id)
             {
                 *event = Arc::new(Event { name: Some(name), ..Event::clone(event) });
             }
@@ -156,9 +161,33 @@ impl Fold {
         page
     }
 
+    /// All followed tokens, as they stand.
+    pub(crate) fn snapshot(&self, now: Timestamp) -> Snapshot {
+        self.tokens.snapshot(&self.gaps, &self.set_aside(now), now)
+    }
+
+    /// One followed token, as it stands.
+    pub(crate) fn token(&self, token_id: &TokenId, now: Timestamp) -> Option<Row> {
+        self.tokens.row(token_id, &self.gaps, &self.set_aside(now), now)
+    }
+
+    /// Followed tokens of which no book was seen.
+    pub(crate) fn bare_tokens(&self) -> Vec<TokenId> {
+        self.tokens.bare()
+    }
+
+    /// Takes how a token stood when it was last stored.
+    pub(crate) fn seed(&mut self, seed: &Seed) {
+        self.tokens.seed(seed);
+    }
+
+    fn set_aside(&self, now: Timestamp) -> HashSet<String> {
+        self.fleet.feeds(now).flat_map(|feed| &feed.depth.set_aside).cloned().collect()
+    }
+
     /// The question of a market, where it is known.
     pub(crate) fn question(&self, condition_id: &ConditionId) -> Option<Arc<str>> {
-        self.markets.question(condition_id)
+        self.tokens.question(condition_id)
     }
 
     /// Whether what is followed on the bus is the present: the bus answers.

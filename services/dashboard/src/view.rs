@@ -9,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod history;
 pub(crate) mod metrics;
 pub(crate) mod status;
+pub(crate) mod tokens;
 
 use std::time::Duration;
 

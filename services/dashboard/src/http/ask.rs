@@ -155,7 +155,21 @@ impl Asked {
         Ok((from, to))
     }
 
-    fn parsed<T>(
+    /// `q`: a text to search for, in small letters; empty without one.
+    ///
+    /// # Errors
+    /// When it is longer than `max` characters.
+    pub(crate) fn search(&self, max: usize) -> Result<String, Refused> {
+        let shape = format!("a text of at most {max} characters");
+        let parse = |text: &str| (text.chars().count() <= max).then(|| text.to_lowercase());
+        Ok(self.parsed("q", &shape, parse)?.unwrap_or_default())
+    }
+
+    /// A parameter that `parse` reads, whose `shape` a refusal tells.
+    ///
+    /// # Errors
+    /// When `parse` gives none.
+    pub(crate) fn parsed<T>(
         &self,
         name: &str,
         shape: &str,

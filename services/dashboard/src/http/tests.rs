@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 
 use chassis::clock;
+use contract::time::Timestamp;
 use contract::verdict::Verdict;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,6 +18,8 @@ use super::*;
 use crate::board::IsNews;
 use crate::live::Hub;
 use crate::state::testing::{gap, judged_trade, price_change, trade};
+
+mod tokens;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,6 +43,7 @@ impl World {
         readiness.latch("bus");
         let app = App {
             board: Board::new(Hub::new(), clock::now().into()),
+            listing: Listing::default(),
             reader: Reader::connect("postgres://u@127.0.0.1:1/d").unwrap(),
             durability: "standard",
             token: token.map(|token| Arc::new(Secret::new(token))),
@@ -240,6 +244,13 @@ async fn bad_parameters_are_400_and_named() {
         ("/api/markets?after=x", "after"),
         ("/api/gaps?open=maybe", "open"),
         ("/api/status?x=1", "x"),
+        ("/api/tokens?limit=501", "limit"),
+        ("/api/tokens?offset=100001", "offset"),
+        ("/api/tokens?sort=name", "sort"),
+        ("/api/tokens?dir=up", "dir"),
+        ("/api/tokens?state=live,gone", "state"),
+        (&format!("/api/tokens?q={}", "x".repeat(101)), "q"),
+        ("/api/tokens/1?x=1", "x"),
         ("/ws/live?kinds=trades", "kinds"),
     ] {
         let answer = world.get(path).await;
@@ -435,6 +446,8 @@ fn the_description_is_json_and_names_every_route() {
         "/api/trades",
         "/api/markets",
         "/api/gaps",
+        "/api/tokens",
+        "/api/tokens/{token_id}",
         "/api/openapi.json",
         "/ws/live",
         "/metrics",

@@ -61,6 +61,8 @@ pub(crate) struct Event {
     pub(crate) deviation: Option<Decimal>,
     pub(crate) confirmed: Option<bool>,
     pub(crate) transaction_hash: Option<TransactionHash>,
+    /// Whether the hash of a book was recomputed and agreed.
+    pub(crate) hash_ok: Option<bool>,
     /// Price grid before and after; `tick_size` alone for a book that states it.
     pub(crate) tick_size_before: Option<Decimal>,
     pub(crate) tick_size: Option<Decimal>,
@@ -109,6 +111,7 @@ impl Event {
                 event.at = book.changed_at;
                 event.best_bid = book.bids.first().map(|&Level(price, _)| price);
                 event.best_ask = book.asks.first().map(|&Level(price, _)| price);
+                event.hash_ok = book.hash_ok;
                 event.tick_size = book.tick_size;
             }
             Tick::Price(change) => {
@@ -165,6 +168,7 @@ impl Event {
             deviation: None,
             confirmed: None,
             transaction_hash: None,
+            hash_ok: None,
             tick_size_before: None,
             tick_size: None,
         }

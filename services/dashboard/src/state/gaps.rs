@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use contract::gap::{Cause, Gap};
-use contract::ids::TickId;
+use contract::ids::{ConditionId, TickId};
 use contract::time::Timestamp;
 
 /// Open gaps kept: a gap for each market of the largest feed. Beyond it the oldest go, and are counted.
@@ -33,6 +33,19 @@ impl Gaps {
                 self.left_out += 1;
             }
         }
+    }
+
+    /// Those that are open.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Gap> {
+        self.open.values()
+    }
+
+    /// Those of a market, newest first.
+    pub(crate) fn of_market(&self, market: &ConditionId) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> =
+            self.open.values().filter(|gap| gap.condition_id == *market).cloned().collect();
+        gaps.sort_by_key(|gap| (std::cmp::Reverse(gap.opened_at), gap.id));
+        gaps
     }
 
     /// How many are open.

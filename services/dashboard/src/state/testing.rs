@@ -10,7 +10,7 @@ use contract::stats::{
     DashboardReport, Depth, FeedReport, ProcessorReport, Report, Service, SocketReport, SocketState, Stats,
     WriterReport,
 };
-use contract::tick::{Origin, Prevailing, PriceChange, Side, Tick, Trade};
+use contract::tick::{Book, Level, Origin, Prevailing, PriceChange, Side, Tick, Trade};
 use contract::time::Timestamp;
 use contract::verdict::{JudgedTrade, Reason, SizeSource, Verdict};
 use rust_decimal::Decimal;
@@ -105,6 +105,24 @@ pub(crate) fn price_change(number: u32) -> Judged {
         hash: None,
         changed_at: at(0),
         received_at: at(0),
+    }))
+}
+
+/// Book `number` of token 2 of market 1: 0.4 to 0.6, read at `second`, as the venue's hash has it.
+pub(crate) fn book(number: u32, second: i64) -> Judged {
+    let level = |price| Level(Price::of_text(price).unwrap(), Size::of_text("5").unwrap());
+    Judged::Other(Tick::Book(Book {
+        id: TickId::of_content(&["test book", &number.to_string()]),
+        condition_id: condition(1),
+        token_id: token(2),
+        bids: vec![level("0.4")],
+        asks: vec![level("0.6")],
+        hash: None,
+        hash_ok: Some(true),
+        tick_size: None,
+        last_trade_price: None,
+        changed_at: at(second),
+        received_at: at(second),
     }))
 }
 

@@ -259,7 +259,7 @@ proptest! {
         prop_assert!(all == all_ids && trades == trade_ids);
         let [instances, departed, errors] = fold.fleet.sizes();
         prop_assert!(instances <= INSTANCES_MAX && departed <= 256 && errors <= ERRORS_MAX);
-        prop_assert!(fold.markets.size() <= markets::TOKENS_MAX);
+        prop_assert!(fold.tokens.size() <= tokens::TOKENS_MAX);
         prop_assert!(fold.gaps.count() <= gaps::GAPS_MAX as u64);
         prop_assert_eq!(fold.rates.series(at(4_000)).len(), rates::SECONDS);
         prop_assert!(fold.page(&EventFilter::default(), 500, 0).events.len() <= 500);

@@ -1,0 +1,83 @@
+//! Answers about tokens: the table, and one of them.
+//!
+//! Knows: parameters. Never: how a token stands.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use chassis::clock;
+use chassis::logline::shown;
+use contract::ids::TokenId;
+use contract::time::Timestamp;
+
+use super::App;
+use super::answer::{self, Refused};
+use super::ask::Asked;
+use crate::listing::{Question, Sort};
+use crate::state::tokens::{Row, Standing};
+use crate::view::tokens::{Detail, Tokens};
+
+/// Largest offset into the table: as many tokens as are kept.
+const OFFSET_MAX: usize = crate::state::tokens::TOKENS_MAX;
+/// Longest text to search for, in characters.
+const TEXT_MAX: usize = 100;
+
+/// `/api/tokens`.
+pub(crate) async fn tokens(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
+    let asked = Asked::of(&uri, &["sort", "dir", "q", "state", "offset", "limit"])?;
+    let limit = asked.whole("limit", 100, 1, 500)?;
+    let offset = asked.whole("offset", 0, 0, OFFSET_MAX)?;
+    let question = question(&asked)?;
+    let now = clock::now().into();
+    let answer = app.listing.answer(&question, now, || app.board.with(|fold| fold.snapshot(now)));
+    Ok(answer::json(StatusCode::OK, &Tokens::of(&answer, limit, offset)))
+}
+
+/// `/api/tokens/{token_id}`.
+pub(crate) async fn token(
+    State(app): State<App>,
+    Path(text): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refused> {
+    Asked::of(&uri, &[])?;
+    let now = clock::now().into();
+    let row = followed(&app, &text, now)?;
+    let gaps = app.board.with(|fold| fold.gaps.of_market(&row.condition_id));
+    Ok(answer::json(StatusCode::OK, &Detail::of(&row, &gaps, now)))
+}
+
+/// The token that a path names.
+///
+/// # Errors
+/// When it is no token id, or the token is not followed.
+pub(crate) fn followed(app: &App, text: &str, now: Timestamp) -> Result<Row, Refused> {
+    let token_id = TokenId::try_from(text).map_err(|_| {
+        Refused::bad(format!("`token_id` must be 1 to 78 decimal digits, not `{}`", shown(text, 80)))
+    })?;
+    let row = app.board.with(|fold| fold.token(&token_id, now));
+    row.ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "this token is not followed"))
+}
+
+fn question(asked: &Asked) -> Result<Question, Refused> {
+    let shape = format!("one of {}", Sort::WORDS);
+    let sort = asked.parsed("sort", &shape, Sort::of_word)?.unwrap_or(Sort::Volume);
+    let direction = asked.parsed("dir", "asc or desc", |word| match word {
+        "asc" => Some(false),
+        "desc" => Some(true),
+        _ => None,
+    })?;
+    let standings = asked.parsed(
+        "state",
+        "some of live, quiet, suspect, resyncing, never_seen, joined by commas",
+        |words| words.split(',').map(Standing::of_word).collect::<Option<Vec<_>>>(),
+    )?;
+    let mut standings = standings.unwrap_or_default();
+    standings.sort_unstable();
+    standings.dedup();
+    Ok(Question {
+        sort,
+        descending: direction.unwrap_or(sort.is_descending_at_first()),
+        text: asked.search(TEXT_MAX)?,
+        standings,
+    })
+}

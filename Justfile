@@ -36,9 +36,13 @@ psql *ARGS: build-stack
 tap +ARGS:
     @NATS_URL="${NATS_URL:-$(cat .local/run/nats-url 2>/dev/null || echo nats://127.0.0.1:4222)}" cargo run --locked --release --quiet -p bus --bin tap -- "$@"
 
-# build what demo and up run (release)
-build:
+# build what demo and up run (release), the page first: it is part of the dashboard
+build: page
     cargo build --locked --release --bins {{ services }}
+
+# build the page; fetches Node where the machine has none of 20.19 or later
+page:
+    @services/dashboard/web/build.sh
 
 [private]
 build-stack:

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cargo fmt --all --check
+services/dashboard/web/build.sh check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 # The advisories' database cannot be fetched everywhere, so only what needs no network is checked.
 if command -v cargo-deny >/dev/null; then

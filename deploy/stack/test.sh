@@ -60,6 +60,10 @@ if [ "$coverage" = no ]; then loud "coverage is NOT measured: cargo-llvm-cov or 
 if ! deploy/stack/promtool.sh >/dev/null; then
   loud "metrics, rules and dashboards are NOT checked by Prometheus' own tools"
 fi
+# The page is part of the dashboard, so it is built before any Rust.
+step "page"
+services/dashboard/web/build.sh
+services/dashboard/web/build.sh test
 
 step "lint"
 deploy/stack/lint.sh

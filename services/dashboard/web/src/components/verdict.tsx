@@ -1,0 +1,112 @@
+// The verdict line: whether the data can be trusted now, because of whom not, and since when.
+//
+// Knows: what the dashboard says of the whole, and whether it still says it. Never: the rule behind it.
+
+import { useEffect } from "preact/hooks";
+import type { JSX } from "preact";
+import type { Wrong } from "../api/types.js";
+import { clock, full, wholeSpan } from "../format/time.js";
+import { link, now, serverNow, status } from "../state/live.js";
+
+type Word = "trustworthy" | "degraded" | "down" | "unknown";
+
+interface Said {
+  word: Word;
+  reasons: Wrong[];
+  since: number | null;
+  seconds: number;
+}
+
+/** Shapes that tell the words apart without their colours. */
+const SHAPES: Record<Word, string> = { trustworthy: "●", degraded: "▲", down: "■", unknown: "?" };
+const COLOURS: Record<Word, string> = {
+  trustworthy: "%2315803d",
+  degraded: "%23d97706",
+  down: "%23dc2626",
+  unknown: "%23737b8c",
+};
+
+function said(): Said {
+  const { state, since, why, retryAt } = link.value;
+  const told = status.value;
+  if (state === "lost") {
+    const next =
+      retryAt === null
+        ? "connecting now"
+        : `next attempt in ${Math.max(0, Math.ceil((retryAt - now.value) / 1000))} s`;
+    const reasons = [
+      { who: "this page", what: `hears nothing of the system: ${why}` },
+      { who: "what is grey", what: `is as of ${clock(since)}; ${next}` },
+    ];
+    return { word: "unknown", reasons, since, seconds: (now.value - since) / 1000 };
+  }
+  if (told === null) {
+    const reasons = [{ who: "this page", what: "has heard nothing of the system yet" }];
+    return { word: "unknown", reasons, since: null, seconds: 0 };
+  }
+  const { verdict, verdict_since, problems, notices } = told.details;
+  const settled = Date.parse(verdict_since);
+  return {
+    word: verdict,
+    reasons: [...problems, ...notices],
+    since: settled,
+    seconds: (serverNow.value - settled) / 1000,
+  };
+}
+
+export function Verdict(): JSX.Element {
+  const { word, reasons, since, seconds } = said();
+  const [first, ...others] = reasons;
+  useEffect(() => wear(word), [word]);
+  return (
+    <section id="verdict" data-state={word} aria-label="verdict">
+      <p class="word" role="status">
+        <span class="shape" aria-hidden="true">
+          {SHAPES[word]}
+        </span>
+        <strong id="verdict-word">{word}</strong>
+      </p>
+      <div class="because" id="verdict-because">
+        {first === undefined ? (
+          <p class="first">Every service is heard of, data flows, nobody complains.</p>
+        ) : (
+          <p class="first" title={`${first.who}: ${first.what}`}>
+            <b>{first.who}</b>: {first.what}
+          </p>
+        )}
+        <p class="others" title={others.map(({ who, what }) => `${who}: ${what}`).join("\n")}>
+          {others.length > 0
+            ? others.map(({ who, what }) => `${who}: ${what}`).join(" · ")
+            : first === undefined
+              ? "Feed, processor, writer, bus and database answer."
+              : ""}
+        </p>
+      </div>
+      <p class="since" id="verdict-since">
+        {since !== null && (
+          <>
+            <span class="for">for</span> <b>{wholeSpan(Math.max(0, seconds))}</b>
+            <time dateTime={new Date(since).toISOString()} title={full(since)}>
+              since {clock(since)}
+            </time>
+          </>
+        )}
+      </p>
+    </section>
+  );
+}
+
+/** The verdict in the title and the icon of the tab, for whoever looks elsewhere. */
+function wear(word: Word): void {
+  document.title = word === "trustworthy" ? "polyfeed" : `${SHAPES[word]} ${word} – polyfeed`;
+  const shape: Record<Word, string> = {
+    trustworthy: "<circle cx='8' cy='8' r='6'/>",
+    degraded: "<path d='M8 1.5 15 14H1z'/>",
+    down: "<rect x='2' y='2' width='12' height='12'/>",
+    unknown: "<circle cx='8' cy='8' r='5' fill='none' stroke-width='3' stroke='%23737b8c'/>",
+  };
+  const svg = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='${COLOURS[word]}'>${shape[word]}</svg>`;
+  document
+    .querySelector<HTMLLinkElement>("link[rel=icon]")
+    ?.setAttribute("href", `data:image/svg+xml,${svg}`);
+}

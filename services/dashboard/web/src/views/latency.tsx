@@ -1,0 +1,116 @@
+// Latency: how long each part of the way takes now, and over the last hours as a heat map.
+//
+// Knows: the four parts. Never: an age without its sign; a clock that runs ahead is shown, not hidden.
+
+import type { JSX } from "preact";
+import type { Latency, LatencyRow, LatencyStage, ServiceName } from "../api/types.js";
+import { Panel } from "../components/panel.js";
+import { usePoll } from "../components/poll.js";
+import { count, known, UNKNOWN } from "../format/number.js";
+import { latency } from "../format/time.js";
+import { param, set } from "../state/route.js";
+import { HeatMap } from "./heatmap.js";
+
+const SPANS: readonly [string, string][] = [
+  ["15", "15 min"],
+  ["60", "1 h"],
+  ["360", "6 h"],
+  ["1440", "24 h"],
+];
+
+const STAGES: readonly { stage: LatencyStage; title: string; note: string; needs: ServiceName[] }[] = [
+  {
+    stage: "received",
+    title: "Exchange → received",
+    note: "from the match at the venue to the feed",
+    needs: ["feed"],
+  },
+  { stage: "judged", title: "Received → judged", note: "from the feed to the verdict", needs: ["processor"] },
+  { stage: "stored", title: "Judged → stored", note: "from the verdict to the database", needs: ["writer"] },
+  {
+    stage: "page",
+    title: "Judged → page",
+    note: "from the verdict to this page's stream",
+    needs: ["dashboard"],
+  },
+];
+
+/** Milliseconds as text. */
+export const millis = (ms: number | null | undefined): string => latency(known(ms) ? ms * 1000 : null);
+
+export function LatencyView(): JSX.Element {
+  const minutes = param("minutes") || "60";
+  const { value, why } = usePoll<Latency>("/api/latency", { minutes }, 5000);
+  return (
+    <div class="latency">
+      <div class="view-tools">
+        <p class="note">
+          {why === null
+            ? "p50, p90, p99 of the last 5 minutes; below, how often each latency was seen"
+            : `unknown: ${why}`}
+        </p>
+        <div class="segments" role="group" aria-label="span">
+          {SPANS.map(([name, word]) => (
+            <button
+              type="button"
+              key={name}
+              aria-pressed={minutes === name}
+              onClick={() => set({ minutes: name === "60" ? "" : name })}
+            >
+              {word}
+            </button>
+          ))}
+        </div>
+      </div>
+      <Skew told={value} />
+      <div class="stages">
+        {STAGES.map(({ stage, title, note, needs }) => (
+          <Panel key={stage} name={`latency-${stage}`} title={title} needs={needs} note={note}>
+            <Now stage={stage} row={value?.stages[stage] ?? null} />
+            <HeatMap title={title} told={value} row={value?.stages[stage] ?? null} />
+          </Panel>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function Now({ stage, row }: { stage: LatencyStage; row: LatencyRow | null }): JSX.Element {
+  return (
+    <dl class="percentiles">
+      {(["p50", "p90", "p99"] as const).map((name) => {
+        const value = row?.[name];
+        const kind = !known(value) ? "unknown" : value < 0 ? "skewed" : "";
+        return (
+          <div key={name} data-figure={`latency_${stage}_${name}`} data-value={known(value) ? value : ""}>
+            <dt>{name}</dt>
+            <dd class={kind}>{known(value) ? millis(value) : UNKNOWN}</dd>
+          </div>
+        );
+      })}
+    </dl>
+  );
+}
+
+/** Whether the clock of the venue runs ahead of ours, in a sentence. */
+function Skew({ told }: { told: Latency | null }): JSX.Element {
+  const skew = told?.skew;
+  const negative = skew?.negative;
+  const isAhead = known(skew?.min_ms) && skew.min_ms < 0;
+  let word = "unknown";
+  if (known(skew?.min_ms)) {
+    word = isAhead
+      ? `the clock of the venue runs ahead of ours: ages go down to ${millis(skew.min_ms)}${known(negative) ? `, ${count(negative)} of ${count(skew.samples)} trades are younger than nothing` : ""}`
+      : `no trade came before its own time; the youngest was ${millis(skew.min_ms)} old`;
+  }
+  return (
+    <p
+      class="skew"
+      data-state={isAhead ? "ahead" : "none"}
+      data-figure="skew_min_ms"
+      data-value={known(skew?.min_ms) ? skew.min_ms : ""}
+    >
+      <b>Skew</b> {word}
+    </p>
+  );
+}

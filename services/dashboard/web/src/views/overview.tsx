@@ -1,0 +1,185 @@
+// The overview: the way of a tick and the six panels.
+//
+// Knows: which figure stands where. Never: how it is counted.
+
+import type { JSX } from "preact";
+import { Errors } from "../components/errors.js";
+import { EventFilters, EventList, EventNote } from "../components/eventlist.js";
+import { Figure } from "../components/figure.js";
+import { Gates } from "../components/gates.js";
+import { Panel } from "../components/panel.js";
+import { Path } from "../components/path.js";
+import { count, known, percent, rate } from "../format/number.js";
+import { age, between, latency, span, wholeSpan } from "../format/time.js";
+import { metrics, serverNow, status } from "../state/live.js";
+
+export function Overview(): JSX.Element {
+  return (
+    <div class="overview">
+      <Path />
+      <Connection />
+      <Flow />
+      <Quality />
+      <Gates />
+      <Panel
+        name="events"
+        title="Live events"
+        needs={["processor"]}
+        note={<EventNote />}
+        tools={<EventFilters />}
+        class="wide"
+      >
+        <EventList id="events" />
+      </Panel>
+      <Errors />
+    </div>
+  );
+}
+
+function Connection(): JSX.Element {
+  const [m, s] = [metrics.value, status.value];
+  const word = s?.websocket_state ?? null;
+  const since = between(m?.websocket_connected_at, serverNow.value);
+  return (
+    <Panel name="connection" title="Connection" needs={["feed"]} note="to the venue">
+      <dl class="figures">
+        <Figure
+          lead
+          name="websocket_state"
+          label="WebSocket"
+          value={word}
+          show={(text) => text}
+          tone={word === null ? "" : word === "connected" ? "good" : "bad"}
+          series={null}
+        />
+        <Figure
+          name="websocket_connected_at"
+          label="connected for"
+          value={m?.websocket_connected_at}
+          show={() => wholeSpan(since === null ? null : Math.max(0, since))}
+          series={null}
+        />
+        <Figure
+          name="last_event_age_seconds"
+          label="last data"
+          value={s?.last_event_age_seconds}
+          show={(text) => `${span(text)} ago`}
+          series="events_per_second"
+        />
+        <Figure
+          name="sockets_connected"
+          label={`sockets open of ${known(m?.sockets) ? m.sockets : "?"}`}
+          value={m?.sockets_connected}
+          show={count}
+          series="sockets_open"
+          tone={
+            known(m?.sockets) && known(m.sockets_connected) && m.sockets_connected < m.sockets ? "warn" : ""
+          }
+        />
+        <Figure name="reconnection_count" label="reconnections" value={m?.reconnection_count} show={count} />
+        <Figure
+          name="subscribed_markets"
+          label="markets followed"
+          value={m?.subscribed_markets}
+          show={count}
+        />
+      </dl>
+    </Panel>
+  );
+}
+
+function Flow(): JSX.Element {
+  const m = metrics.value;
+  return (
+    <Panel name="flow" title="Data flow" needs={["feed", "processor"]} note="last 5 minutes">
+      <dl class="figures">
+        <Figure
+          lead
+          name="events_per_second"
+          label="events per second"
+          value={m?.events_per_second}
+          show={rate}
+        />
+        <Figure
+          name="events_received"
+          label="ticks received"
+          value={m?.events_received}
+          show={count}
+          series="events_per_second"
+        />
+        <Figure
+          name="trades_stored"
+          label="trades stored"
+          value={m?.trades_stored}
+          show={count}
+          series="trades"
+        />
+        <Figure name="price_updates" label="price updates, 5 min" value={m?.price_updates} show={count} />
+        <Figure name="trades_5m" label="trades, 5 min" value={m?.trades_5m} show={count} />
+        <Figure
+          name="dropped"
+          label="dropped · dead"
+          value={m?.dropped}
+          show={(text) => `${count(text)} · ${count(m?.dead)}`}
+          tone={(m?.dropped ?? 0) + (m?.dead ?? 0) > 0 ? "warn" : ""}
+          series={null}
+        />
+      </dl>
+    </Panel>
+  );
+}
+
+function Quality(): JSX.Element {
+  const m = metrics.value;
+  const received = m?.latency.executed_to_received;
+  const judged = m?.latency.received_to_judged;
+  return (
+    <Panel name="quality" title="Data quality" needs={["feed", "processor"]}>
+      <dl class="figures">
+        <Figure
+          lead
+          name="average_trade_age_seconds"
+          label="average trade age"
+          value={m?.average_trade_age_seconds}
+          show={age}
+          hint="From the match at the venue to the feed: socket trades of the last 5 minutes whose time is not at fault"
+        />
+        <Figure
+          name="coverage"
+          label="tokens with a live book"
+          value={m?.coverage}
+          show={percent}
+          hint={`${count(m?.tokens_with_book)} of ${count(m?.tokens)} tokens`}
+          tone={known(m?.coverage) && m.coverage < 1 ? "warn" : ""}
+        />
+        <Figure name="freshness" label="trades fresh enough (G1)" value={m?.freshness} show={percent} />
+        <Figure
+          name="latency_received"
+          label="to the feed, p50 · p99"
+          value={received?.p99_us}
+          show={() => `${latency(received?.p50_us)} · ${latency(received?.p99_us)}`}
+        />
+        <Figure
+          name="latency_judged"
+          label="to the verdict, p50 · p99"
+          value={judged?.p99_us}
+          show={() => `${latency(judged?.p50_us)} · ${latency(judged?.p99_us)}`}
+        />
+        <Figure
+          name="gaps_open"
+          label="gaps open"
+          value={m?.gaps_open}
+          show={count}
+          tone={(m?.gaps_open ?? 0) > 0 ? "warn" : ""}
+        />
+        <Figure
+          name="hash_mismatches"
+          label="books off, of those checked"
+          value={m?.hash_mismatches}
+          show={(text) => `${count(text)} of ${count(m?.hashes_checked)}`}
+          hint="Rebuilt books held against the venue's own hash since the feed started, and those that differed"
+        />
+      </dl>
+    </Panel>
+  );
+}

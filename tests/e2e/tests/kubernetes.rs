@@ -11,6 +11,8 @@ use std::process::Command;
 use e2e::manifests::{Api, Manifests, documents_of, list, name_in, name_of, rendered, text, text_of};
 use e2e::world::binary;
 use serde_json::{Value, json};
+use stack::places::Places;
+use stack::{postgres, wheels};
 
 const OVERLAYS: [&str; 2] = ["overlays/demo", "overlays/production"];
 /// Kinds that an operator adds to the API.
@@ -346,4 +348,43 @@ fn the_values_for_the_nats_chart_hold_the_streams_in_three_copies() {
     let size = text(&config["jetstream"]["fileStore"]["pvc"]["size"]).strip_suffix("Gi").unwrap();
     // Two streams of ticks and three of an eighth each; the server reserves them on each node.
     assert!(size.parse::<u64>().unwrap() * 1_024 > number("BUS_MAX_MB") * 19 / 8);
+}
+
+/// The operator makes owner and database, then runs the SQL as superuser, then sets the passwords.
+#[tokio::test]
+async fn the_migrator_of_the_cluster_may_migrate_and_both_logins_come_in() {
+    const PASSWORD: &str = "a-password-for-one-test";
+    let [cluster] = documents_of(&text_of("deploy/kubernetes/postgres/cluster.yaml")).try_into().unwrap();
+    let start = &cluster["spec"]["bootstrap"]["initdb"];
+    let (owner, database) = (text(&start["owner"]), text(&start["database"]));
+    let programs =
+        wheels::postgres(&Places::of_workspace().unwrap(), &|line| eprintln!("{line}")).await.unwrap();
+    let postgres = postgres::Server::disposable(&programs).await.unwrap();
+    postgres.psql("postgres", &format!("create role {owner} login")).await.unwrap();
+    postgres.psql("postgres", &format!("create database {database} owner {owner}")).await.unwrap();
+    for sql in list(&start["postInitApplicationSQL"]) {
+        postgres.psql(database, text(sql)).await.unwrap();
+    }
+    let roles = list(&cluster["spec"]["managed"]["roles"]);
+    for role in roles {
+        let sql = format!("alter role {} password '{PASSWORD}'", name_in(role));
+        postgres.psql(database, &sql).await.unwrap();
+    }
+    let migration = Command::new(binary("writer"))
+        .arg("migrate")
+        .env_clear()
+        .env("MIGRATE_DATABASE_URL", postgres.url(owner, PASSWORD, database))
+        .output()
+        .unwrap();
+    assert!(migration.status.success(), "{}", String::from_utf8_lossy(&migration.stderr));
+    for (login, sql) in [
+        ("polyfeed_reader", "select count(*) from api.trades"),
+        ("polyfeed_writer", "select count(*) from polyfeed.migrations"),
+    ] {
+        assert!(roles.iter().any(|role| name_in(role) == login), "{login} gets no password");
+        let url = postgres.url(login, PASSWORD, database);
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.query_one(sql, &[]).await.unwrap();
+    }
 }

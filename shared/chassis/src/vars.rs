@@ -285,7 +285,8 @@ impl Vars {
             &formats,
             "Form of the log; auto is text on a terminal, else json.",
         );
-        let help = "Folder of more settings, one a file that is named like it; the environment and flags win.";
+        let help =
+            "Folder of more settings, one a file that is named like it; the environment and flags win.";
         self.declare(folder::NAME, "folder", Otherwise::Nothing, help);
         // A bad filter is no fault: the log says so and uses the default, and blank is what tools often leave there.
         self.declare("RUST_LOG", "log filter", Otherwise::Default("info".to_owned()), "What is logged.");

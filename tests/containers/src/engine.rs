@@ -64,7 +64,8 @@ pub fn inspect(container: &str) -> anyhow::Result<Value> {
 pub fn crash(container: &str) -> anyhow::Result<()> {
     let pid = docker(&["inspect", "--format", "{{.State.Pid}}", container])?;
     ensure!(pid != "0", "{container} does not run");
-    let run = ["run", "--rm", "--pid=host", "--network=none", "--user=0:0", "--entrypoint=kill", TOOLS, "-9", &pid];
+    let run =
+        ["run", "--rm", "--pid=host", "--network=none", "--user=0:0", "--entrypoint=kill", TOOLS, "-9", &pid];
     docker(&run).map(drop)
 }
 
@@ -76,5 +77,15 @@ pub fn file_in(volume: &str, file: &str) -> anyhow::Result<String> {
     docker(&["volume", "inspect", volume])?;
     let mount = format!("{volume}:/volume:ro");
     let path = format!("/volume/{file}");
-    docker(&["run", "--rm", "--network=none", "--user=65532:65532", "--entrypoint=cat", "-v", &mount, TOOLS, &path])
+    docker(&[
+        "run",
+        "--rm",
+        "--network=none",
+        "--user=65532:65532",
+        "--entrypoint=cat",
+        "-v",
+        &mount,
+        TOOLS,
+        &path,
+    ])
 }

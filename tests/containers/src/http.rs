@@ -23,8 +23,9 @@ pub async fn ask(port: u16, method: &str, path: &str) -> anyhow::Result<(u16, St
 
 async fn exchange(port: u16, method: &str, path: &str) -> anyhow::Result<(u16, String)> {
     let mut socket = TcpStream::connect(ports::loopback(port)).await?;
-    let question =
-        format!("{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let question = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     socket.write_all(question.as_bytes()).await?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await?;

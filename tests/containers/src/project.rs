@@ -133,11 +133,11 @@ impl Project {
     /// When that does not happen, with the ends of the logs.
     pub async fn all_healthy(&self) {
         eventually("everything is healthy", HEALTHY_WITHIN, async || {
-            let ill: Vec<String> =
-                self.labelled(&["ps", "--all", "--format", "{{.Names}}: {{.Status}}"])
-                    .into_iter()
-                    .filter(|line| !line.contains("(healthy)") && !line.contains("Exited (0)"))
-                    .collect();
+            let ill: Vec<String> = self
+                .labelled(&["ps", "--all", "--format", "{{.Names}}: {{.Status}}"])
+                .into_iter()
+                .filter(|line| !line.contains("(healthy)") && !line.contains("Exited (0)"))
+                .collect();
             if !ill.is_empty() {
                 return Err(format!("{ill:?}\n{}", self.logs()));
             }
@@ -173,7 +173,8 @@ impl Project {
     pub async fn end_of_the_venue(&self) {
         http::ask(self.sim, "POST", "/sim/end").await.expect("the simulator answers");
         eventually("all that was generated is written", STORED_WITHIN, async || {
-            let (_, body) = http::ask(self.sim, "GET", "/sim/status").await.map_err(|error| error.to_string())?;
+            let (_, body) =
+                http::ask(self.sim, "GET", "/sim/status").await.map_err(|error| error.to_string())?;
             let status: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
             let is_over = status["phase"] == "over" && status["frames_queued"] == 0;
             if is_over { Ok(()) } else { Err(format!("{status}")) }

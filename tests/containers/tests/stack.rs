@@ -43,7 +43,8 @@ async fn ticks_reach_page_and_database(project: &Project) {
     assert!(code == 200 && page.contains("<html"), "{code} {page}");
     let database = project.database().await;
     eventually("ticks reach the database", WORK_WITHIN, async || {
-        let row = database.query_one("select count(*) from api.prices", &[]).await.map_err(|e| e.to_string())?;
+        let row =
+            database.query_one("select count(*) from api.prices", &[]).await.map_err(|e| e.to_string())?;
         if row.get::<_, i64>(0) > 1_000 { Ok(()) } else { Err(format!("{} rows", row.get::<_, i64>(0))) }
     })
     .await;
@@ -53,7 +54,8 @@ async fn ticks_reach_page_and_database(project: &Project) {
 }
 
 async fn scaled_processors_share_the_work(project: &Project) {
-    let arguments = ["up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", "processor=4", "processor"];
+    let arguments =
+        ["up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", "processor=4", "processor"];
     project.compose(&arguments).expect("processors can be added");
     assert_eq!(project.of_service("processor").len(), 4);
     eventually("each of four processors has a share", WORK_WITHIN, async || {
@@ -78,7 +80,10 @@ fn assert_guarded(container: &str) {
     let all = engine::inspect(container).expect("a container of the project");
     let (config, host) = (&all["Config"], &all["HostConfig"]);
     let user = config["User"].as_str().unwrap_or_default();
-    assert!(!["", "0", "root"].contains(&user.split(':').next().unwrap_or_default()), "{container}: user `{user}`");
+    assert!(
+        !["", "0", "root"].contains(&user.split(':').next().unwrap_or_default()),
+        "{container}: user `{user}`"
+    );
     assert_eq!(host["ReadonlyRootfs"], true, "{container}");
     assert_eq!(host["Privileged"], false, "{container}");
     assert_eq!(host["CapDrop"], serde_json::json!(["ALL"]), "{container}");
@@ -86,14 +91,19 @@ fn assert_guarded(container: &str) {
     let options: HashSet<&str> =
         host["SecurityOpt"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     assert!(options.contains("no-new-privileges:true"), "{container}: {options:?}");
-    assert!(host["Memory"].as_u64() > Some(0) && host["PidsLimit"].as_u64() > Some(0), "{container} has no limits");
+    assert!(
+        host["Memory"].as_u64() > Some(0) && host["PidsLimit"].as_u64() > Some(0),
+        "{container} has no limits"
+    );
     assert_ne!(host["NetworkMode"], "host", "{container}");
     let published = host["PortBindings"].as_object().into_iter().flat_map(|ports| ports.values());
     for binding in published.filter_map(Value::as_array).flatten() {
         assert_eq!(binding["HostIp"], "127.0.0.1", "{container}: {binding}");
     }
     let secrets = config["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    for variable in secrets.filter(|variable| variable.contains("PASSWORD") || variable.contains("URL=postgres")) {
+    for variable in
+        secrets.filter(|variable| variable.contains("PASSWORD") || variable.contains("URL=postgres"))
+    {
         assert!(variable.contains("_FILE="), "{container} has a secret in its environment: {variable}");
     }
 }

@@ -57,8 +57,7 @@ fn a_folder_of_settings_is_read_and_everything_else_wins_over_it() {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     let path = folder.path().to_str().unwrap();
-    let mut vars =
-        vars([("SETTINGS_DIR", path), ("FEED_UNIVERSE", "all")], &["--nats-creds", "/mine"]);
+    let mut vars = vars([("SETTINGS_DIR", path), ("FEED_UNIVERSE", "all")], &["--nats-creds", "/mine"]);
     assert_eq!(ping(&mut vars), 7);
     assert_eq!(vars.text("FEED_UNIVERSE", "top:150", HELP), "all");
     assert_eq!(vars.optional_text("NATS_CREDS", HELP).as_deref(), Some("/mine"));

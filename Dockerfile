@@ -3,12 +3,22 @@
 # Needs BuildKit, in any version: no `syntax` line, which would fetch a frontend.
 ARG BINARIES=builder
 ARG RUST_IMAGE=rust:1.95-bookworm
+ARG NODE_IMAGE=node:24-slim
+
+# The page, which the dashboard carries.
+FROM ${NODE_IMAGE} AS page
+WORKDIR /src/services/dashboard/web
+COPY services/dashboard/web/package.json services/dashboard/web/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+COPY services/dashboard/web .
+RUN node_modules/.bin/vite build --logLevel warn
 
 FROM ${RUST_IMAGE} AS builder
 # Empty: the builder's own. With a target named, build scripts and macros stay dynamic while the programs become static.
 ARG TARGET=
 WORKDIR /src
 COPY . .
+COPY --from=page /src/services/dashboard/web/dist services/dashboard/web/dist
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \

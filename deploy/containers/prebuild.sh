@@ -3,6 +3,7 @@
 # where no image of a Rust compiler can be had.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+services/dashboard/web/build.sh
 target=$(rustc -vV | sed -n 's/^host: //p')
 # As the Dockerfile does it; a coverage run around it must not reach these builds.
 env -u CARGO_TARGET_DIR -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER -u LLVM_PROFILE_FILE \

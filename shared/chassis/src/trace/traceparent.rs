@@ -33,15 +33,16 @@ impl Traceparent {
 
     /// Reads the header; none where it is not one of version 00 with lower hexadecimal digits, or names no trace.
     pub fn of_text(text: &str) -> Option<Self> {
-        let [version, trace, span, flags] = parts(text)?;
-        let is_hexadecimal = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if version != "00" || ![trace, span, flags].into_iter().all(is_hexadecimal) {
+        // One of these stands on every message: read in place, without a copy.
+        let bytes = text.as_bytes();
+        if bytes.len() != LENGTH || !bytes.starts_with(b"00-") || bytes[35] != b'-' || bytes[52] != b'-' {
             return None;
         }
+        let (high, low) = (number(&bytes[3..19])?, number(&bytes[19..35])?);
         let read = Self {
-            trace: u128::from_str_radix(trace, 16).ok()?,
-            span: u64::from_str_radix(span, 16).ok()?,
-            flags: u8::from_str_radix(flags, 16).ok()?,
+            trace: u128::from(high) << 64 | u128::from(low),
+            span: number(&bytes[36..52])?,
+            flags: u8::try_from(number(&bytes[53..])?).ok()?,
         };
         (read.trace != 0 && read.span != 0).then_some(read)
     }
@@ -54,7 +55,12 @@ impl Traceparent {
 
 impl fmt::Display for Traceparent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags)
+        // Written on every message: digit by digit, several times as fast as through `{:032x}`.
+        let mut text = *b"00-________________________________-________________-00";
+        write(&mut text[3..35], &self.trace.to_be_bytes());
+        write(&mut text[36..52], &self.span.to_be_bytes());
+        write(&mut text[53..], &[self.flags]);
+        f.write_str(std::str::from_utf8(&text).expect("digits and dashes"))
     }
 }
 
@@ -64,13 +70,25 @@ pub(super) fn halves(trace: u128) -> [u64; 2] {
     [(trace >> 64) as u64, trace as u64]
 }
 
-fn parts(text: &str) -> Option<[&str; 4]> {
-    if text.len() != LENGTH || !text.is_ascii() {
-        return None;
+/// Writes each byte as two lower hexadecimal digits.
+fn write(text: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 15)];
     }
-    let mut parts = text.split('-');
-    let found = [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
-    (parts.next().is_none() && found.map(str::len) == [2, 32, 16, 2]).then_some(found)
+}
+
+/// The number behind at most 16 lower hexadecimal digits.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u64::from(value))
+    })
 }
 
 #[cfg(test)]

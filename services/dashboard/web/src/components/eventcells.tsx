@@ -21,10 +21,11 @@ export function eventCells(event: Event, units: Units): ComponentChildren[] {
   ];
 }
 
-export function gapCells(gap: Gap): ComponentChildren[] {
+export function gapCells(gap: Gap, markets: number): ComponentChildren[] {
   const healed = gap.healed_at;
   const lasted = healed === null ? "open" : `healed after ${span(between(gap.opened_at, healed))}`;
-  const name = gap.question ?? gap.condition_id;
+  const one = gap.question ?? gap.condition_id;
+  const name = markets === 1 ? one : `${one} and ${markets - 1} more markets`;
   const recovered = healed !== null && gap.trades_recovered > 0 ? `${gap.trades_recovered} recovered` : "";
   return [
     <Time at={healed ?? gap.opened_at} digits={3} />,

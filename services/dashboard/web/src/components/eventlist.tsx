@@ -79,14 +79,24 @@ export function EventList({ id }: { id: string }): JSX.Element {
     const row = list[index];
     if (row?.type === "event") set({ token: row.event.token_id }, "push");
   };
+  // Where only one kind is shown, its word in every row tells nothing.
+  const withKind = filter.value.kind === "all";
+  const columns = withKind ? COLUMNS : COLUMNS.filter(({ name }) => name !== "kind");
+  const row = (index: number): Shown => {
+    const all = shown(list[index], unit);
+    return withKind
+      ? all
+      : { ...all, cells: all.cells.filter((_, place) => COLUMNS[place]?.name !== "kind") };
+  };
   return (
     <Grid
       id={id}
+      class={withKind ? "with-kind" : ""}
       label="live events, newest first"
-      columns={COLUMNS}
+      columns={columns}
       total={list.length}
       rowHeight={isNarrow.value ? 50 : 28}
-      row={(index) => shown(list[index], unit)}
+      row={row}
       onOpen={open}
       onMove={() => {
         // Who walks through the rows does not want them to run away.
@@ -99,10 +109,9 @@ export function EventList({ id }: { id: string }): JSX.Element {
   );
 }
 
-function shown(
-  row: Row | undefined,
-  unit: ReturnType<typeof units.peek>,
-): ReturnType<Parameters<typeof Grid>[0]["row"]> {
+type Shown = ReturnType<Parameters<typeof Grid>[0]["row"]>;
+
+function shown(row: Row | undefined, unit: ReturnType<typeof units.peek>): Shown {
   if (row === undefined) return { key: "", cells: COLUMNS.map(() => UNKNOWN) };
   if (row.type === "event") {
     const { event } = row;
@@ -120,7 +129,7 @@ function shown(
     };
   }
   if (row.type === "gap")
-    return { key: row.id, cells: gapCells(row.gap), class: "gap", data: { "data-kind": "gap" } };
+    return { key: row.id, cells: gapCells(row.gap, row.markets), class: "gap", data: { "data-kind": "gap" } };
   return {
     key: row.id,
     cells: ["", "hole", row.why, "", "", "", ""],

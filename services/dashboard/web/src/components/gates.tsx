@@ -86,7 +86,7 @@ export function Gates(): JSX.Element {
         />
         <Figure
           name="skewed"
-          label="SKEW: from the future, flagged"
+          label="SKEW, from the future"
           value={m?.gates.skewed}
           show={count}
           series={null}

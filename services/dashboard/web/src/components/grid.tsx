@@ -16,6 +16,7 @@ export interface Column {
 
 interface Props {
   id: string;
+  class?: string;
   label: string;
   columns: readonly Column[];
   total: number;
@@ -48,13 +49,16 @@ export function Grid(props: Props): JSX.Element {
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null) return undefined;
-    if (props.startAt) element.scrollTop = props.startAt * rowHeight;
     const measure = (): void =>
       setView({ top: element.scrollTop, height: Math.max(rowHeight, element.clientHeight - HEAD_HEIGHT) });
     const watcher = new ResizeObserver(measure);
     watcher.observe(element);
     return () => watcher.disconnect();
   }, [rowHeight]);
+  // A place far down is there only once the rows are.
+  useLayoutEffect(() => {
+    if (total > 0 && props.startAt && box.current) box.current.scrollTop = props.startAt * rowHeight;
+  }, [total > 0]);
   useEffect(() => onSpan?.(span), [span.first, span.end, total]);
 
   const onScroll = (): void => {
@@ -115,7 +119,7 @@ export function Grid(props: Props): JSX.Element {
     <div
       id={id}
       ref={box}
-      class="grid"
+      class={`grid ${props.class ?? ""}`}
       role="grid"
       tabIndex={0}
       aria-label={label}

@@ -92,7 +92,7 @@ function Box({ name, area, stage, waits }: BoxProps): JSX.Element {
       {waits !== undefined && <Queue waits={waits} />}
       <ul>
         {instances.slice(0, INSTANCES_MAX).map((instance) => (
-          <Line key={instance.instance} instance={instance} stage={name} />
+          <Line key={instance.instance} instance={instance} stage={name} isAlone={instances.length === 1} />
         ))}
         {more > 0 && <li class="more">and {more} more</li>}
         {instances.length === 0 && <li class="more">{stage ? "no instance" : "unknown"}</li>}
@@ -122,23 +122,24 @@ function ownName(instance: string, stage: StageName): string {
   return instance.startsWith(`${stage}-`) ? instance.slice(stage.length + 1) : instance;
 }
 
-function Line({ instance, stage }: { instance: StageInstance; stage: StageName }): JSX.Element {
+interface LineProps {
+  instance: StageInstance;
+  stage: StageName;
+  /** Then the arrows tell its rate. */
+  isAlone: boolean;
+}
+
+function Line({ instance, stage, isAlone }: LineProps): JSX.Element {
   const { instance: name, ok, rate: perSecond, note, age_s } = instance;
   const state = ok === null ? "unknown" : ok ? "ok" : "bad";
+  const perSecondWord = known(perSecond) && !isAlone ? `${rate(perSecond)}/s` : "";
+  const word = state === "ok" ? perSecondWord : known(age_s) ? `${age(age_s)} ago` : state;
   const heard = known(age_s) ? `last word ${age(age_s)} ago` : "";
   return (
     <li data-instance={name} data-state={state} title={[name, note, heard].filter(Boolean).join(" · ")}>
       <span class="mark" aria-hidden="true" />
       <span class="name">{ownName(name, stage)}</span>
-      <span class="rate">
-        {state === "ok"
-          ? known(perSecond)
-            ? `${rate(perSecond)}/s`
-            : ""
-          : known(age_s)
-            ? `${age(age_s)} ago`
-            : state}
-      </span>
+      <span class="rate">{word}</span>
     </li>
   );
 }

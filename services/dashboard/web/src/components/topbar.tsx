@@ -13,9 +13,9 @@ const NAMES: Record<View, string> = {
   overview: "Overview",
   markets: "Markets",
   latency: "Latency",
-  gaps: "Gaps & coverage",
+  gaps: "Gaps",
   sockets: "Sockets",
-  events: "Live events",
+  events: "Events",
 };
 
 export function TopBar(): JSX.Element {

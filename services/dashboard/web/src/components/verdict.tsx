@@ -26,6 +26,8 @@ const COLOURS: Record<Word, string> = {
   unknown: "%23737b8c",
 };
 
+const words = ({ who, what }: Wrong): string => (who === "" ? what : `${who}: ${what}`);
+
 function said(): Said {
   const { state, since, why, retryAt } = link.value;
   const told = status.value;
@@ -35,13 +37,13 @@ function said(): Said {
         ? "connecting now"
         : `next attempt in ${Math.max(0, Math.ceil((retryAt - now.value) / 1000))} s`;
     const reasons = [
-      { who: "this page", what: `hears nothing of the system: ${why}` },
-      { who: "what is grey", what: `is as of ${clock(since)}; ${next}` },
+      { who: "", what: `This page hears nothing of the system: ${why}.` },
+      { who: "", what: `What is grey is as of ${clock(since)}; ${next}.` },
     ];
     return { word: "unknown", reasons, since, seconds: (now.value - since) / 1000 };
   }
   if (told === null) {
-    const reasons = [{ who: "this page", what: "has heard nothing of the system yet" }];
+    const reasons = [{ who: "", what: "This page has heard nothing of the system yet." }];
     return { word: "unknown", reasons, since: null, seconds: 0 };
   }
   const { verdict, verdict_since, problems, notices } = told.details;
@@ -70,13 +72,14 @@ export function Verdict(): JSX.Element {
         {first === undefined ? (
           <p class="first">Every service is heard of, data flows, nobody complains.</p>
         ) : (
-          <p class="first" title={`${first.who}: ${first.what}`}>
-            <b>{first.who}</b>: {first.what}
+          <p class="first" title={words(first)}>
+            {first.who !== "" && <b>{first.who}: </b>}
+            {first.what}
           </p>
         )}
-        <p class="others" title={others.map(({ who, what }) => `${who}: ${what}`).join("\n")}>
+        <p class="others" title={others.map(words).join("\n")}>
           {others.length > 0
-            ? others.map(({ who, what }) => `${who}: ${what}`).join(" · ")
+            ? others.map(words).join(" · ")
             : first === undefined
               ? "Feed, processor, writer, bus and database answer."
               : ""}

@@ -42,9 +42,10 @@ export function short(value: number): string {
     [1e6, "M"],
     [1e3, "k"],
   ] as const) {
-    if (Math.abs(value) >= size) {
+    // What rounds up to the next unit is told in it: never 1000 k.
+    if (Math.abs(value) >= size * 0.9995) {
       const scaled = value / size;
-      return `${scaled < 10 ? scaled.toFixed(1) : Math.round(scaled)}${THIN}${unit}`;
+      return `${Math.abs(scaled) < 9.95 ? scaled.toFixed(1) : Math.round(scaled)}${THIN}${unit}`;
     }
   }
   return Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 1 : 0);

@@ -9,7 +9,7 @@ export const CAUSES: Record<string, string> = {
   silence: "silence",
   feed_restart: "feed restarted",
   buffer_full: "buffer full",
-  book_mismatch: "book differs from the venue",
+  book_mismatch: "book mismatch",
   resubscribed: "subscribed anew",
   not_followed: "not followed",
 };

@@ -15,10 +15,12 @@ const HELD_MAX = 500;
 /** Most redraws of the list in a second. */
 const DRAWS_PER_SECOND = 8;
 const PAGE = 200;
+/** Gaps of one cause that are closer than this are told together. */
+const ALIKE_MS = 2000;
 
 export type Row =
   | { type: "event"; id: string; event: Event }
-  | { type: "gap"; id: string; gap: Gap }
+  | { type: "gap"; id: string; gap: Gap; markets: number }
   | { type: "hole"; id: string; why: string };
 
 export type KindFilter = Kind | "all";
@@ -111,8 +113,21 @@ export function tellGap(gap: Gap): void {
   const { verdict, reason, text, kind } = untracked(() => filter.value);
   if (verdict !== "" || reason !== "" || (kind !== "all" && kind !== "trade")) return;
   if (text !== "" && !(gap.question ?? "").toLowerCase().includes(text)) return;
+  const newest = ring.at(0);
+  if (newest?.type === "gap" && isAlike(newest.gap, gap)) {
+    newest.markets += 1;
+    plan(0);
+    return;
+  }
   const id = `${gap.id}${gap.healed_at === null ? "" : " healed"}`;
-  if (ring.push({ type: "gap", id, gap })) plan(1);
+  if (ring.push({ type: "gap", id, gap, markets: 1 })) plan(1);
+}
+
+/** A socket that breaks tells a gap of each of its markets: they are one row. */
+function isAlike(one: Gap, other: Gap): boolean {
+  if (one.cause !== other.cause || (one.healed_at === null) !== (other.healed_at === null)) return false;
+  const at = (gap: Gap): number => Date.parse(gap.healed_at ?? gap.opened_at);
+  return Math.abs(at(one) - at(other)) < ALIKE_MS;
 }
 
 export function lagged(count: number): void {

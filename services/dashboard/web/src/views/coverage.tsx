@@ -61,14 +61,14 @@ export function CoverageGrid({ told, why, page, onPick }: Props): JSX.Element {
             disabled={page === 0}
             onClick={() => set({ page: page > 1 ? String(page - 1) : "" })}
           >
-            better ‹
+            ‹ back
           </button>
           <button
             type="button"
             disabled={!told || (page + 1) * PAGE >= told.total}
             onClick={() => set({ page: String(page + 1) })}
           >
-            › next
+            next ›
           </button>
         </div>
       }

@@ -14,6 +14,7 @@ const LEFT = 54;
 const BOTTOM = 20;
 /** Shades of a cell, from seldom to most often. */
 const SHADES = 6;
+const LEVELS = Array.from({ length: SHADES }, (_, index) => index + 1);
 
 interface Props {
   title: string;
@@ -75,9 +76,22 @@ export function HeatMap({ title, told, row }: Props): JSX.Element {
         onMouseMove={onMove}
         onMouseLeave={() => setPointed("")}
       />
-      <p class="note pointed">
-        {pointed || (laid === null ? (told === null ? "" : "nothing measured in this span") : " ")}
-      </p>
+      <div class="scale">
+        <p aria-hidden="true">
+          seldom
+          {LEVELS.map((level) => (
+            <i key={level} class={`heat-${level}`} />
+          ))}
+          often
+          {LEVELS.map((level) => (
+            <i key={level} class={`cold-${level}`} />
+          ))}
+          below 0: the venue's clock is ahead
+        </p>
+        <p class="pointed">
+          {pointed || (laid === null && told !== null ? "nothing measured in this span" : "")}
+        </p>
+      </div>
     </div>
   );
 }
@@ -93,7 +107,13 @@ function cell(
   return step < 0 || step >= steps || bucket < low || bucket >= high ? null : { step, bucket };
 }
 
-const bound = (ms: number | undefined): string => (known(ms) ? latency(ms * 1000).replace(/\.0+ /, " ") : "");
+/** A bound as its axis shows it: whole numbers stay whole. */
+function bound(ms: number | undefined): string {
+  if (!known(ms)) return "";
+  if (ms === 0) return "0";
+  if (Math.abs(ms) >= 60_000) return `${ms / 60_000} min`;
+  return latency(ms * 1000).replace(/\.0+ /, " ");
+}
 
 function describe(told: Latency, row: LatencyRow, step: number, bucket: number): string {
   const at = Date.parse(told.from) + step * told.step_s * 1000;
@@ -156,7 +176,7 @@ function paint(
       ctx.fillRect(x, y(bucket) + 0.5, Math.max(1, w - 0.5), Math.max(1, h - 1));
     }
   });
-  axes(ctx, width, told, laid, y, h);
+  axes(ctx, width, told, laid, y);
 }
 
 function axes(
@@ -165,23 +185,25 @@ function axes(
   told: Latency,
   { steps, low, high }: Layout,
   y: (bucket: number) => number,
-  h: number,
 ): void {
   ctx.fillStyle = colour("--quiet");
   ctx.textBaseline = "middle";
   ctx.textAlign = "right";
-  let lastY = Infinity;
-  for (let bucket = low; bucket < high; bucket += 1) {
-    const at = y(bucket);
-    if (!known(told.bounds_ms[bucket]) || lastY - at < 15) continue;
-    if (at < 5) break;
-    ctx.fillText(bound(told.bounds_ms[bucket]), LEFT - 6, at);
-    lastY = at;
-  }
   const zero = told.bounds_ms.indexOf(0);
+  // From nought upwards and downwards, so that nought has a label; where there is none, from below.
+  const start = zero >= low && zero < high ? zero : low;
+  for (const way of [1, -1]) {
+    let last = way === 1 ? Infinity : y(start);
+    for (let bucket = way === 1 ? start : start - 1; bucket >= low && bucket < high; bucket += way) {
+      const at = y(bucket);
+      if (!known(told.bounds_ms[bucket]) || Math.abs(last - at) < 15 || at < 5) continue;
+      ctx.fillText(bound(told.bounds_ms[bucket]), LEFT - 6, at);
+      last = at;
+    }
+  }
   if (zero >= low && zero < high) {
     ctx.fillStyle = colour("--ink");
-    ctx.fillRect(LEFT, y(zero) - 0.5 + (h > 0 ? 0 : 0), width - LEFT, 1);
+    ctx.fillRect(LEFT, y(zero) - 0.5, width - LEFT, 1);
   }
   ctx.fillStyle = colour("--quiet");
   ctx.textBaseline = "alphabetic";

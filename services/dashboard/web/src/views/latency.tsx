@@ -100,7 +100,7 @@ function Skew({ told }: { told: Latency | null }): JSX.Element {
   let word = "unknown";
   if (known(skew?.min_ms)) {
     word = isAhead
-      ? `the clock of the venue runs ahead of ours: ages go down to ${millis(skew.min_ms)}${known(negative) ? `, ${count(negative)} of ${count(skew.samples)} trades are younger than nothing` : ""}`
+      ? `the clock of the venue runs ahead of ours: ages go down to ${millis(skew.min_ms)}${known(negative) ? `, ${count(negative)} of ${count(skew.samples)} trades came before their own time` : ""}`
       : `no trade came before its own time; the youngest was ${millis(skew.min_ms)} old`;
   }
   return (

@@ -114,7 +114,7 @@ function Flow(): JSX.Element {
           show={count}
           series="trades"
         />
-        <Figure name="price_updates" label="price updates, 5 min" value={m?.price_updates} show={count} />
+        <Figure name="price_updates" label="prices, 5 min" value={m?.price_updates} show={count} />
         <Figure name="trades_5m" label="trades, 5 min" value={m?.trades_5m} show={count} />
         <Figure
           name="dropped"
@@ -134,7 +134,7 @@ function Quality(): JSX.Element {
   const received = m?.latency.executed_to_received;
   const judged = m?.latency.received_to_judged;
   return (
-    <Panel name="quality" title="Data quality" needs={["feed", "processor"]}>
+    <Panel name="quality" title="Data quality" needs={["feed", "processor"]} note="latencies: p50 · p99">
       <dl class="figures">
         <Figure
           lead
@@ -142,26 +142,35 @@ function Quality(): JSX.Element {
           label="average trade age"
           value={m?.average_trade_age_seconds}
           show={age}
+          series="trade_age_p50"
           hint="From the match at the venue to the feed: socket trades of the last 5 minutes whose time is not at fault"
         />
         <Figure
           name="coverage"
-          label="tokens with a live book"
+          label="live books"
           value={m?.coverage}
           show={percent}
           hint={`${count(m?.tokens_with_book)} of ${count(m?.tokens)} tokens`}
           tone={known(m?.coverage) && m.coverage < 1 ? "warn" : ""}
         />
-        <Figure name="freshness" label="trades fresh enough (G1)" value={m?.freshness} show={percent} />
+        <Figure
+          name="freshness"
+          label="fresh trades"
+          hint="Share of the trades judged by G1 that it let pass"
+          value={m?.freshness}
+          show={percent}
+        />
         <Figure
           name="latency_received"
-          label="to the feed, p50 · p99"
+          label="to feed"
+          hint="From the match at the venue to the feed: 50 % and 99 % of the newest trades are faster"
           value={received?.p99_us}
           show={() => `${latency(received?.p50_us)} · ${latency(received?.p99_us)}`}
         />
         <Figure
           name="latency_judged"
-          label="to the verdict, p50 · p99"
+          label="to verdict"
+          hint="From the feed to the verdict: 50 % and 99 % of the newest trades are faster"
           value={judged?.p99_us}
           show={() => `${latency(judged?.p50_us)} · ${latency(judged?.p99_us)}`}
         />
@@ -174,7 +183,7 @@ function Quality(): JSX.Element {
         />
         <Figure
           name="hash_mismatches"
-          label="books off, of those checked"
+          label="books off"
           value={m?.hash_mismatches}
           show={(text) => `${count(text)} of ${count(m?.hashes_checked)}`}
           hint="Rebuilt books held against the venue's own hash since the feed started, and those that differed"

@@ -7,8 +7,8 @@ import type { Socket, Sockets } from "../api/types.js";
 import { Time } from "../components/moment.js";
 import { Panel } from "../components/panel.js";
 import { usePoll } from "../components/poll.js";
-import { count, known, rate } from "../format/number.js";
-import { age, between, span } from "../format/time.js";
+import { count, known, rate, UNKNOWN } from "../format/number.js";
+import { between, full, span, wholeSpan } from "../format/time.js";
 import { serverNow } from "../state/live.js";
 import { set } from "../state/route.js";
 
@@ -85,10 +85,8 @@ export function SocketsView(): JSX.Element {
 function Ago({ at }: { at: string | null }): JSX.Element {
   const seconds = between(at, serverNow.value);
   return (
-    <span title={at ?? "unknown"}>
-      {known(seconds)
-        ? `${age(Math.max(0, Math.round(seconds)))} ago`.replace(".0", "").replace("0 µs", "0 s")
-        : "–"}
+    <span title={at === null ? "unknown" : full(at)}>
+      {known(seconds) ? `${wholeSpan(Math.max(0, seconds))} ago` : UNKNOWN}
     </span>
   );
 }
@@ -124,7 +122,11 @@ function Line({ socket }: { socket: Socket }): JSX.Element {
         <Ago at={last_pong_at} />
       </td>
       <td class="number">
-        {state === "connected" ? span(between(connected_at, serverNow.value)) : <Time at={connected_at} />}
+        {state === "connected" ? (
+          wholeSpan(Math.max(0, between(connected_at, serverNow.value) ?? 0))
+        ) : (
+          <Time at={connected_at} />
+        )}
       </td>
       <td class="number">{count(reconnects)}</td>
     </tr>

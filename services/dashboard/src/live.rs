@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
+use chassis::clock;
 use contract::gap::Gap;
 use contract::ids::{ConditionId, TokenId};
 use contract::tick::Kind;
+use contract::time::Timestamp;
 use serde::Serialize;
 use tokio::sync::broadcast;
 use tokio::time::{MissedTickBehavior, interval};
@@ -19,15 +21,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::IsNews;
 use crate::state::event::Event;
+use crate::state::heat::Heat;
+use crate::state::latency::Samples;
 use crate::view;
 
 pub(crate) use watcher::Watcher;
 pub(crate) use wish::{KINDS, Wish};
 
-/// Shortest time between two batches: 20 a second look live to an eye.
-const BATCH_EVERY: Duration = Duration::from_millis(50);
-/// Frames kept for a slow client: 50 s of batches. Then it is told how much it missed.
-const FRAMES_MAX: usize = 1_024;
+/// Shortest time between two batches: 8 a second look live to an eye, and with gaps, metrics and status beside them
+/// no client gets more than 20 messages a second.
+const BATCH_EVERY: Duration = Duration::from_millis(125);
+/// Frames kept for a slow client: 6 s of batches. Then it is told how much it missed.
+const FRAMES_MAX: usize = 64;
+/// Gaps of one batch: a whole socket's markets, many times over. More are counted.
+const GAPS_MAX: usize = 2_000;
 /// Events of one batch: what four services on a fast machine make of a burst. More are missed, and told as missed.
 const BATCH_MAX: usize = 10_000;
 
@@ -36,6 +43,8 @@ const BATCH_MAX: usize = 10_000;
 pub(crate) struct Hub {
     frames: broadcast::Sender<Frame>,
     waiting: Arc<Mutex<Waiting>>,
+    /// From the verdict to the live clients, in microseconds: the newest trades, and those of the last hour.
+    measured: Arc<Mutex<(Samples, Heat)>>,
 }
 
 /// One thing for every client; cloning shares it.
@@ -43,8 +52,8 @@ pub(crate) struct Hub {
 pub(crate) enum Frame {
     /// Events, in the order in which they came.
     Events(Arc<Batch>),
-    /// A gap of a market.
-    Gap(ConditionId, Utf8Bytes),
+    /// Gaps of markets, in the order in which they came.
+    Gaps(Arc<Told>),
     /// `metrics` or `status`, for everybody.
     Told(Utf8Bytes),
 }
@@ -56,6 +65,14 @@ pub(crate) struct Batch {
     pub(crate) first: u64,
     pub(crate) lines: Vec<Line>,
     whole: OnceLock<Utf8Bytes>,
+}
+
+/// Gaps that were encoded together.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    gaps: Vec<(ConditionId, String)>,
+    /// Those for which there was no room.
+    missed: u64,
 }
 
 /// One event, encoded.
@@ -70,6 +87,7 @@ pub(crate) struct Line {
 #[derive(Debug, Default)]
 struct Waiting {
     events: Vec<Arc<Event>>,
+    gaps: Told,
     first: u64,
     next: u64,
 }
@@ -83,7 +101,7 @@ impl Hub {
     }
 
     fn bounded(frames: usize) -> Self {
-        Self { frames: broadcast::channel(frames).0, waiting: Arc::default() }
+        Self { frames: broadcast::channel(frames).0, waiting: Arc::default(), measured: Arc::default() }
     }
 
     /// Counts an event, and keeps it for the next batch if it is news and somebody listens.
@@ -121,14 +139,23 @@ impl Hub {
         self.send(Frame::Told(text.into()));
     }
 
-    /// Tells of a gap.
+    /// Tells of a gap, with the next batch.
     pub(crate) fn tell_gap(&self, gap: &Gap, question: Option<&str>) {
         let answer = view::history::Gap::of_bus(gap, question);
-        let text = format!(r#"{{"type":"gap","gap":{}}}"#, view::json(&answer));
-        self.send(Frame::Gap(gap.condition_id.clone(), text.into()));
+        let mut waiting = self.waiting();
+        if self.has_clients() && waiting.gaps.gaps.len() < GAPS_MAX {
+            waiting.gaps.gaps.push((gap.condition_id.clone(), view::json(&answer)));
+        } else {
+            waiting.gaps.missed += u64::from(self.has_clients());
+        }
     }
 
-    /// Encodes and sends what is offered, at most 20 times a second, until `stop`.
+    /// From the verdict to the live clients, in microseconds: the newest trades, and those of the last hour.
+    pub(crate) fn measured(&self) -> (Samples, Heat) {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Encodes and sends what is offered, at most 8 times a second, until `stop`.
     ///
     /// # Errors
     /// Never.
@@ -137,20 +164,33 @@ impl Hub {
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = every.tick() => self.send_batch(),
+                _ = every.tick() => self.send_batch(clock::now().into()),
                 () = stop.cancelled() => return Ok(()),
             }
         }
     }
 
-    fn send_batch(&self) {
-        let (first, events) = {
+    fn send_batch(&self, now: Timestamp) {
+        let (first, events, gaps) = {
             let mut waiting = self.waiting();
-            (waiting.first, std::mem::take(&mut waiting.events))
+            (waiting.first, std::mem::take(&mut waiting.events), std::mem::take(&mut waiting.gaps))
         };
         if !events.is_empty() {
             let lines = events.iter().map(|event| Line::of(event)).collect();
             self.send(Frame::Events(Arc::new(Batch { first, lines, whole: OnceLock::new() })));
+            self.measure(&events, now);
+        }
+        if !gaps.gaps.is_empty() {
+            self.send(Frame::Gaps(Arc::new(gaps)));
+        }
+    }
+
+    fn measure(&self, sent: &[Arc<Event>], now: Timestamp) {
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        for judged_at in sent.iter().filter_map(|event| event.judged_at) {
+            let micros = now.micros_since(judged_at);
+            measured.0.keep(micros);
+            measured.1.count(micros, now, now);
         }
     }
 
@@ -175,6 +215,21 @@ impl Batch {
     /// All of it as one text; made once for all clients that want everything.
     pub(crate) fn whole(&self) -> Utf8Bytes {
         self.whole.get_or_init(|| events_text(self.lines.iter())).clone()
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// The gaps that a client wants, as one text; none where it wants none of them.
+    pub(crate) fn text(&self, wish: &Wish) -> Option<Utf8Bytes> {
+        let wanted = self.gaps.iter().filter(|(market, _)| wish.takes_gap(market));
+        let gaps: Vec<&str> = wanted.map(|(_, json)| json.as_str()).collect();
+        if gaps.is_empty() {
+            return None;
+        }
+        let missed = self.missed;
+        Some(format!(r#"{{"type":"gap","gaps":[{}],"missed":{missed}}}"#, gaps.join(",")).into())
     }
 }
 
@@ -208,7 +263,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::state::testing::{gap, judged_trade, price_change};
+    use crate::state::testing::{at, gap, judged_trade, price_change};
 
     fn event(number: u32) -> Arc<Event> {
         Arc::new(Event::of(if number.is_multiple_of(2) {
@@ -220,7 +275,7 @@ mod tests {
 
     fn offer(hub: &Hub, numbers: std::ops::Range<u32>) {
         numbers.for_each(|number| hub.offer(event(number), IsNews::Yes));
-        hub.send_batch();
+        hub.send_batch(at(3));
     }
 
     /// Texts a client with this wish gets from the frames that wait for it, and whether it was ever behind.
@@ -297,11 +352,36 @@ mod tests {
         offer(&hub, 0..4);
         offer(&hub, 0..1);
         hub.tell_gap(&gap(1), Some("?"));
+        hub.send_batch(at(3));
         hub.tell("metrics", &7);
         let texts = texts(&mut receiver, &mut watcher);
         assert_eq!(texts.len(), 2, "{texts:?}");
         assert_eq!(texts[0]["events"].as_array().unwrap().len(), 2);
         assert_eq!(texts[1]["metrics"], 7);
+    }
+
+    #[test]
+    fn gaps_come_in_one_message_and_too_many_are_counted() {
+        let hub = Hub::new();
+        let mut receiver = hub.listen();
+        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        let gaps_max = u32::try_from(GAPS_MAX).unwrap();
+        (0..gaps_max + 3).for_each(|number| hub.tell_gap(&gap(number), None));
+        hub.send_batch(at(3));
+        let told = texts(&mut receiver, &mut watcher);
+        assert_eq!((told.len(), told[0]["missed"].as_u64()), (1, Some(3)));
+        assert_eq!(told[0]["gaps"].as_array().unwrap().len(), GAPS_MAX);
+    }
+
+    #[test]
+    fn the_time_from_the_verdict_to_the_clients_is_measured() {
+        let hub = Hub::new();
+        offer(&hub, 1..2);
+        assert_eq!(hub.measured().0.spread(), None, "nobody listens");
+        let _receiver = hub.listen();
+        offer(&hub, 1..3);
+        let spread = hub.measured().0.spread().unwrap();
+        assert_eq!((spread.p50, spread.samples), (1_000_000, 1), "judged at 2 s, sent at 3 s; only trades");
     }
 
     #[test]

@@ -8,9 +8,11 @@ pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod gaps;
 pub(crate) mod health;
+pub(crate) mod heat;
 pub(crate) mod latency;
 pub(crate) mod link;
 pub(crate) mod rates;
+pub(crate) mod series;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -23,7 +25,7 @@ use std::sync::Arc;
 use contract::gap::{Cause, Gap};
 use contract::ids::{ConditionId, TokenId};
 use contract::market::Market;
-use contract::stats::{Backlog, Stats};
+use contract::stats::{Backlog, Service, SocketReport, SocketState, Stats};
 use contract::tick::{Kind, Origin};
 use contract::time::Timestamp;
 use contract::verdict::Reason;
@@ -33,9 +35,11 @@ use events::{EventFilter, EventPage, Events};
 use fleet::Fleet;
 use gaps::Gaps;
 use health::{Health, Settled};
+use heat::Heat;
 use latency::Samples;
 use link::{Consumer, Link, Queue};
 use rates::Rates;
+use series::{Sample, Series};
 use tokens::{Row, Seed, Snapshot, Tokens};
 
 /// What the bus and the database have told so far.
@@ -45,10 +49,20 @@ pub(crate) struct Fold {
     tokens: Tokens,
     /// Per-second counts of the last five minutes.
     pub(crate) rates: Rates,
+    /// What was read off once a second.
+    pub(crate) series: Series,
     /// From the match to the feed, in microseconds; socket trades whose time is not at fault (`G1`, `SKEW`).
     pub(crate) executed_to_received: Samples,
+    /// The same over the last hour, with those from the future (`SKEW`).
+    pub(crate) received_heat: Heat,
     /// From the feed to the verdict, in microseconds; all trades.
     pub(crate) received_to_judged: Samples,
+    /// The same over the last hour.
+    pub(crate) judged_heat: Heat,
+    /// From the verdict to the commit, as the writers count it.
+    pub(crate) stored_heat: Heat,
+    /// When the feed read the newest event.
+    pub(crate) newest_at: Option<Timestamp>,
     /// The instances heard of.
     pub(crate) fleet: Fleet,
     /// The gaps now open.
@@ -75,8 +89,13 @@ impl Fold {
             events: Events::default(),
             tokens: Tokens::default(),
             rates: Rates::default(),
+            series: Series::default(),
             executed_to_received: Samples::default(),
+            received_heat: Heat::default(),
             received_to_judged: Samples::default(),
+            judged_heat: Heat::default(),
+            stored_heat: Heat::default(),
+            newest_at: None,
             fleet: Fleet::default(),
             gaps: Gaps::default(),
             bus: Link::new(now),
@@ -100,17 +119,28 @@ impl Fold {
             && !event.reasons.iter().any(|reason| matches!(reason, Reason::G1 | Reason::Skew));
         let age_us = is_aged.then(|| event.received_at.micros_since(event.at));
         self.rates.count(event.kind, event.received_at, age_us, now);
+        self.newest_at = self.newest_at.max(Some(event.received_at));
         if let Some(age_us) = age_us {
             self.executed_to_received.keep(age_us);
+            self.series.aged(age_us);
+        }
+        if event.origin == Some(Origin::Socket) && !event.reasons.contains(&Reason::G1) {
+            let age_us = event.received_at.micros_since(event.at);
+            self.received_heat.count(age_us, event.received_at, now);
         }
         if let Some(judged_at) = event.judged_at {
-            self.received_to_judged.keep(judged_at.micros_since(event.received_at));
+            let took_us = judged_at.micros_since(event.received_at);
+            self.received_to_judged.keep(took_us);
+            self.judged_heat.count(took_us, judged_at, now);
         }
         Some(event)
     }
 
     /// Takes what an instance says of itself.
     pub(crate) fn stats(&mut self, stats: Stats, now: Timestamp) {
+        if let Some(counts) = self.fleet.stored_since(&stats) {
+            self.stored_heat.add(&counts, now, now);
+        }
         self.fleet.heard(stats, now);
     }
 
@@ -139,6 +169,24 @@ impl Fold {
         self.fleet.expire(now);
         let health = health::assess(self, now);
         self.settled.note(health.trust, now);
+        let sample = self.sample(now);
+        self.series.sample(sample);
+    }
+
+    fn sample(&self, now: Timestamp) -> Sample {
+        let pending = |queue| self.consumers.get(&queue)?.present(now).map(|backlog| backlog.pending);
+        let is_open = |socket: &&SocketReport| socket.state == SocketState::Connected;
+        let feeds = self.fleet.feeds(now).next();
+        Sample {
+            second: now.micros().div_euclid(1_000_000),
+            trade_age_p50: None,
+            hits: self.fleet.counters(Service::Processor).map(|all| [all.g1.hit, all.g3.hit, all.g5.hit]),
+            stored: self.fleet.counters(Service::Writer).map(|all| all.stored),
+            gaps_open: self.is_live().then(|| self.gaps.count()),
+            sockets_open: feeds.map(|_| self.fleet.sockets(now).filter(is_open).count() as u64),
+            raw_pending: pending(Queue::Raw),
+            judged_pending: pending(Queue::Judged),
+        }
     }
 
     /// How things stand.

@@ -6,8 +6,12 @@
 //! (seconds, rates, shares of a whole) are JSON numbers, digit for digit too: they never pass through a float.
 
 pub(crate) mod event;
+pub(crate) mod flow;
 pub(crate) mod history;
+pub(crate) mod latency;
 pub(crate) mod metrics;
+pub(crate) mod series;
+pub(crate) mod sockets;
 pub(crate) mod status;
 pub(crate) mod tokens;
 

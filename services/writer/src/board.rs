@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bus::Gauges;
 use chassis::exposition;
 use chassis::ready::{Latch, Readiness};
+use contract::latency::{BUCKETS, bucket};
 use contract::stats::{Backlog, WriterReport};
 use contract::time::Timestamp;
 use prometheus_client::registry::Registry;
@@ -102,12 +103,13 @@ impl Board {
 
     /// These rows are committed at `now`.
     pub fn committed<'a>(&self, rows: impl Iterator<Item = &'a Row>, now: Timestamp) {
-        let mut newest = None;
+        let (mut newest, mut spans) = (None, Vec::new());
         for row in rows {
             let received_at = match row {
                 Row::Trade(trade) => {
                     let waited_us = now.micros_since(trade.judged_at.into());
                     self.metrics.judged_to_stored.observe(exposition::seconds(waited_us));
+                    spans.push(waited_us);
                     trade.received_at
                 }
                 Row::Price(price) => price.received_at,
@@ -116,8 +118,19 @@ impl Board {
             };
             newest = newest.max(Some(Timestamp::from(received_at)));
         }
+        self.committed_after(&spans);
         let mut state = self.state();
         state.stored_until = state.stored_until.max(newest);
+    }
+
+    /// So long after their verdicts trades were committed, in microseconds.
+    fn committed_after(&self, spans: &[i64]) {
+        let mut state = self.state();
+        let counts = &mut state.report.stored_after;
+        counts.resize(BUCKETS, 0);
+        for micros in spans {
+            counts[bucket(*micros)] += 1;
+        }
     }
 
     /// A message was given up at `now`.
@@ -228,7 +241,9 @@ mod tests {
         board.stored(&stored, 8, Duration::from_millis(3));
         board.stored(&stored, 8, Duration::from_millis(4));
         board.received(1);
+        board.committed_after(&[1_500, 1_600, -1]);
         let report = board.report();
+        assert_eq!((report.stored_after[bucket(1_500)], report.stored_after.iter().sum::<u64>()), (2, 3));
         assert_eq!((report.stored["trades"], report.stored["prices"]), (4, 10));
         assert_eq!((report.duplicates, report.batches, report.batch_rows, report.batch_us), (2, 2, 8, 4_000));
         assert_eq!(report.received, 1);

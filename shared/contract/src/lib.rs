@@ -5,6 +5,7 @@
 pub mod codec;
 pub mod gap;
 pub mod ids;
+pub mod latency;
 pub mod letter;
 pub mod market;
 pub mod money;

@@ -265,6 +265,10 @@ pub struct WriterReport {
     pub database_connected: bool,
     /// The shared consumer of judged ticks, as this instance last saw it.
     pub backlog: Option<Backlog>,
+    /// Trades committed, by the time from their verdict to the commit, in the buckets of [`crate::latency`]; empty
+    /// from a writer of an older version.
+    #[serde(default)]
+    pub stored_after: Vec<u64>,
 }
 
 /// What a dashboard knows.

@@ -86,6 +86,14 @@ impl Verdict {
 }
 
 impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::G1, Self::G3, Self::G5, Self::Skew];
+
+    /// The reason with this word, if there is one.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+
     /// The word in answers and in the database.
     pub const fn word(self) -> &'static str {
         match self {

@@ -126,15 +126,7 @@ fn settings(scenario: &str, endpoint: &str, ratio: &str) -> Settings {
 
 /// All messages of a stream, by the id in their traceparent.
 async fn messages(world: &World, followed: Followed) -> BTreeMap<String, Seen> {
-    let config = bus::Config {
-        url: world.nats.url(),
-        user: None,
-        password: None,
-        creds: None,
-        name: "e2e".to_owned(),
-        limits: Limits::default(),
-    };
-    let bus = Bus::observe(&config).await.unwrap();
+    let bus = Bus::observe(&world.bus_as("viewer")).await.unwrap();
     let seen = bus.stored(followed, Start::Moment(Timestamp::from_micros(0))).await.unwrap();
     let by_trace = |seen: Seen| (seen.traceparent.unwrap().to_string()[3..35].to_owned(), seen);
     seen.into_iter().map(by_trace).collect()

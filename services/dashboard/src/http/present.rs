@@ -6,18 +6,27 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chassis::{clock, exposition};
+use contract::verdict::Reason;
 use serde_json::json;
 
 use super::App;
 use super::answer::{self, Refused};
 use super::ask::Asked;
+use crate::listing::{Question, Sort};
 use crate::state::events::EventFilter;
 use crate::view::event::Newest;
+use crate::view::flow::Flow;
+use crate::view::latency::Latencies;
 use crate::view::metrics::Metrics;
+use crate::view::series::Seconds;
+use crate::view::sockets::Sockets;
 use crate::view::status::Status;
 
 /// Largest offset into the events: more than there are.
 const OFFSET_MAX: usize = 10_000;
+
+/// Longest text to search for, in characters.
+pub(crate) const TEXT_MAX: usize = 100;
 
 /// `/api/status`: 200 when healthy, else 503.
 pub(crate) async fn status(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
@@ -36,7 +45,7 @@ pub(crate) async fn metrics(State(app): State<App>, uri: Uri) -> Result<Response
 
 /// `/api/events`.
 pub(crate) async fn events(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    let allowed = ["limit", "offset", "kind", "verdict", "token_id", "condition_id", "before"];
+    let allowed = ["limit", "offset", "kind", "verdict", "token_id", "condition_id", "before", "reason", "q"];
     let asked = Asked::of(&uri, &allowed)?;
     let (limit, offset) = (asked.limit()?, asked.whole("offset", 0, 0, OFFSET_MAX)?);
     let filter = EventFilter {
@@ -44,10 +53,44 @@ pub(crate) async fn events(State(app): State<App>, uri: Uri) -> Result<Response,
         verdict: asked.verdict()?,
         token_id: asked.token_id()?,
         condition_id: asked.condition_id("condition_id")?,
+        reason: asked.parsed("reason", "one of G1, G3, G5, SKEW", Reason::of_word)?,
+        text: asked.search(TEXT_MAX)?,
         before: asked.event_id()?,
     };
     let page = app.board.with(|fold| fold.page(&filter, limit, offset));
     Ok(answer::json(StatusCode::OK, &Newest::of(&page, limit, offset)))
+}
+
+/// `/api/sockets`.
+pub(crate) async fn sockets(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
+    Asked::of(&uri, &[])?;
+    let now = clock::now().into();
+    let question = Question { sort: Sort::Age, descending: true, text: String::new(), standings: Vec::new() };
+    let by_age = app.listing.answer(&question, now, || app.board.with(|fold| fold.snapshot(now)));
+    let sockets = app.board.with(|fold| Sockets::of(fold, &by_age, now));
+    Ok(answer::json(StatusCode::OK, &sockets))
+}
+
+/// `/api/flow`.
+pub(crate) async fn flow(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
+    Asked::of(&uri, &[])?;
+    let flow = app.board.with(|fold| Flow::of(fold, clock::now().into()));
+    Ok(answer::json(StatusCode::OK, &flow))
+}
+
+/// `/api/series`.
+pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
+    let minutes = Asked::of(&uri, &["minutes"])?.whole("minutes", 5, 1, 5)?;
+    let series = app.board.with(|fold| Seconds::of(fold, minutes * 60, clock::now().into()));
+    Ok(answer::json(StatusCode::OK, &series))
+}
+
+/// `/api/latency`.
+pub(crate) async fn latency(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
+    let minutes = Asked::of(&uri, &["minutes"])?.whole("minutes", 60, 1, 60)?;
+    let page = app.board.hub().measured();
+    let latency = app.board.with(|fold| Latencies::of(fold, &page, minutes * 2, clock::now().into()));
+    Ok(answer::json(StatusCode::OK, &latency))
 }
 
 /// `/api/openapi.json`.

@@ -19,6 +19,7 @@ use crate::board::IsNews;
 use crate::live::Hub;
 use crate::state::testing::{gap, judged_trade, price_change, trade};
 
+mod flow;
 mod tokens;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -244,6 +245,11 @@ async fn bad_parameters_are_400_and_named() {
         ("/api/markets?after=x", "after"),
         ("/api/gaps?open=maybe", "open"),
         ("/api/status?x=1", "x"),
+        ("/api/events?reason=g1", "reason"),
+        ("/api/series?minutes=6", "minutes"),
+        ("/api/latency?minutes=0", "minutes"),
+        ("/api/sockets?x=1", "x"),
+        ("/api/flow?x=1", "x"),
         ("/api/tokens?limit=501", "limit"),
         ("/api/tokens?offset=100001", "offset"),
         ("/api/tokens?sort=name", "sort"),
@@ -382,7 +388,7 @@ async fn a_live_client_gets_a_snapshot_and_then_what_happens() {
     assert_eq!(event["events"].as_array().unwrap().len(), 1);
     assert_eq!(event["events"][0]["verdict"], "refused");
     board.gap(&gap(1), IsNews::Yes);
-    assert_eq!(text(&mut stream).await["gap"]["cause"], "silence");
+    assert_eq!(text(&mut stream).await["gaps"][0]["cause"], "silence");
     world.app.stop.cancel();
     assert_eq!(close_code(&mut stream).await, 1001);
     hub.await.unwrap().unwrap();
@@ -448,6 +454,10 @@ fn the_description_is_json_and_names_every_route() {
         "/api/gaps",
         "/api/tokens",
         "/api/tokens/{token_id}",
+        "/api/sockets",
+        "/api/flow",
+        "/api/series",
+        "/api/latency",
         "/api/openapi.json",
         "/ws/live",
         "/metrics",

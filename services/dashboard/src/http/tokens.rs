@@ -13,14 +13,13 @@ use contract::time::Timestamp;
 use super::App;
 use super::answer::{self, Refused};
 use super::ask::Asked;
+use super::present::TEXT_MAX;
 use crate::listing::{Question, Sort};
 use crate::state::tokens::{Row, Standing};
 use crate::view::tokens::{Detail, Tokens};
 
 /// Largest offset into the table: as many tokens as are kept.
 const OFFSET_MAX: usize = crate::state::tokens::TOKENS_MAX;
-/// Longest text to search for, in characters.
-const TEXT_MAX: usize = 100;
 
 /// `/api/tokens`.
 pub(crate) async fn tokens(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {

@@ -31,8 +31,7 @@ impl Watcher {
     pub(crate) fn texts(&mut self, frame: &Frame) -> Vec<Utf8Bytes> {
         match frame {
             Frame::Events(batch) => self.events(batch),
-            Frame::Gap(condition_id, text) if self.wish.takes_gap(condition_id) => vec![text.clone()],
-            Frame::Gap(..) => Vec::new(),
+            Frame::Gaps(told) => told.text(&self.wish).into_iter().collect(),
             Frame::Told(text) => vec![text.clone()],
         }
     }

@@ -11,6 +11,8 @@ use contract::stats::{GateCount, Report};
 pub(crate) struct Counters {
     /// Ticks the feed read.
     pub(crate) ticks: u64,
+    /// Ticks of the feed that the bus acknowledged.
+    pub(crate) published: u64,
     /// Sockets opened again.
     pub(crate) reconnections: u64,
     /// Ticks dropped because the feed's buffer was full.
@@ -51,6 +53,7 @@ impl Counters {
         match report {
             Report::Feed(feed) => Self {
                 ticks: sum(&feed.ticks),
+                published: feed.published,
                 reconnections: feed.reconnections,
                 dropped: feed.dropped,
                 dead: feed.dead,
@@ -87,6 +90,7 @@ impl Counters {
     pub(crate) fn plus(&self, other: &Self) -> Self {
         Self {
             ticks: self.ticks.saturating_add(other.ticks),
+            published: self.published.saturating_add(other.published),
             reconnections: self.reconnections.saturating_add(other.reconnections),
             dropped: self.dropped.saturating_add(other.dropped),
             dead: self.dead.saturating_add(other.dead),
@@ -105,6 +109,12 @@ impl Counters {
             stored: self.stored.saturating_add(other.stored),
             duplicates: self.duplicates.saturating_add(other.duplicates),
         }
+    }
+
+    /// What an instance passed on: ticks to the bus, or rows to the database.
+    pub(crate) const fn output(&self) -> u64 {
+        let judged = self.clean.saturating_add(self.flagged).saturating_add(self.refused);
+        self.published.saturating_add(judged).saturating_add(self.stored)
     }
 
     /// The one number by which an instance's work is told: ticks read, or messages taken.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::tick::Kind;
-use contract::verdict::Verdict;
+use contract::verdict::{Reason, Verdict};
 
-use super::event::Event;
+use super::event::{Event, Name};
 
 /// Newest events kept, and as many trades: among 200 price changes to a trade they would be gone in seconds.
 pub(crate) const EVENTS_MAX: usize = 2_000;
@@ -28,6 +28,10 @@ pub(crate) struct EventFilter {
     pub(crate) verdict: Option<Verdict>,
     pub(crate) token_id: Option<TokenId>,
     pub(crate) condition_id: Option<ConditionId>,
+    /// Only trades with this reason.
+    pub(crate) reason: Option<Reason>,
+    /// All of these words, in small letters, are in question or outcome.
+    pub(crate) text: String,
     /// Only those that came before this one; none at all when it is no longer kept, since what is older went first.
     pub(crate) before: Option<TickId>,
 }
@@ -66,6 +70,7 @@ impl Events {
     pub(crate) fn page(&self, filter: &EventFilter, limit: usize, offset: usize) -> EventPage {
         // Only trades are ever flagged or refused, and they are kept for longer.
         let only_trades = filter.kind == Some(Kind::Trade)
+            || filter.reason.is_some()
             || matches!(filter.verdict, Some(Verdict::Flagged | Verdict::Refused));
         let ring = if only_trades { &self.trades } else { &self.all };
         let passing = || ring.newest_last.iter().rev().filter(|event| filter.lets_pass(event));
@@ -94,6 +99,13 @@ impl EventFilter {
             && self.verdict.is_none_or(|verdict| verdict == event.verdict)
             && self.token_id.as_ref().is_none_or(|id| *id == event.token_id)
             && self.condition_id.as_ref().is_none_or(|id| *id == event.condition_id)
+            && self.reason.is_none_or(|reason| event.reasons.contains(&reason))
+            && (self.text.is_empty() || event.name.as_ref().is_some_and(|name| self.is_about(name)))
+    }
+
+    fn is_about(&self, name: &Name) -> bool {
+        let text = format!("{}\n{}", name.question, name.outcome).to_lowercase();
+        self.text.split_whitespace().all(|word| text.contains(word))
     }
 }
 
@@ -172,6 +184,13 @@ mod tests {
         assert_eq!(total(&EventFilter { verdict: Some(Verdict::Clean), ..Default::default() }), 2);
         let token_id = Some(trade(1).token_id);
         assert_eq!(total(&EventFilter { token_id, ..Default::default() }), 3);
+        assert_eq!(total(&EventFilter { reason: Some(Reason::G5), ..Default::default() }), 1);
+        assert_eq!(total(&EventFilter { reason: Some(Reason::G1), ..Default::default() }), 0);
+        assert_eq!(
+            total(&EventFilter { text: "question".to_owned(), ..Default::default() }),
+            0,
+            "no name yet"
+        );
         let condition_id = ConditionId::try_from("0xdead").ok();
         assert_eq!(total(&EventFilter { condition_id, ..Default::default() }), 0);
     }

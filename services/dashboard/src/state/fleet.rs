@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use contract::latency::BUCKETS;
 use contract::stats::{ErrorNote, FeedReport, Report, Service, SocketReport, Stats};
 use contract::time::Timestamp;
 use rust_decimal::Decimal;
 
 use super::counters::Counters;
+use super::heat::Counts;
 
 /// An instance is there while it was heard of within this time: five of its tellings.
 pub(crate) const PRESENT_FOR: Duration = Duration::from_secs(5);
@@ -44,7 +46,17 @@ pub(crate) struct Instance {
     pub(crate) stats: Stats,
     /// When it came, by our clock.
     pub(crate) heard_at: Timestamp,
-    marks: VecDeque<(Timestamp, u64)>,
+    marks: VecDeque<Mark>,
+}
+
+/// What an instance had done when it spoke.
+#[derive(Debug)]
+struct Mark {
+    at: Timestamp,
+    work: u64,
+    output: u64,
+    /// Data frames of each socket.
+    frames: Vec<u64>,
 }
 
 /// An error with the one who told it.
@@ -73,11 +85,11 @@ impl Fleet {
         self.last_heard.insert(stats.service, now);
         let service = stats.service;
         self.departed.retain(|gone| !gone.is(&stats));
-        let mark = (stats.at, Counters::of(&stats.report).work());
+        let mark = Mark::of(&stats);
         let has_room = self.instances.len() < INSTANCES_MAX;
         match self.instances.get_mut(&key) {
             Some(known) if known.stats.started_at == stats.started_at => {
-                if known.marks.back().is_none_or(|&(at, _)| at < mark.0) {
+                if known.marks.back().is_none_or(|last| last.at < mark.at) {
                     known.marks.push_back(mark);
                 }
                 if known.marks.len() > MARKS_MAX {
@@ -100,6 +112,26 @@ impl Fleet {
         if self.moved.get(&service).is_none_or(|&(before, _)| before != work) {
             self.moved.insert(service, (work, now));
         }
+    }
+
+    /// Trades that a writer committed since its last word, by the time since their verdicts; none where that is not
+    /// known.
+    pub(crate) fn stored_since(&self, stats: &Stats) -> Option<Counts> {
+        let known = self.instances.get(&(stats.service, stats.instance.clone()))?;
+        let (Report::Writer(now), Report::Writer(before)) = (&stats.report, &known.stats.report) else {
+            return None;
+        };
+        let same = known.stats.started_at == stats.started_at;
+        let (now, before) = (&now.stored_after, &before.stored_after);
+        if !same || now.len() != BUCKETS || before.len() > BUCKETS {
+            return None;
+        }
+        let before = before.iter().copied().chain(std::iter::repeat(0));
+        let mut counts = [0; BUCKETS];
+        for ((count, now), before) in counts.iter_mut().zip(now).zip(before) {
+            *count = now.saturating_sub(before);
+        }
+        Some(counts)
     }
 
     /// Forgets instances that were silent for too long, and errors of more than an hour ago.
@@ -205,7 +237,7 @@ impl Fleet {
 // === impl Instance ===
 
 impl Instance {
-    fn new(stats: Stats, heard_at: Timestamp, mark: (Timestamp, u64)) -> Self {
+    fn new(stats: Stats, heard_at: Timestamp, mark: Mark) -> Self {
         Self { stats, heard_at, marks: VecDeque::from([mark]) }
     }
 
@@ -216,17 +248,45 @@ impl Instance {
 
     /// Its work a second over its last few tellings, one decimal; none before the second of them.
     pub(crate) fn rate(&self) -> Option<Decimal> {
-        let (&(from, before), &(to, after)) = (self.marks.front()?, self.marks.back()?);
-        let micros = u64::try_from(to.micros_since(from)).ok().filter(|micros| *micros > 0)?;
-        let work = Decimal::from(after.saturating_sub(before));
-        Some((work * Decimal::from(1_000_000) / Decimal::from(micros)).round_dp(1))
+        self.rate_of(|mark| Some(mark.work))
     }
 
-    fn feed(&self) -> Option<&FeedReport> {
+    /// What it passes on, likewise.
+    pub(crate) fn output_rate(&self) -> Option<Decimal> {
+        self.rate_of(|mark| Some(mark.output))
+    }
+
+    /// Data frames of its socket at this place in its report, likewise.
+    pub(crate) fn frame_rate(&self, place: usize) -> Option<Decimal> {
+        self.rate_of(|mark| mark.frames.get(place).copied())
+    }
+
+    fn rate_of(&self, count: impl Fn(&Mark) -> Option<u64>) -> Option<Decimal> {
+        let (from, to) = (self.marks.front()?, self.marks.back()?);
+        let micros = u64::try_from(to.at.micros_since(from.at)).ok().filter(|micros| *micros > 0)?;
+        let done = Decimal::from(count(to)?.saturating_sub(count(from)?));
+        Some((done * Decimal::from(1_000_000) / Decimal::from(micros)).round_dp(1))
+    }
+
+    /// What it said, where it is a feed.
+    pub(crate) fn feed(&self) -> Option<&FeedReport> {
         match &self.stats.report {
             Report::Feed(feed) => Some(feed),
             Report::Processor(_) | Report::Writer(_) | Report::Dashboard(_) => None,
         }
+    }
+}
+
+// === impl Mark ===
+
+impl Mark {
+    fn of(stats: &Stats) -> Self {
+        let counters = Counters::of(&stats.report);
+        let frames = match &stats.report {
+            Report::Feed(feed) => feed.sockets.iter().map(|socket| socket.frames).collect(),
+            Report::Processor(_) | Report::Writer(_) | Report::Dashboard(_) => Vec::new(),
+        };
+        Self { at: stats.at, work: counters.work(), output: counters.output(), frames }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 pub(crate) const SAMPLES_MAX: usize = 4_096;
 
 /// The newest samples, in microseconds. A negative one means that two clocks differ; it is kept as it is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Samples(VecDeque<i64>);
 
 /// How samples are spread, by nearest rank.
@@ -28,6 +28,16 @@ impl Samples {
             self.0.pop_front();
         }
         self.0.push_back(micros);
+    }
+
+    /// The smallest; none without any.
+    pub(crate) fn smallest(&self) -> Option<i64> {
+        self.0.iter().min().copied()
+    }
+
+    /// How many are negative.
+    pub(crate) fn negative(&self) -> usize {
+        self.0.iter().filter(|micros| **micros < 0).count()
     }
 
     /// How they are spread; none without any.
@@ -54,6 +64,7 @@ mod tests {
         let mut samples = Samples::default();
         (-50..50).for_each(|micros| samples.keep(micros));
         assert_eq!(samples.spread(), Some(Spread { p50: -1, p90: 39, p99: 48, samples: 100 }));
+        assert_eq!((samples.smallest(), samples.negative()), (Some(-50), 50));
     }
 
     #[test]

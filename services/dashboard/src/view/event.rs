@@ -2,6 +2,7 @@
 //!
 //! Knows: its members. Never: which events.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use contract::ids::{ConditionId, TickId, TokenId, TransactionHash};
@@ -34,6 +35,8 @@ pub(crate) struct Event<'a> {
     side: Option<&'static str>,
     price_before: Option<Price>,
     price: Option<Price>,
+    /// From the price before to this one: `up`, `down`, `same`; null where either is unknown.
+    direction: Option<&'static str>,
     size: Option<Size>,
     size_source: Option<SizeSource>,
     verdict: &'static str,
@@ -78,6 +81,7 @@ impl<'a> Event<'a> {
             side: event.side.map(contract::tick::Side::word),
             price_before: event.price_before,
             price: event.price,
+            direction: direction(event),
             size: event.size,
             size_source: event.size_source,
             verdict: event.verdict.word(),
@@ -97,6 +101,15 @@ impl<'a> Event<'a> {
     pub(crate) fn all(events: &'a [Arc<event::Event>]) -> Vec<Self> {
         events.iter().map(|event| Self::of(event)).collect()
     }
+}
+
+fn direction(event: &event::Event) -> Option<&'static str> {
+    let (before, price) = event.price_before.zip(event.price)?;
+    Some(match price.cmp(&before) {
+        Ordering::Greater => "up",
+        Ordering::Less => "down",
+        Ordering::Equal => "same",
+    })
 }
 
 // === impl Newest ===
@@ -122,7 +135,7 @@ mod tests {
         let text = json(&Event::of(&event));
         for member in [
             r#""price":"0.55""#,
-            r#""price_before":"0.5""#,
+            r#""price_before":"0.5","price":"0.55","direction":"up""#,
             r#""size":"10.5""#,
             r#""verdict":"flagged","reasons":["G5"]"#,
             r#""at":"2027-01-15T08:00:00.000000Z""#,

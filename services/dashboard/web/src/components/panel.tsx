@@ -31,10 +31,10 @@ export function Panel({ name, title, needs, note, tools, class: kind, children }
       <header class="panel-head">
         <h2 id={`panel-${name}`}>{title}</h2>
         {state === "unknown" && stands.state === "unknown" ? (
-          <p class="badge unknown" data-silent={stands.who}>
+          <p class="badge unknown" data-silent={stands.who} title={sentence(stands.who, stands.age)}>
             {stands.age === null
-              ? `unknown: nothing heard of ${stands.who} yet`
-              : `unknown: last word of ${stands.who} ${wholeSpan(stands.age)} ago`}
+              ? `unknown · ${stands.who} not heard of`
+              : `unknown · ${stands.who} silent ${wholeSpan(stands.age)}`}
           </p>
         ) : (
           note !== undefined && <p class="note">{note}</p>
@@ -45,3 +45,6 @@ export function Panel({ name, title, needs, note, tools, class: kind, children }
     </section>
   );
 }
+
+const sentence = (who: string, age: number | null): string =>
+  age === null ? `nothing was heard of ${who} yet` : `the last word of ${who} came ${wholeSpan(age)} ago`;

@@ -5,13 +5,15 @@
 import type { JSX } from "preact";
 import type { Arrow, Flow, Stage, StageInstance, StageName } from "../api/types.js";
 import { arrowOf, fullness, pace, stageOf, strength, type Pace } from "../format/flow.js";
-import { count, known, rate, UNKNOWN } from "../format/number.js";
-import { age } from "../format/time.js";
+import { count, known, rate, short, UNKNOWN } from "../format/number.js";
+import { age, wholeSpan } from "../format/time.js";
 import { STAGES } from "../format/words.js";
 import { usePoll } from "./poll.js";
 
 /** Instances shown in a box one by one; the rest is counted. */
 const INSTANCES_MAX = 4;
+/** Who says nothing for so long is silent. */
+const SILENT_S = 5;
 
 /** Where things stand in the grid: column, row. Writer and dashboard both take what was judged. */
 const BOXES: readonly [StageName, string][] = [
@@ -133,7 +135,15 @@ function Line({ instance, stage, isAlone }: LineProps): JSX.Element {
   const { instance: name, ok, rate: perSecond, note, age_s } = instance;
   const state = ok === null ? "unknown" : ok ? "ok" : "bad";
   const perSecondWord = known(perSecond) && !isAlone ? `${rate(perSecond)}/s` : "";
-  const word = state === "ok" ? perSecondWord : known(age_s) ? `${age(age_s)} ago` : state;
+  const isSilent = known(age_s) && age_s > SILENT_S;
+  const word =
+    state === "ok"
+      ? perSecondWord
+      : isSilent
+        ? `${wholeSpan(age_s)} ago`
+        : state === "bad"
+          ? "trouble"
+          : state;
   const heard = known(age_s) ? `last word ${age(age_s)} ago` : "";
   return (
     <li data-instance={name} data-state={state} title={[name, note, heard].filter(Boolean).join(" · ")}>
@@ -169,7 +179,7 @@ function ArrowLine({ from, to, area, arrow }: ArrowProps): JSX.Element {
       </svg>
       <p class="wait">
         {PACES[state] !== "" && <b>{PACES[state]} </b>}
-        {known(lag) && (lag > 0 || state !== "ok") && <span>{count(lag)} wait </span>}
+        {known(lag) && (lag > 0 || state !== "ok") && <span title={count(lag)}>{short(lag)} wait </span>}
         {known(arrow?.age_s) && <span title="age of what goes over this arrow">{age(arrow.age_s)}</span>}
       </p>
     </div>

@@ -28,6 +28,7 @@ export function TopBar(): JSX.Element {
           {VIEWS.map((name) => (
             <li key={name}>
               <a
+                ref={view.value === name ? inSight : null}
                 href={addressOf(name)}
                 aria-current={view.value === name ? "page" : undefined}
                 data-view={name}
@@ -42,6 +43,11 @@ export function TopBar(): JSX.Element {
       <LinkState />
     </header>
   );
+}
+
+/** Where the views do not fit side by side, the one that is open is to be seen. */
+function inSight(link: HTMLElement | null): void {
+  link?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function Uptime(): JSX.Element {

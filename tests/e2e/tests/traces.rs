@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bus::{Bus, Followed, Limits, Seen, Start};
+use bus::{Bus, Followed, Seen, Start};
 use contract::time::Timestamp;
 use e2e::{Settings, World, eventually};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{

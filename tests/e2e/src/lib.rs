@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod buses;
+mod database;
 pub mod eventually;
 pub mod manifests;
 pub mod promql;

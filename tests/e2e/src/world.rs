@@ -18,13 +18,14 @@ use stack::launch::{Group, Launch, Process, StopBy};
 use stack::places::Places;
 use stack::{http, nats, ports, postgres, wheels};
 use tempfile::TempDir;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 use venue_sim::ledger::{BOUNDED_LIMIT, Entry};
 use venue_sim::replay::Rebase;
 use venue_sim::scenario::Scenario;
 use venue_sim::{Begin, Options, Simulator, Source};
 
 use crate::account::{Account, reconcile};
+use crate::database;
 use crate::eventually::eventually;
 
 /// Longest wait for a part to start: the machine may be building beside it.
@@ -127,8 +128,8 @@ impl World {
             options.source = Source::Recording { path, speed: 1, rebase: Rebase::None };
         }
         let sim = Simulator::start(options).await.expect("the simulator starts");
-        migrate(&postgres, folder.path()).await;
-        let database = reader(&postgres).await;
+        database::migrate(&postgres, folder.path()).await;
+        let database = database::client(&postgres).await;
         let mut world = Self {
             nats,
             peers,
@@ -356,7 +357,7 @@ impl World {
 
     /// Connects to the database anew: after a restart of the server.
     pub async fn reconnect(&mut self) {
-        self.database = reader(&self.postgres).await;
+        self.database = database::client(&self.postgres).await;
     }
 
     /// Process id of a service.
@@ -403,10 +404,13 @@ impl World {
                     ("FEED_BOOK_EVERY_S", "0".to_owned()),
                 ]),
                 "writer" => {
-                    env.push(("DATABASE_URL", self.postgres.url("polyfeed_writer", PASSWORD, "polyfeed")));
+                    env.push((
+                        "DATABASE_URL",
+                        self.postgres.url("polyfeed_writer", database::PASSWORD, "polyfeed"),
+                    ));
                 }
                 "dashboard" => env.extend([
-                    ("DATABASE_URL", self.postgres.url("polyfeed_reader", PASSWORD, "polyfeed")),
+                    ("DATABASE_URL", self.postgres.url("polyfeed_reader", database::PASSWORD, "polyfeed")),
                     ("DASHBOARD_ADDR", format!("127.0.0.1:{}", self.page)),
                 ]),
                 _ => {}
@@ -432,9 +436,6 @@ impl World {
     }
 }
 
-/// Password of the database's logins: the database listens on loopback and lives as long as one test.
-const PASSWORD: &str = "a-password-for-one-test";
-
 /// Whether a setting is one of this program's.
 fn belongs(key: &str, program: &str) -> bool {
     let prefixes: &[&str] = match program {
@@ -450,7 +451,7 @@ fn belongs(key: &str, program: &str) -> bool {
         || (key == "POLYMARKET_DATA_VERSION" && asks_rest)
 }
 
-fn launch(name: &str, program: &str, env: Vec<(&str, String)>, folder: &Path) -> Launch {
+pub(crate) fn launch(name: &str, program: &str, env: Vec<(&str, String)>, folder: &Path) -> Launch {
     Launch {
         name: name.to_owned(),
         program: binary(program),
@@ -475,30 +476,4 @@ pub fn binary(program: &str) -> PathBuf {
     path.unwrap_or_else(|| {
         panic!("`{program}` was not built: run `cargo build --workspace --bins`, or `./just test`")
     })
-}
-
-async fn migrate(postgres: &postgres::Server, folder: &Path) {
-    let secrets = folder.join("roles");
-    std::fs::create_dir(&secrets).expect("a folder");
-    for name in ["migrator", "writer", "reader"] {
-        std::fs::write(secrets.join(name), PASSWORD).expect("a password");
-    }
-    postgres.make_roles("polyfeed", &secrets).await.expect("the logins of the database");
-    let env = vec![("MIGRATE_DATABASE_URL", postgres.url("polyfeed_migrator", PASSWORD, "polyfeed"))];
-    let mut launch = launch("migrate", "writer", env, folder);
-    launch.args = vec!["migrate".to_owned()];
-    let mut process = launch.spawn().expect("the migration starts");
-    let status = tokio::time::timeout(START_WITHIN, process.wait()).await.expect("the migration ends");
-    let log = stack::log::last_lines(&launch.log, 20).join("\n");
-    assert!(status.is_some_and(|status| status.success()), "the migration failed:\n{log}");
-}
-
-async fn reader(postgres: &postgres::Server) -> Client {
-    let url = postgres.admin_url("polyfeed");
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("the database answers");
-    tokio::spawn(async move {
-        // It ends with the client, or with the server that a test restarts.
-        let _ended = connection.await;
-    });
-    client
 }

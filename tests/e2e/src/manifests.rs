@@ -94,6 +94,9 @@ impl Manifests {
     }
 
     /// What a container's environment becomes, settings of its maps included; what only a cluster knows is left out.
+    ///
+    /// # Panics
+    /// When it names a map that is not there.
     pub fn environment(&self, container: &Value) -> Vec<(String, String)> {
         let mut environment = Vec::new();
         for source in list(&container["envFrom"]) {

@@ -138,7 +138,7 @@ fn ports_and_probes_are_those_that_the_programs_have() {
             let annotations =
                 &manifests.named("Deployment", deployment)["spec"]["template"]["metadata"]["annotations"];
             assert!(
-                name == "venue" || text(&annotations["prometheus.io/port"]) == port.to_string(),
+                name == "venue" || annotations["prometheus.io/port"] == json!(port.to_string()),
                 "{deployment}"
             );
             for (probe, path) in

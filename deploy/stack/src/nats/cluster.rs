@@ -50,8 +50,9 @@ pub async fn start(program: &Path, folder: &Path, access: &Access) -> Result<[Se
 /// What makes a server one of a cluster, as its configuration says it.
 fn configuration(route_port: u16, routes: &[u16], password: &str) -> String {
     let others = routes.iter().filter(|port| **port != route_port);
-    let routes: String =
-        others.map(|port| format!("\x20   \"nats-route://route:{password}@127.0.0.1:{port}\"\n")).collect();
+    let routes: Vec<String> =
+        others.map(|port| format!("    \"nats-route://route:{password}@127.0.0.1:{port}\"\n")).collect();
+    let routes = routes.concat();
     format!(
         "cluster {{\n\
          \x20 name: polyfeed\n\

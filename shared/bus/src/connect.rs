@@ -200,6 +200,11 @@ async fn open(config: &Config, standing: Standing) -> Result<Client, BusError> {
         Ok(Err(refused)) if refused.kind() == ConnectErrorKind::AuthorizationViolation => {
             Err(BusError::Login { url, user: config.user.clone() })
         }
+        // What a server without TLS says is no TLS message.
+        Ok(Err(source)) if config.ca_file.is_some() && source.to_string().contains("corrupt message") => {
+            let why = format!("NATS_CA_FILE asks for TLS, and the server seems to speak none: {source}");
+            Err(BusError::Connect { url, source: why.into() })
+        }
         Ok(Err(source)) => Err(BusError::Connect { url, source: Box::new(source) }),
         Err(late) => Err(BusError::Connect { url, source: Box::new(late) }),
     }

@@ -237,7 +237,7 @@ async fn each_service_can_do_all_it_does_with_its_own_rights() {
         dashboard.follow(followed, Start::LastPerSubject).next().await.unwrap();
         assert_eq!(dashboard.newest(followed).await.unwrap().len(), 1);
     }
-    for work in [Work::Raw, Work::Judged] {
+    for work in [Work::Raw, Work::Judged, Work::Markets, Work::Gaps, Work::Dead] {
         dashboard.backlog(work).await.unwrap();
     }
     for (bus, name) in

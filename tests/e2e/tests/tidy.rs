@@ -49,12 +49,7 @@ const DOORS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms whose tests alone may name an outside door: they play the other side.
-const TESTS_ONLY: &[(&str, &str)] = &[
-    ("tokio-tungstenite", "venue-sim"),
-    ("tokio-tungstenite", "dashboard"),
-    ("opentelemetry-proto", "e2e"),
-    ("tonic", "e2e"),
-];
+const TESTS_ONLY: &[(&str, &str)] = &[("tokio-tungstenite", "venue-sim"), ("tokio-tungstenite", "dashboard")];
 
 const LINES_MAX: usize = 500;
 const MAIN_LINES_MAX: usize = 30;

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -106,7 +107,11 @@ fn text(attributes: &[KeyValue], name: &str) -> String {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 /// The one span of this name and service.

@@ -2,6 +2,7 @@
 //!
 //! Knows: what to follow from where, and how long to wait after a failure. Never: what the fold makes of it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use chassis::tasks::Tasks;
 use chassis::trace::{Role, Tracer};
 use chassis::{clock, logline};
 use contract::codec::{Undecodable, decode, decode_tick};
+use contract::money::Price;
 use contract::subject;
 use contract::tick::Kind;
 use contract::time::Timestamp;
-use store::{Class, Reader, StoreError};
+use rust_decimal::Decimal;
+use store::{Class, LastPrices, Reader, StoreError};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -24,6 +27,7 @@ use crate::board::{Board, IsNews};
 use crate::metrics::Metrics;
 use crate::state::event::Judged;
 use crate::state::link::Queue;
+use crate::state::tokens::Seed;
 
 /// How far back the judged ticks are read at the start: what the page shows of the past.
 const HISTORY: Duration = Duration::from_mins(5);
@@ -33,6 +37,10 @@ const CAUGHT_UP_BELOW: u64 = 100;
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// How often bus and database are asked whether they answer.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// How often tokens without a book are looked for in the database.
+const SEED_EVERY: Duration = Duration::from_secs(5);
+/// Tokens of one such question.
+const SEEDS_MAX: usize = 500;
 /// How long one probe of the bus may take, for all consumers together.
 const PROBE_MAX: Duration = Duration::from_secs(5);
 /// Time that the tasks have to end once asked to.
@@ -69,6 +77,7 @@ impl Follower {
         // One market may have several open gaps, so that its newest word is not all there is to know.
         let all = Start::Moment(Timestamp::from_micros(0));
         tasks.spawn("gaps", self.clone().follow(bus.clone(), Followed::Gaps, all, Self::gap));
+        tasks.spawn("last prices", self.clone().seed());
         tasks.spawn("stats", self.clone().listen(bus.clone()));
         tasks.spawn("probe", self.probe_bus(bus));
         tasks.join(GRACE).await.context("following the bus failed")
@@ -104,6 +113,39 @@ impl Follower {
                 _ => {}
             }
             self.board.with(|fold| fold.totals = totals.ok());
+        }
+    }
+
+    /// Asks the database for the last prices of tokens of which this process has seen no book, until the stop: a
+    /// quiet token would be unknown for hours after each start.
+    async fn seed(self) -> anyhow::Result<()> {
+        let mut every = interval(SEED_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asked = HashSet::new();
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                _ = every.tick() => {}
+            }
+            let mut bare = self.board.with(|fold| fold.bare_tokens());
+            bare.retain(|token| !asked.contains(token));
+            for part in bare.chunks(SEEDS_MAX) {
+                let told = tokio::select! {
+                    () = self.stop.cancelled() => return Ok(()),
+                    told = self.reader.last_prices(part) => told,
+                };
+                match told {
+                    Ok(seeds) => {
+                        asked.extend(part.iter().cloned());
+                        let seeds: Vec<Seed> = seeds.iter().filter_map(seed_of).collect();
+                        self.board.with(|fold| seeds.iter().for_each(|seed| fold.seed(seed)));
+                    }
+                    Err(error) => {
+                        debug!("last prices could not be read: {}", logline::chain(&error));
+                        break;
+                    }
+                }
+            }
         }
     }
 
@@ -267,6 +309,18 @@ impl Follower {
             () = sleep(backoff.next(fastrand::u64(..))) => Some(()),
         }
     }
+}
+
+/// What the database holds was a price once; else it is left out.
+fn seed_of(last: &LastPrices) -> Option<Seed> {
+    let price = |price: Option<Decimal>| price.map(Price::try_from).transpose().ok();
+    Some(Seed {
+        token_id: last.token_id.clone(),
+        bid: price(last.bid)?,
+        ask: price(last.ask)?,
+        quoted_at: last.quoted_at,
+        last: last.last.and_then(|(price, at)| Price::try_from(price).ok().map(|price| (price, at))),
+    })
 }
 
 fn work_of(queue: Queue) -> Work {

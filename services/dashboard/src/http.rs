@@ -8,6 +8,7 @@ mod door;
 mod guard;
 mod history;
 pub(crate) mod pack;
+mod past;
 mod present;
 mod socket;
 #[cfg(test)]
@@ -129,6 +130,9 @@ fn router(app: App) -> Router {
         .route("/api/gaps", get(history::gaps))
         .route("/api/tokens", get(tokens::tokens))
         .route("/api/tokens/{token_id}", get(tokens::token))
+        .route("/api/tokens/{token_id}/book", get(past::book))
+        .route("/api/tokens/{token_id}/chart", get(past::chart))
+        .route("/api/coverage", get(past::coverage))
         .route("/api/sockets", get(present::sockets))
         .route("/api/flow", get(present::flow))
         .route("/api/series", get(present::series))

@@ -5,6 +5,8 @@
 //! Unknown is null. Times are RFC 3339 with six decimals. Money is text, digit for digit; measured numbers
 //! (seconds, rates, shares of a whole) are JSON numbers, digit for digit too: they never pass through a float.
 
+pub(crate) mod chart;
+pub(crate) mod coverage;
 pub(crate) mod event;
 pub(crate) mod flow;
 pub(crate) mod history;

@@ -17,6 +17,9 @@ mod shelf;
 pub use error::{Class, StoreError};
 pub use insert::{Rows, Stored, Table};
 pub use migrate::{Migrated, migrate};
-pub use read::{Cursor, GapFilter, MarketFilter, Reader, TradeFilter};
+pub use read::{
+    Chart, ChartPrice, ChartTrade, Coverage, CoverageOrder, CoveredMarket, Cursor, GapFilter, Ladder,
+    LastPrices, MarketFilter, Reader, TradeFilter,
+};
 pub use retention::Expired;
 pub use shelf::{Fit, Shelf};

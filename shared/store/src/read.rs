@@ -2,6 +2,9 @@
 //!
 //! Knows: the views of schema `api`. Never: a table behind them, or a way to write.
 
+mod coverage;
+mod token;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -19,6 +22,9 @@ use uuid::Uuid;
 use crate::connect;
 use crate::error::StoreError;
 use crate::row::{Gap, Market, ShownTrade};
+
+pub use coverage::{Coverage, CoverageOrder, CoveredMarket};
+pub use token::{Chart, ChartPrice, ChartTrade, Ladder, LastPrices};
 
 /// Connections of one reader: half of what the role may open, so that two dashboards fit.
 const CONNECTIONS_MAX: usize = 8;

@@ -53,8 +53,9 @@ pub(crate) async fn gaps(State(app): State<App>, uri: Uri) -> Result<Response, R
     Ok(answer::json(StatusCode::OK, &Page::gaps(rows, limit)))
 }
 
+/// A question that the database did not answer, in words that tell nothing of it.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err, which passes the value")]
-fn unanswered(error: StoreError) -> Refused {
+pub(crate) fn unanswered(error: StoreError) -> Refused {
     let why = logline::chain(&error);
     let told = match error.class() {
         Class::Away | Class::RetryNow => {

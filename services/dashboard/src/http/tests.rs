@@ -223,7 +223,7 @@ async fn answers_are_compressed_for_whoever_wants_them_so() {
 #[tokio::test]
 async fn history_is_503_in_words_while_the_database_is_away() {
     let world = World::open(None).await;
-    for path in ["/api/trades", "/api/markets?limit=1", "/api/gaps?open=true"] {
+    for path in ["/api/trades", "/api/markets?limit=1", "/api/gaps?open=true", "/api/coverage"] {
         let answer = world.get(path).await;
         assert_eq!(answer.status, 503, "{path}");
         assert!(answer.error().starts_with("the database does not answer"), "{}", answer.error());
@@ -249,6 +249,11 @@ async fn bad_parameters_are_400_and_named() {
         ("/api/events?reason=g1", "reason"),
         ("/api/series?minutes=6", "minutes"),
         ("/api/latency?minutes=0", "minutes"),
+        ("/api/coverage?hours=169", "hours"),
+        ("/api/coverage?sort=age", "sort"),
+        ("/api/tokens/1/book?levels=0", "levels"),
+        ("/api/tokens/1/chart?minutes=0", "minutes"),
+        ("/api/tokens/x/chart", "token_id"),
         ("/api/sockets?x=1", "x"),
         ("/api/flow?x=1", "x"),
         ("/api/tokens?limit=501", "limit"),
@@ -455,6 +460,9 @@ fn the_description_is_json_and_names_every_route() {
         "/api/gaps",
         "/api/tokens",
         "/api/tokens/{token_id}",
+        "/api/tokens/{token_id}/book",
+        "/api/tokens/{token_id}/chart",
+        "/api/coverage",
         "/api/sockets",
         "/api/flow",
         "/api/series",

@@ -169,7 +169,8 @@ impl Market {
 }
 
 impl Gap {
-    fn of_row(row: row::Gap) -> Self {
+    /// The gap as the database tells it.
+    pub(crate) fn of_row(row: row::Gap) -> Self {
         Self {
             id: TickId::of_bytes(row.id.into_bytes()),
             condition_id: row.condition_id,

@@ -1,0 +1,76 @@
+//! Answers about the past of one token, and of all markets together.
+//!
+//! Knows: parameters, spans and steps. Never: SQL, or what a cell of the grid means.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use chassis::clock;
+use contract::stats::Service;
+use contract::time::Timestamp;
+use store::CoverageOrder;
+
+use super::App;
+use super::answer::{self, Refused};
+use super::ask::Asked;
+use super::history::unanswered;
+use super::tokens::followed;
+use crate::view::chart::{Chart, Ladder};
+use crate::view::coverage::{Grid, HOUR_US};
+
+/// Most points of a chart.
+const POINTS_MAX: u32 = 600;
+/// Longest chart, in minutes: what is kept by default.
+const MINUTES_MAX: usize = 7 * 24 * 60;
+/// Widest grid, in hours: likewise.
+const HOURS_MAX: usize = 7 * 24;
+/// Largest offset into the grid.
+const OFFSET_MAX: usize = 100_000;
+
+/// `/api/tokens/{token_id}/book`.
+pub(crate) async fn book(
+    State(app): State<App>,
+    Path(text): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refused> {
+    let levels = Asked::of(&uri, &["levels"])?.whole("levels", 20, 1, 1_000)?;
+    let row = followed(&app, &text, clock::now().into())?;
+    let ladder = app.reader.ladder(&row.token_id).await.map_err(unanswered)?;
+    let nothing = || Refused::new(StatusCode::NOT_FOUND, "no book of this token is stored yet");
+    let ladder = ladder.ok_or_else(nothing)?;
+    Ok(answer::json(StatusCode::OK, &Ladder::of(&row.token_id, &ladder, levels)))
+}
+
+/// `/api/tokens/{token_id}/chart`.
+pub(crate) async fn chart(
+    State(app): State<App>,
+    Path(text): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refused> {
+    let minutes = Asked::of(&uri, &["minutes"])?.whole("minutes", 60, 1, MINUTES_MAX)?;
+    let to = Timestamp::from(clock::now());
+    let row = followed(&app, &text, to)?;
+    let seconds = u32::try_from(minutes * 60).unwrap_or(u32::MAX);
+    // One point may lie before the span, and the last step is cut off by the present.
+    let step_s = seconds.div_ceil(POINTS_MAX - 2).max(1);
+    let from = Timestamp::from_micros(to.micros() - i64::from(seconds) * 1_000_000);
+    let chart = app.reader.chart(&row.token_id, &row.condition_id, (from, to), step_s).await;
+    Ok(answer::json(StatusCode::OK, &Chart::of(chart.map_err(unanswered)?, (from, to), step_s)))
+}
+
+/// `/api/coverage`.
+pub(crate) async fn coverage(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
+    let asked = Asked::of(&uri, &["hours", "sort", "limit", "offset"])?;
+    let hours = asked.whole("hours", 24, 1, HOURS_MAX)?;
+    let (limit, offset) = (asked.limit()?, asked.whole("offset", 0, 0, OFFSET_MAX)?);
+    let shape = "one of worst, best, question, volume_24h";
+    let order = asked.parsed("sort", shape, CoverageOrder::of_word)?.unwrap_or_default();
+    let now = Timestamp::from(clock::now());
+    // What no feed was there to miss is in no gap yet: behind its last word nothing is known.
+    let heard_at = app.board.with(|fold| fold.fleet.last_heard(Service::Feed));
+    let hour = now.micros().div_euclid(HOUR_US);
+    let from = Timestamp::from_micros((hour - i64::try_from(hours).unwrap_or(1) + 1) * HOUR_US);
+    let known_until = heard_at.unwrap_or(Timestamp::from_micros(hour * HOUR_US)).min(now);
+    let coverage = app.reader.coverage((from, now), order, limit, offset).await.map_err(unanswered)?;
+    Ok(answer::json(StatusCode::OK, &Grid::of(&coverage, (from, now), known_until, hours)))
+}

@@ -360,6 +360,8 @@ export interface Latency {
     max_ms?: Maybe<number>;
     negative?: Maybe<number>;
     samples?: Maybe<number>;
+    /** The clock of the venue minus that of the feed, as far as whole seconds tell. */
+    clock_offset_ms?: Maybe<number>;
   }>;
 }
 

@@ -12,6 +12,8 @@ import { usePoll } from "./poll.js";
 
 /** Instances shown in a box one by one; the rest is counted. */
 const INSTANCES_MAX = 4;
+/** Stages that run as instances of ours. */
+const OURS: readonly StageName[] = ["feed", "processor", "writer", "dashboard"];
 /** Who says nothing for so long is silent. */
 const SILENT_S = 5;
 
@@ -97,7 +99,7 @@ function Box({ name, area, stage, waits }: BoxProps): JSX.Element {
           <Line key={instance.instance} instance={instance} stage={name} isAlone={instances.length === 1} />
         ))}
         {more > 0 && <li class="more">and {more} more</li>}
-        {instances.length === 0 && <li class="more">{stage ? "no instance" : "unknown"}</li>}
+        {instances.length === 0 && <li class="more">{nobody(name, stage)}</li>}
       </ul>
     </div>
   );
@@ -122,6 +124,13 @@ function Queue({ waits }: { waits: number | null }): JSX.Element {
 /** `feed-1` in the box of the feed is just `1`: the box says the rest. */
 function ownName(instance: string, stage: StageName): string {
   return instance.startsWith(`${stage}-`) ? instance.slice(stage.length + 1) : instance;
+}
+
+/** What stands in a box without instances: servers have none, a service without one is trouble. */
+function nobody(name: StageName, stage: Stage | undefined): string {
+  if (stage === undefined) return "unknown";
+  if (OURS.includes(name)) return "no instance";
+  return known(stage.rate) ? `${rate(stage.rate)}/s` : stage.state;
 }
 
 interface LineProps {

@@ -96,6 +96,9 @@ export function HeatMap({ title, told, row }: Props): JSX.Element {
   );
 }
 
+const isEmpty = (step: readonly number[] | null): step is null =>
+  step === null || step.every((seen) => seen === 0);
+
 function cell(
   x: number,
   y: number,
@@ -124,7 +127,7 @@ function describe(told: Latency, row: LatencyRow, step: number, bucket: number):
       ? `${bound(from)} and more`
       : `${bound(from)} to ${bound(to)}`;
   const seen = row.counts[step]?.[bucket];
-  return `${hourMinute(at)} · ${range} · ${known(seen) ? `${count(seen)} times` : "not measured"}`;
+  return `${hourMinute(at)} · ${range} · ${isEmpty(row.counts[step] ?? null) ? "nothing measured" : `${count(seen)} times`}`;
 }
 
 function summary(told: Latency | null, row: LatencyRow, { low, high }: Layout): string {
@@ -162,7 +165,8 @@ function paint(
   const y = (bucket: number): number => (high - 1 - bucket) * h;
   row.counts.forEach((step, place) => {
     const x = LEFT + place * w;
-    if (step === null) {
+    // Nothing measured is not nothing wrong: such a step is shaded, not left blank.
+    if (isEmpty(step)) {
       ctx.fillStyle = colour("--unknown-shade");
       ctx.fillRect(x, 0, Math.ceil(w), HEIGHT - BOTTOM);
       return;

@@ -92,17 +92,13 @@ function Now({ stage, row }: { stage: LatencyStage; row: LatencyRow | null }): J
   );
 }
 
-/** Whether the clock of the venue runs ahead of ours, in a sentence. */
+/** Ages below this are more than the rounding of a time to the millisecond. */
+const AHEAD_MS = -50;
+
+/** How the two clocks stand to each other, in sentences. */
 function Skew({ told }: { told: Latency | null }): JSX.Element {
   const skew = told?.skew;
-  const negative = skew?.negative;
-  const isAhead = known(skew?.min_ms) && skew.min_ms < 0;
-  let word = "unknown";
-  if (known(skew?.min_ms)) {
-    word = isAhead
-      ? `the clock of the venue runs ahead of ours: ages go down to ${millis(skew.min_ms)}${known(negative) ? `, ${count(negative)} of ${count(skew.samples)} trades came before their own time` : ""}`
-      : `no trade came before its own time; the youngest was ${millis(skew.min_ms)} old`;
-  }
+  const isAhead = known(skew?.min_ms) && (skew.min_ms < AHEAD_MS || (skew.p50_ms ?? 0) < 0);
   return (
     <p
       class="skew"
@@ -110,7 +106,21 @@ function Skew({ told }: { told: Latency | null }): JSX.Element {
       data-figure="skew_min_ms"
       data-value={known(skew?.min_ms) ? skew.min_ms : ""}
     >
-      <b>Skew</b> {word}
+      <b>Skew</b> {skew ? skewWords(skew) : "unknown: no trade was measured in this span"}
     </p>
   );
+}
+
+function skewWords(skew: NonNullable<Latency["skew"]>): string {
+  const { min_ms, negative, samples, clock_offset_ms: offset } = skew;
+  const words: string[] = [];
+  if (known(min_ms)) words.push(`the youngest trade was ${millis(min_ms)} old when it came`);
+  if (known(negative) && known(samples)) {
+    words.push(`${count(negative)} of ${count(samples)} came before their own time, by the venue's clock`);
+  }
+  if (known(offset)) {
+    const side = offset < 0 ? "behind ours" : "ahead of ours";
+    words.push(`the feed finds the venue's clock ${millis(Math.abs(offset))} ${side}`);
+  }
+  return words.length === 0 ? "unknown" : words.join("; ");
 }

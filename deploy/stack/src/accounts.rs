@@ -93,7 +93,7 @@ impl Logins {
             let salt = secret::random::<SALT_BYTES>()?;
             let hash = bcrypt::hash_with_salt(password, COST, salt)
                 .map_err(|source| Fault::new(format!("could not hash a password: {source}")))?;
-            text.push_str(&format!("{}: \"{hash}\"\n", variable_of(login)));
+            text.extend([&variable_of(login), ": \"", &hash.to_string(), "\"\n"]);
         }
         Ok(text)
     }

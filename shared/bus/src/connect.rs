@@ -15,7 +15,7 @@ use contract::stats::{Backlog, Service};
 use tracing::{info, warn};
 
 use crate::error::BusError;
-use crate::standing::Standing;
+use crate::standing::{Alive, Standing};
 use crate::topology::{self, Limits, Work, declare_error};
 
 /// Longest wait for one answer of the server.
@@ -70,7 +70,7 @@ impl Bus {
     pub async fn connect(config: &Config) -> Result<Self, BusError> {
         let bus = Self::observe(config).await?;
         let declared = topology::declare(&bus.jetstream, &config.limits, config.service);
-        bus.standing.unless_refused(declared).await?;
+        bus.standing.unless_refused(Box::pin(declared)).await?;
         Ok(bus)
     }
 
@@ -159,6 +159,7 @@ impl Bus {
 }
 
 async fn open(config: &Config, standing: Standing) -> Result<Client, BusError> {
+    let alive = Alive(standing);
     let mut options = ConnectOptions::new()
         .name(&config.name)
         .connection_timeout(CONNECT_WITHIN)
@@ -170,7 +171,7 @@ async fn open(config: &Config, standing: Standing) -> Result<Client, BusError> {
             pause.min(RECONNECT_PAUSE_MAX)
         })
         .event_callback(move |event| {
-            let standing = standing.clone();
+            let standing = alive.0.clone();
             async move { standing.note(&event, Instant::now()) }
         });
     if let (Some(user), Some(password)) = (&config.user, &config.password) {

@@ -30,6 +30,16 @@ struct Told {
     is_closed: bool,
 }
 
+/// Goes with the client's own tasks: after a login that is refused on the way back they end without an event.
+#[derive(Debug)]
+pub(crate) struct Alive(pub(crate) Standing);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.with(|told| told.is_closed = true);
+    }
+}
+
 impl Standing {
     /// Notes an event of the client.
     pub(crate) fn note(&self, event: &Event, now: Instant) {
@@ -49,10 +59,7 @@ impl Standing {
                 }
                 self.refused.notify_waiters();
             }
-            Event::Closed => {
-                self.with(|told| told.is_closed = true);
-                error!("the bus connection is closed for good: the server does not take our login any more");
-            }
+            Event::Closed => self.with(|told| told.is_closed = true),
             other => warn!(event = %other, "the bus connection changed"),
         }
     }
@@ -131,5 +138,8 @@ mod tests {
         standing.note(&Event::Closed, now);
         let told = standing.check(now).unwrap_err();
         assert!(matches!(told, BusError::Closed) && !told.is_transient());
+        let other = Standing::default();
+        drop(Alive(other.clone()));
+        assert!(matches!(other.check(now), Err(BusError::Closed)));
     }
 }

@@ -67,7 +67,7 @@ impl Wire {
                     Some("+OK") => return Ok(()),
                     Some("-ERR") => return Err(line.to_owned()),
                     Some("PING") => {
-                        self.writer.write_all(b"PONG\r\n").await.map_err(|error| error.to_string())?
+                        self.writer.write_all(b"PONG\r\n").await.map_err(|error| error.to_string())?;
                     }
                     _ => {}
                 }

@@ -27,8 +27,8 @@ Prints what passes on the bus from now on, decoded, one JSON object a line.
   SUBJECT    for example 'ticks.clean.trade.>', 'gaps.>', 'stats.>' (default 'ticks.>')
   --count N  ends after N messages
 
-Environment: NATS_URL (nats://127.0.0.1:4222), NATS_USER, NATS_PASSWORD, NATS_CREDS,
-NATS_CA_FILE
+Environment: NATS_URL (nats://127.0.0.1:4222), NATS_USER, NATS_PASSWORD or NATS_PASSWORD_FILE,
+NATS_CREDS, NATS_CA_FILE
 ";
 
 #[tokio::main]
@@ -58,7 +58,7 @@ async fn listen(pattern: &str, mut left: u64) -> Result<(), Box<dyn std::error::
     let config = Config {
         url: setting("NATS_URL").unwrap_or_else(|| "nats://127.0.0.1:4222".to_owned()),
         user: setting("NATS_USER"),
-        password: setting("NATS_PASSWORD"),
+        password: password()?,
         creds: setting("NATS_CREDS").map(Into::into),
         ca_file: setting("NATS_CA_FILE").map(Into::into),
         service: None,
@@ -138,6 +138,14 @@ fn unusable(fault: &str) -> ExitCode {
     clippy::disallowed_methods,
     reason = "four variables; the frame of the services is not for this tool"
 )]
+/// From `NATS_PASSWORD`, or from the file that `NATS_PASSWORD_FILE` names.
+fn password() -> Result<Option<String>, String> {
+    let Some(path) = setting("NATS_PASSWORD_FILE") else { return Ok(setting("NATS_PASSWORD")) };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| format!("NATS_PASSWORD_FILE names `{path}`, which cannot be read: {error}"))?;
+    Ok(Some(text.trim().to_owned()))
+}
+
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

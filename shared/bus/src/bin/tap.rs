@@ -136,16 +136,16 @@ fn unusable(fault: &str) -> ExitCode {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "four variables; the frame of the services is not for this tool"
+    reason = "a few variables; the frame of the services is not for this tool"
 )]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// From `NATS_PASSWORD`, or from the file that `NATS_PASSWORD_FILE` names.
 fn password() -> Result<Option<String>, String> {
     let Some(path) = setting("NATS_PASSWORD_FILE") else { return Ok(setting("NATS_PASSWORD")) };
     let text = std::fs::read_to_string(&path)
         .map_err(|error| format!("NATS_PASSWORD_FILE names `{path}`, which cannot be read: {error}"))?;
     Ok(Some(text.trim().to_owned()))
-}
-
-fn setting(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -9,7 +9,7 @@ import { followMedia } from "./components/media.js";
 import { listen } from "./live/socket.js";
 import * as events from "./state/events.js";
 import { followHistory } from "./state/history.js";
-import { clockAhead, gapsTold, link, metrics, newestGap, now, status } from "./state/live.js";
+import { clockAhead, gapsTold, link, metrics, now, status } from "./state/live.js";
 import { follow } from "./state/route.js";
 import { effect } from "@preact/signals";
 import "uplot/dist/uPlot.min.css";
@@ -33,8 +33,7 @@ function hear(told: Told): void {
       showStatus(told.status);
       break;
     case "gap":
-      events.tellGap(told.gap);
-      newestGap.value = told.gap;
+      told.gaps.forEach(events.tellGap);
       gapsTold.value += 1;
       break;
     case "lagged":

@@ -193,7 +193,7 @@ export type Told =
   | { type: "event" | "events"; events: Event[] }
   | { type: "metrics"; metrics: Metrics }
   | { type: "status"; status: Status }
-  | { type: "gap"; gap: Gap }
+  | { type: "gap"; gaps: Gap[]; missed: number }
   | { type: "lagged"; missed: number };
 
 export interface Token {

@@ -95,7 +95,7 @@ export function Grid(props: Props): JSX.Element {
     const { cells, class: kind, data } = row(index);
     rows.push(
       <div
-        key={index - span.first}
+        key={index}
         id={`${id}-row-${index}`}
         role="row"
         aria-rowindex={index + 2}

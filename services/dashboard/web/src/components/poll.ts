@@ -12,8 +12,8 @@ export interface Polled<T> {
   why: string | null;
 }
 
-/** Asks at once, then every `everyMs` (never again for 0), and when the link comes back. */
-export function usePoll<T>(path: string | null, query: Query, everyMs: number): Polled<T> {
+/** Asks at once, then every `everyMs` (never again for 0), when the link comes back, and when `cue` changes. */
+export function usePoll<T>(path: string | null, query: Query, everyMs: number, cue = 0): Polled<T> {
   const target = path === null ? null : address(path, query);
   const [polled, setPolled] = useState<Polled<T> & { of: string | null }>({
     value: null,
@@ -42,6 +42,6 @@ export function usePoll<T>(path: string | null, query: Query, everyMs: number): 
       controller.abort();
       clearTimeout(timer);
     };
-  }, [target, everyMs, again]);
+  }, [target, everyMs, again, cue]);
   return polled;
 }

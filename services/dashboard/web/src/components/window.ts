@@ -9,8 +9,17 @@ export interface Span {
   end: number;
 }
 
+/** Rows drawn beyond each edge. */
+export const BEYOND = 4;
+
 /** The rows to draw for a place of the scroll bar, with a few beyond each edge. */
-export function inSight(top: number, height: number, rowHeight: number, total: number, beyond = 4): Span {
+export function inSight(
+  top: number,
+  height: number,
+  rowHeight: number,
+  total: number,
+  beyond = BEYOND,
+): Span {
   const first = Math.max(0, Math.floor(top / rowHeight) - beyond);
   const end = Math.min(total, Math.ceil((top + height) / rowHeight) + beyond);
   return { first: Math.min(first, end), end };

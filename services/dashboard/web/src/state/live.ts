@@ -3,7 +3,7 @@
 // Knows: the newest status and metrics, the link, the two clocks. Never: how the words arrive.
 
 import { computed, signal } from "@preact/signals";
-import type { Gap, Metrics, Service, ServiceName, Status } from "../api/types.js";
+import type { Metrics, Service, ServiceName, Status } from "../api/types.js";
 
 export type LinkState = "connecting" | "live" | "lost";
 
@@ -22,10 +22,8 @@ export const metrics = signal<Metrics | null>(null);
 export const link = signal<Link>({ state: "connecting", since: Date.now(), why: "", retryAt: null });
 /** Counts up each time the link comes back: what was fetched before is to be fetched anew. */
 export const epoch = signal(0);
-/** Counts up with each gap that is told. */
+/** Counts up when gaps are told. */
 export const gapsTold = signal(0);
-/** The newest gap that was told. */
-export const newestGap = signal<Gap | null>(null);
 
 /** The clock of the reader, once a second. */
 export const now = signal(Date.now());

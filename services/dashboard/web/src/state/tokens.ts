@@ -32,6 +32,8 @@ export class Tokens {
   #key = "";
   #span = { first: 0, end: 1 };
   #question: AbortController | null = null;
+  /** When the next round begins; infinite while one is under way. */
+  #dueAt = Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   at(index: number): Token | undefined {
@@ -43,7 +45,6 @@ export class Tokens {
     const key = JSON.stringify(query);
     if (key === this.#key) return;
     [this.#query, this.#key] = [query, key];
-    this.#question?.abort();
     this.#blocks.clear();
     this.#plan(0);
   }
@@ -51,7 +52,9 @@ export class Tokens {
   /** The rows in sight. */
   look(first: number, end: number): void {
     this.#span = { first, end: Math.max(end, first + 1) };
-    if (this.#missing().length > 0) this.#plan(SETTLE_MS);
+    // A round that is under way sees by itself what is in sight now.
+    const isAsking = this.#question !== null;
+    if (!isAsking && this.#wanted(new Set(this.#blocks.keys())) !== undefined) this.#plan(SETTLE_MS);
   }
 
   /** Ends all questions. */
@@ -67,28 +70,48 @@ export class Tokens {
     return places;
   }
 
-  #missing(): number[] {
-    return this.#places().filter((block) => !this.#blocks.has(block));
+  /** The blocks before and behind what is in sight. */
+  #beside(): number[] {
+    const places = this.#places();
+    const lastBlock = Math.ceil(this.window.value.matched / BLOCK) - 1;
+    const beside = [(places.at(-1) ?? 0) + 1, (places[0] ?? 0) - 1];
+    return beside.filter((block) => block >= 0 && block <= lastBlock);
   }
 
+  /** What to ask for next: what lacks in sight, then what lacks beside it, then what is in sight anew. */
+  #wanted(asked: ReadonlySet<number>): number | undefined {
+    const lacks = (block: number): boolean => !this.#blocks.has(block);
+    const places = this.#places();
+    const order = [...places.filter(lacks), ...this.#beside().filter(lacks), ...places];
+    return order.find((block) => !asked.has(block));
+  }
+
+  /** Begins a round after a while, or earlier where one is due earlier; ends the round under way for one at once. */
   #plan(wait: number): void {
+    const dueAt = performance.now() + wait;
+    if (wait > 0 && dueAt >= this.#dueAt) return;
+    this.#dueAt = dueAt;
+    this.#question?.abort();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#read(), wait);
   }
 
   async #read(): Promise<void> {
-    this.#question?.abort();
     const mine = new AbortController();
-    this.#question = mine;
-    const missing = this.#missing();
-    const blocks = document.hidden ? [] : missing.length > 0 ? missing : this.#places();
-    for (const block of blocks) {
+    [this.#question, this.#dueAt] = [mine, Infinity];
+    const asked = new Set<number>();
+    for (;;) {
+      const block = document.hidden ? undefined : this.#wanted(asked);
+      if (block === undefined) break;
+      asked.add(block);
       const query = { ...this.#query, offset: block * BLOCK, limit: BLOCK };
       const answer = await ask<TokenPage>("/api/tokens", query, mine.signal);
       if (mine.signal.aborted) return;
       this.#take(block, answer);
+      if (!answer.ok) break;
     }
-    this.#plan(this.#missing().length > 0 && this.window.value.why === null ? SETTLE_MS : REFRESH_MS);
+    this.#question = null;
+    this.#plan(REFRESH_MS);
   }
 
   #take(block: number, answer: Awaited<ReturnType<typeof ask<TokenPage>>>): void {

@@ -32,7 +32,7 @@ export function Gaps(): JSX.Element {
   const to = Math.ceil(now.value / 60_000) * 60_000;
   const from = new Date(to - hours * HOUR_MS).toISOString();
   const told = gapsTold.value;
-  const drawn = usePoll<GapPage>("/api/gaps", { from, limit: DRAWN }, told % 2 === 0 ? 5000 : 5001);
+  const drawn = usePoll<GapPage>("/api/gaps", { from, limit: DRAWN }, 5000, told);
   const coverage = usePoll<Coverage>(
     "/api/coverage",
     { hours: Math.max(hours, 12), limit: 50, offset: page * 50 },

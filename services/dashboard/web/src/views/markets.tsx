@@ -12,7 +12,8 @@ import { Panel } from "../components/panel.js";
 import { count, dollars, grouped, known, price, rate, UNKNOWN, type Units } from "../format/number.js";
 import { age, full } from "../format/time.js";
 import { BOOK_STATES } from "../format/words.js";
-import { param, set, units } from "../state/route.js";
+import { param, set, units, view } from "../state/route.js";
+import { BEYOND } from "../components/window.js";
 import { Tokens } from "../state/tokens.js";
 
 interface Sortable {
@@ -102,6 +103,14 @@ const COLUMNS: readonly Sortable[] = [
 
 const USUAL = "volume_24h";
 
+let placing: ReturnType<typeof setTimeout> | undefined;
+
+/** Writes the place into the address once the scroll bar rests. */
+function keepPlace(row: string): void {
+  clearTimeout(placing);
+  placing = setTimeout(() => view.peek() === "markets" && set({ row }), 300);
+}
+
 export function Markets(): JSX.Element {
   const list = useMemo(() => new Tokens(), []);
   useEffect(() => () => list.close(), []);
@@ -140,8 +149,7 @@ export function Markets(): JSX.Element {
         row={(index) => shown(list.at(index), unit)}
         onSpan={({ first, end }) => {
           list.look(first, end);
-          const row = first + 4;
-          if (matched > 0) set({ row: first === 0 ? "" : String(row) });
+          if (matched > 0) keepPlace(first === 0 ? "" : String(first + BEYOND));
         }}
         onOpen={(index) => {
           const token = list.at(index);

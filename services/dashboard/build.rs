@@ -17,7 +17,8 @@ const PLAIN: &str = "src/page/plain.html";
 const DIST: &str = "web/dist";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    #[expect(clippy::disallowed_methods, reason = "this is how cargo tells it to a build script")]
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let dist = root.join(DIST);
     let is_built = dist.join("index.html").is_file();
@@ -65,10 +66,11 @@ fn entry(out: &Path, number: usize, file: &Path, path: &str) -> Result<String, B
     let (whole, short) = (out.join(format!("asset-{number}")), out.join(format!("asset-{number}.gz")));
     fs::write(&whole, &bytes)?;
     let mut line = String::new();
-    write!(line, "    Asset {{ path: {path:?}, bytes: include_bytes!({whole:?}), gzip: ")?;
+    let literal = |path: &Path| format!("{:?}", path.to_string_lossy());
+    write!(line, "    Asset {{ path: {path:?}, bytes: include_bytes!({}), gzip: ", literal(&whole))?;
     if packed.len() < bytes.len() {
         fs::write(&short, packed)?;
-        write!(line, "Some(include_bytes!({short:?}))")?;
+        write!(line, "Some(include_bytes!({}))", literal(&short))?;
     } else {
         line.push_str("None");
     }

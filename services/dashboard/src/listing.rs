@@ -88,16 +88,13 @@ impl Listing {
             (0..i64::try_from(AGE_MAX.as_micros()).unwrap_or(i64::MAX)).contains(&age)
         });
         let table = fresh.unwrap_or_else(|| kept.renew(snapshot()));
-        let places = match kept.answers.get(question) {
-            Some(places) => places.clone(),
-            None => {
-                let places: Arc<[usize]> = table.places(question).into();
-                if kept.answers.len() < ANSWERS_MAX {
-                    kept.answers.insert(question.clone(), places.clone());
-                }
-                places
-            }
-        };
+        if let Some(places) = kept.answers.get(question) {
+            return Answer { table, places: places.clone() };
+        }
+        let places: Arc<[usize]> = table.places(question).into();
+        if kept.answers.len() < ANSWERS_MAX {
+            kept.answers.insert(question.clone(), places.clone());
+        }
         Answer { table, places }
     }
 }

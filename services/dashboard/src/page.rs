@@ -31,7 +31,7 @@ pub(crate) async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Respon
         return answer::wrong_method().await.into_response();
     }
     let Some(asset) = ASSETS.iter().find(|asset| asset.path == uri.path()) else {
-        return answer::nowhere().await.into_response();
+        return answer::nowhere().into_response();
     };
     let cache = if asset.path.starts_with("/assets/") { CACHE_HASHED } else { CACHE };
     let about = [

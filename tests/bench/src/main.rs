@@ -3,6 +3,7 @@
 //! Knows: the limits beside ours, and medians. Never: an assertion on time; machines are noisy.
 
 mod limits;
+mod page;
 mod stages;
 
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use stack::{nats, postgres, wheels};
 
 const HELP: &str = "\
 bench [--ticks N] [--rounds N]
+bench page
 
 Pushes N price ticks (default 60000) through each stage, N rounds (default 3), on servers of its own, and prints
 the median of each stage beside the bare limit of the same run:
@@ -22,6 +24,9 @@ the median of each stage beside the bare limit of the same run:
   processor  two processors, from raw to clean          beside the bus
   database   one COPY of all rows into a bare table     the limit of whatever stores
   writer     one writer, from clean to api.prices       beside the database
+
+`page` asks a dashboard for its table of 40,000 tokens, 100 times a second beside 2,000 ticks a second, and prints
+how long the answers take and what the dashboard costs.
 ";
 
 /// What is measured in one round, in ticks per second.
@@ -36,7 +41,10 @@ struct Round {
 #[tokio::main]
 async fn main() -> ExitCode {
     let (mut ticks, mut rounds) = (60_000, 3);
-    let mut words = std::env::args().skip(1);
+    let mut words = std::env::args().skip(1).peekable();
+    if words.next_if_eq("page").is_some() {
+        return ended(page().await);
+    }
     while let Some(word) = words.next() {
         let number = match word.as_str() {
             "--ticks" | "--rounds" => {
@@ -57,7 +65,11 @@ async fn main() -> ExitCode {
             }
         }
     }
-    match measure(ticks, rounds).await {
+    ended(measure(ticks, rounds).await)
+}
+
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -89,7 +101,15 @@ async fn measure(ticks: usize, rounds: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn round(ticks: usize) -> anyhow::Result<Round> {
+/// Servers for one measurement; dropped, they end.
+struct Servers {
+    _nats: nats::Server,
+    postgres: postgres::Server,
+    stages: stages::Stages,
+    _folder: tempfile::TempDir,
+}
+
+async fn servers() -> anyhow::Result<Servers> {
     let folder = tempfile::tempdir()?;
     let places = Places::of_workspace()?;
     let say = |line: &str| eprintln!("{line}");
@@ -107,10 +127,21 @@ async fn round(ticks: usize) -> anyhow::Result<Round> {
     let postgres = postgres::Server::disposable(&wheels::postgres(&places, &say).await?).await?;
     postgres.create_database("polyfeed").await?;
     let stages = stages::Stages::prepare(&nats.url(), &postgres, folder.path()).await?;
+    Ok(Servers { _nats: nats, postgres, stages, _folder: folder })
+}
+
+async fn page() -> anyhow::Result<()> {
+    let servers = servers().await?;
+    tokio::time::timeout(Duration::from_mins(10), page::measure(&servers.stages)).await?
+}
+
+async fn round(ticks: usize) -> anyhow::Result<Round> {
+    let servers = servers().await?;
+    let (stages, url) = (&servers.stages, servers.postgres.admin_url("polyfeed"));
     let payloads = limits::ticks(ticks);
     let bus = limits::bus(stages.bus(), &payloads).await?;
     let processor = stages.processors(2, ticks).await?;
-    let database = limits::database(&postgres.admin_url("polyfeed"), &payloads).await?;
+    let database = limits::database(&url, &payloads).await?;
     let writer = stages.writer(ticks).await?;
     Ok(Round { bus, processor, database, writer })
 }

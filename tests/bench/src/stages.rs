@@ -23,6 +23,7 @@ pub(crate) struct Stages {
     bus: Bus,
     nats_url: String,
     database_url: String,
+    reader_url: String,
     folder: PathBuf,
 }
 
@@ -43,6 +44,7 @@ impl Stages {
             bus: Bus::connect(&config).await?,
             nats_url: nats_url.to_owned(),
             database_url: postgres.url("polyfeed_writer", PASSWORD, "polyfeed"),
+            reader_url: postgres.url("polyfeed_reader", PASSWORD, "polyfeed"),
             folder: folder.to_owned(),
         };
         let mut launch = stages.launch("writer", "migrate")?;
@@ -54,7 +56,9 @@ impl Stages {
             "the migration failed, see {}",
             launch.log.display()
         );
-        postgres.psql("polyfeed", &format!("alter role polyfeed_writer password '{PASSWORD}'")).await?;
+        for role in ["polyfeed_writer", "polyfeed_reader"] {
+            postgres.psql("polyfeed", &format!("alter role {role} password '{PASSWORD}'")).await?;
+        }
         Ok(stages)
     }
 
@@ -72,6 +76,14 @@ impl Stages {
     /// One writer empties the judged stream; ticks per second.
     pub(crate) async fn writer(&self, ticks: usize) -> anyhow::Result<u64> {
         self.drained("writer", &["writer-0".to_owned()], Work::Judged, ticks).await
+    }
+
+    /// A dashboard that serves on `port`.
+    pub(crate) fn dashboard(&self, port: u16) -> anyhow::Result<Launch> {
+        let mut launch = self.launch("dashboard", "dashboard-0")?;
+        launch.env.push(("DATABASE_URL".to_owned(), self.reader_url.clone()));
+        launch.env.push(("DASHBOARD_ADDR".to_owned(), format!("127.0.0.1:{port}")));
+        Ok(launch)
     }
 
     async fn drained(

@@ -21,7 +21,7 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, answer: &T) -> Response {
 }
 
 /// Any path that leads nowhere.
-pub(crate) async fn nowhere() -> Refused {
+pub(crate) fn nowhere() -> Refused {
     Refused::new(StatusCode::NOT_FOUND, "there is nothing here; /api/openapi.json lists what there is")
 }
 

@@ -95,7 +95,9 @@ mod tests {
         series.aged(9);
         series.aged(-1);
         series.aged(5);
-        [7, 7, 9].into_iter().for_each(|second| series.sample(sample(second)));
+        for second in [7, 7, 9] {
+            series.sample(sample(second));
+        }
         let last = series.last(3, Timestamp::from_micros(9_500_000));
         let shown: Vec<_> = last.iter().map(|found| found.map(|(sample, _)| sample.second)).collect();
         assert_eq!(shown, [Some(7), None, Some(9)]);

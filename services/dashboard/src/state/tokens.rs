@@ -60,6 +60,7 @@ pub(crate) struct Label {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "`token_id` is its name everywhere")]
 struct Token {
     token_id: TokenId,
     condition_id: ConditionId,
@@ -190,17 +191,14 @@ impl Tokens {
         self.names += 1;
         self.learned.push_back(token_id.clone());
         let oldest = if self.learned.len() > self.max { self.learned.pop_front() } else { None };
-        let place = match oldest.and_then(|oldest| self.places.remove(&oldest)) {
-            Some(place) => {
-                let gone = std::mem::replace(&mut self.slots[place], token);
-                self.markets.remove(&gone.condition_id);
-                self.given_up.remove(&gone.condition_id);
-                place
-            }
-            None => {
-                self.slots.push(token);
-                self.slots.len() - 1
-            }
+        let place = if let Some(place) = oldest.and_then(|oldest| self.places.remove(&oldest)) {
+            let gone = std::mem::replace(&mut self.slots[place], token);
+            self.markets.remove(&gone.condition_id);
+            self.given_up.remove(&gone.condition_id);
+            place
+        } else {
+            self.slots.push(token);
+            self.slots.len() - 1
         };
         self.places.insert(token_id.clone(), place);
         place

@@ -217,7 +217,7 @@ impl OfInstance {
             instance: instance.stats.instance.clone(),
             age_s: Number::span(now.since(instance.heard_at)),
             rate: rate.filter(|_| is_present).map(Number),
-            ok: is_present.then(|| instance.stats.problems.is_empty()),
+            ok: is_present.then_some(instance.stats.problems.is_empty()),
             note: instance.stats.problems.first().cloned(),
         }
     }

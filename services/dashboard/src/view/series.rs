@@ -54,16 +54,16 @@ impl Seconds {
             let counted = |count: u64| (count > 0 || found.is_some()).then_some(count);
             series.events_per_second.push(counted(slot.events).filter(|_| fold.is_live()));
             series.trades.push(counted(slot.trades).filter(|_| fold.is_live()));
-            series.errors.push(found.map(|_| errors));
-            series.push(found);
+            series.errors.push(found.as_ref().map(|_| errors));
+            series.push(found.as_ref());
         }
         Self { from: Timestamp::from_micros(from * 1_000_000), step_s: 1, series }
     }
 }
 
 impl Series {
-    fn push(&mut self, found: Option<(Sample, Option<Sample>)>) {
-        let sample = found.map(|(sample, _)| sample);
+    fn push(&mut self, found: Option<&(Sample, Option<Sample>)>) {
+        let sample = found.map(|(sample, _)| *sample);
         // Between samples that are further apart, it is not known when it happened.
         let before = found.and_then(|(sample, before)| before.filter(|it| sample.second - it.second <= 2));
         let hits = |gate: usize| {

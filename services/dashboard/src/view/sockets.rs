@@ -16,6 +16,7 @@ const SILENT_MAX: usize = 20;
 
 /// The sockets of all feeds that are known.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "members of the answer")]
 pub(crate) struct Sockets {
     at: Timestamp,
     /// Since the oldest of the words that follow; null without any.

@@ -18,6 +18,7 @@ use crate::state::tokens::Row;
 
 /// One token.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "members of the answer")]
 pub(crate) struct Token<'a> {
     token_id: &'a TokenId,
     condition_id: &'a ConditionId,
@@ -36,6 +37,7 @@ pub(crate) struct Token<'a> {
 
 /// A part of the table.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "members of the answer")]
 pub(crate) struct Tokens<'a> {
     at: Timestamp,
     /// Tokens followed.

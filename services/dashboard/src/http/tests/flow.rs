@@ -16,7 +16,9 @@ fn second() -> i64 {
 
 fn writer(stored: u64, after: &[(i64, u64)]) -> Report {
     let mut stored_after = vec![0; BUCKETS];
-    after.iter().for_each(|&(micros, count)| stored_after[bucket(micros)] += count);
+    for &(micros, count) in after {
+        stored_after[bucket(micros)] += count;
+    }
     let stored = [("trades".to_owned(), stored)].into();
     Report::Writer(WriterReport {
         stored,

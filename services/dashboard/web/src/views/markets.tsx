@@ -65,7 +65,7 @@ const COLUMNS: readonly Sortable[] = [
   },
   {
     sort: "volume_24h",
-    head: "24 h volume",
+    head: "24 h vol.",
     class: "m-volume number",
     isDownwards: true,
     cell: (token) => (

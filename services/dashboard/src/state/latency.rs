@@ -35,6 +35,11 @@ impl Samples {
         self.0.iter().min().copied()
     }
 
+    /// The largest; none without any.
+    pub(crate) fn largest(&self) -> Option<i64> {
+        self.0.iter().max().copied()
+    }
+
     /// How many are negative.
     pub(crate) fn negative(&self) -> usize {
         self.0.iter().filter(|micros| **micros < 0).count()
@@ -64,7 +69,7 @@ mod tests {
         let mut samples = Samples::default();
         (-50..50).for_each(|micros| samples.keep(micros));
         assert_eq!(samples.spread(), Some(Spread { p50: -1, p90: 39, p99: 48, samples: 100 }));
-        assert_eq!((samples.smallest(), samples.negative()), (Some(-50), 50));
+        assert_eq!((samples.smallest(), samples.largest(), samples.negative()), (Some(-50), Some(49), 50));
     }
 
     #[test]

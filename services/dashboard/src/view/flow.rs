@@ -32,7 +32,7 @@ pub(crate) struct Flow {
 #[derive(Debug, Serialize)]
 struct Stage {
     name: &'static str,
-    /// `ok`, `behind`, `stuck`, `down`, `unknown`.
+    /// `ok`, `behind`, `down`, `unknown`.
     state: &'static str,
     /// What passes in a second: ticks, messages or rows; null while unknown.
     rate: Option<Number>,
@@ -88,8 +88,7 @@ impl Sums<'_> {
                 self.fold.fleet.of(service).map(|instance| OfInstance::of(instance, self.now)).collect();
             let state = match instances.iter().filter(|instance| instance.ok.is_some()).count() {
                 0 => "unknown",
-                _ if self.is_stuck(service) => "stuck",
-                _ if is_behind => "behind",
+                _ if is_behind || self.is_stuck(service) => "behind",
                 _ => "ok",
             };
             Stage { name, state, rate: rate.map(Number), instances }

@@ -42,8 +42,8 @@ struct Stage {
     p50: Option<Number>,
     p90: Option<Number>,
     p99: Option<Number>,
-    /// By step, then by bucket.
-    counts: Vec<Counts>,
+    /// By step, then by bucket; null for a step in which nothing was measured.
+    counts: Vec<Option<Counts>>,
 }
 
 /// How far the venue's clock is ahead, as far as it is seen.
@@ -52,9 +52,10 @@ struct Skew {
     /// Smallest time from the match to the feed among the newest trades: negative when the venue's clock is ahead.
     min_ms: Option<Number>,
     p50_ms: Option<Number>,
+    max_ms: Option<Number>,
     /// Newest trades of which the time is negative.
-    negative: usize,
-    samples: usize,
+    negative: Option<usize>,
+    samples: Option<usize>,
     /// The venue's clock minus ours, as its REST answers tell it.
     clock_offset_ms: Option<i64>,
 }
@@ -81,8 +82,9 @@ impl Latencies {
             skew: Skew {
                 min_ms: samples.smallest().map(millis),
                 p50_ms: spread.map(|spread| millis(spread.p50)),
-                negative: samples.negative(),
-                samples: spread.map_or(0, |spread| spread.samples),
+                max_ms: samples.largest().map(millis),
+                negative: spread.map(|_| samples.negative()),
+                samples: spread.map(|spread| spread.samples),
                 clock_offset_ms: fold.fleet.feeds(now).find_map(|feed| feed.depth.clock_offset_ms),
             },
         }
@@ -96,7 +98,7 @@ impl Stage {
             p50: spread.map(|spread| millis(spread.p50)),
             p90: spread.map(|spread| millis(spread.p90)),
             p99: spread.map(|spread| millis(spread.p99)),
-            counts: heat.last(steps, now),
+            counts: by_step(heat, steps, now),
         }
     }
 
@@ -104,8 +106,13 @@ impl Stage {
     fn counted(heat: &Heat, steps: usize, now: Timestamp) -> Self {
         let sum = heat.recent(now);
         let at = |percent| percentile(&sum, percent).map(millis);
-        Self { p50: at(50), p90: at(90), p99: at(99), counts: heat.last(steps, now) }
+        Self { p50: at(50), p90: at(90), p99: at(99), counts: by_step(heat, steps, now) }
     }
+}
+
+fn by_step(heat: &Heat, steps: usize, now: Timestamp) -> Vec<Option<Counts>> {
+    let is_some = |counts: &Counts| counts.iter().any(|count| *count > 0);
+    heat.last(steps, now).into_iter().map(|counts| Some(counts).filter(is_some)).collect()
 }
 
 fn millis(micros: i64) -> Number {

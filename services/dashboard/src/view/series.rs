@@ -10,7 +10,7 @@ use crate::state::Fold;
 use crate::state::rates::SECONDS;
 use crate::state::series::Sample;
 
-/// The seconds, oldest first; the last of them is the present one and not over yet.
+/// The seconds, oldest first; the present one, which is not over yet, is left out.
 #[derive(Debug, Serialize)]
 pub(crate) struct Seconds {
     from: Timestamp,
@@ -39,7 +39,7 @@ struct Series {
 // === impl Seconds ===
 
 impl Seconds {
-    /// The last `seconds` seconds, at most 300.
+    /// The last `seconds` seconds, at most 300, without the present one.
     pub(crate) fn of(fold: &Fold, seconds: usize, now: Timestamp) -> Self {
         let seconds = seconds.clamp(1, SECONDS);
         let span = i64::try_from(seconds).unwrap_or(1);
@@ -49,7 +49,7 @@ impl Seconds {
         let slots = fold.rates.series(now);
         let slots = &slots[SECONDS - seconds..];
         let errors = errors(fold, from, seconds, now);
-        for ((slot, found), errors) in slots.iter().zip(samples).zip(errors) {
+        for ((slot, found), errors) in slots.iter().zip(samples).zip(errors).take(seconds - 1) {
             // A second in which this process was not there, or without a bus, was not counted.
             let counted = |count: u64| (count > 0 || found.is_some()).then_some(count);
             series.events_per_second.push(counted(slot.events).filter(|_| fold.is_live()));

@@ -22,7 +22,7 @@ const HEALTHY_WITHIN: Duration = Duration::from_mins(3);
 const STORED_WITHIN: Duration = Duration::from_secs(90);
 /// Entries of the ledger in one answer.
 const LEDGER_PAGE: usize = 20_000;
-/// What stands in the simulator's ledger once it is no more than that long is all there is.
+/// The stack as a user starts it, its ports published, and what the test needs of it.
 const FILES: [&str; 3] = ["compose.yaml", "deploy/containers/ports.yaml", "tests/containers/world.yaml"];
 
 /// A running project. Dropped, nothing of it is left.

@@ -124,9 +124,10 @@ impl Given {
 
     /// Where to listen; none after a fault.
     fn address(&mut self) -> Option<SocketAddr> {
-        match self.given.contains_key("addr") {
-            true => self.parsed("addr", "an address such as 127.0.0.1:9200", |_| true),
-            false => Some(SocketAddr::from(([127, 0, 0, 1], 9200))),
+        if self.given.contains_key("addr") {
+            self.parsed("addr", "an address such as 127.0.0.1:9200", |_| true)
+        } else {
+            Some(SocketAddr::from(([127, 0, 0, 1], 9200)))
         }
     }
 

@@ -27,14 +27,14 @@ pub enum BusError {
         /// `NATS_USER`.
         user: Option<String>,
     },
-    /// The server refuses a subject: the login lacks a right.
+    /// The server refuses a subject, which the login lacks the right to, or the login itself.
     #[error("the bus refuses us a right (deploy/nats/accounts.conf): {what}")]
     Refused {
         /// The server's words, which name the subject.
         what: String,
     },
-    /// The server took the login once and does not any more; the client has given up.
-    #[error("the bus does not take our login any more")]
+    /// The client has given up.
+    #[error("the connection to the bus is closed for good")]
     Closed,
     /// The client's own connection is down; it is trying again.
     #[error("the bus is away")]

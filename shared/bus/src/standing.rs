@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use async_nats::{Event, ServerError};
+use async_nats::{ClientError, Event, ServerError};
 use tokio::sync::Notify;
 use tracing::{debug, error, warn};
 
@@ -30,7 +30,7 @@ struct Told {
     is_closed: bool,
 }
 
-/// Goes with the client's own tasks: after a login that is refused on the way back they end without an event.
+/// Goes with the client's own tasks: when they end, nobody tries to connect any more.
 #[derive(Debug)]
 pub(crate) struct Alive(pub(crate) Standing);
 
@@ -48,20 +48,26 @@ impl Standing {
                 debug!("the bus connection stands");
                 self.with(|told| told.refusal = None);
             }
-            Event::ServerError(ServerError::Other(text)) if is_refusal(text) => {
-                let what = chassis::logline::shown(text, SHOWN_MAX);
-                let is_new = self.with(|told| {
-                    let before = told.refusal.replace((what.clone(), now));
-                    before.is_none_or(|(before, _)| before != what)
-                });
-                if is_new {
-                    error!("the bus refuses us something that we need: {what}");
-                }
-                self.refused.notify_waiters();
+            Event::ServerError(ServerError::Other(text)) if is_refusal(text) => self.refuse(text, now),
+            // On the way back after a break. The client goes on trying: the login may be set right.
+            Event::ClientError(ClientError::Other(text)) if text.contains("authorization violation") => {
+                self.refuse("the login is not taken any more", now);
             }
             Event::Closed => self.with(|told| told.is_closed = true),
             other => warn!(event = %other, "the bus connection changed"),
         }
+    }
+
+    fn refuse(&self, text: &str, now: Instant) {
+        let what = chassis::logline::shown(text, SHOWN_MAX);
+        let is_new = self.with(|told| {
+            let before = told.refusal.replace((what.clone(), now));
+            before.is_none_or(|(before, _)| before != what)
+        });
+        if is_new {
+            error!("the bus refuses us something that we need: {what}");
+        }
+        self.refused.notify_waiters();
     }
 
     /// What is wrong beside a connection that is away.
@@ -135,6 +141,9 @@ mod tests {
         standing.note(&Event::ServerError(ServerError::Other("Stale Connection".to_owned())), now);
         standing.note(&Event::Disconnected, now);
         assert!(standing.check(now).is_ok());
+        let lost = "nats: authorization violation".to_owned();
+        standing.note(&Event::ClientError(ClientError::Other(lost)), now);
+        assert!(matches!(standing.check(now), Err(BusError::Refused { .. })));
         standing.note(&Event::Closed, now);
         let told = standing.check(now).unwrap_err();
         assert!(matches!(told, BusError::Closed) && !told.is_transient());

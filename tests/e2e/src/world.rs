@@ -194,12 +194,6 @@ impl World {
         }
     }
 
-    /// Whether a service has ended by itself.
-    pub fn has_ended(&self, name: &str) -> bool {
-        let pid = self.pid(name).unwrap_or(0);
-        stack::table::started(pid).is_none()
-    }
-
     /// Asks a service to stop; its exit code.
     ///
     /// # Panics

@@ -284,26 +284,25 @@ async fn a_right_that_is_taken_away_shows_by_name_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_taken_away_ends_the_service_with_a_word() {
+async fn a_login_that_is_taken_away_is_named_and_works_again_once_it_is_back() {
     let mut world = World::start(Settings::scenario("calm").sized(5, 50, Some(5))).await;
     world.change_rights("user: processor,", "user: other,");
-    eventually("the processor has ended", Duration::from_secs(30), async || {
-        if world.has_ended("processor-1") { Ok(()) } else { Err("it still runs".to_owned()) }
-    })
-    .await;
-    assert_eq!(world.stop("processor-1").await, Some(1));
-    let logs = world.whole_logs();
-    assert!(logs.contains("does not take our login any more"), "{}", world.logs());
+    logged(&world, "the login is not taken any more").await;
+    // One that starts now waits, and says for what.
+    world.kill("processor-1").await;
     world.bring_up("processor-1");
-    eventually("it waits and says for what", Duration::from_secs(30), async || {
-        let logs = world.whole_logs();
-        if logs.contains("refuses the login `processor`") { Ok(()) } else { Err(world.logs()) }
-    })
-    .await;
+    logged(&world, "refuses the login `processor`").await;
     world.change_rights("user: other,", "user: processor,");
     world.all_healthy().await;
     world.play().await;
     world.finish().await;
+}
+
+async fn logged(world: &World, words: &str) {
+    eventually(words, Duration::from_secs(30), async || {
+        if world.whole_logs().contains(words) { Ok(()) } else { Err(world.logs()) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -71,9 +71,9 @@ impl Logins {
         let path = folder.join(HASHES_FILE);
         let there = fs::read_to_string(&path).unwrap_or_default();
         if !self.fit(&there) {
-            write(&path, &self.hashes()?)?;
+            secret::fit(&path, &self.hashes()?)?;
         }
-        write(&folder.join(CONFIGURATION_FILE), CONFIGURATION)
+        secret::fit(&folder.join(CONFIGURATION_FILE), CONFIGURATION)
     }
 
     fn fit(&self, hashes: &str) -> bool {
@@ -106,10 +106,6 @@ pub fn file_of(login: &str) -> String {
 
 fn variable_of(login: &str) -> String {
     format!("{}_PASSWORD", login.to_uppercase())
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    fs::write(path, text).map_err(|source| Fault::io(format!("could not write `{}`", path.display()), source))
 }
 
 // === impl Logins ===

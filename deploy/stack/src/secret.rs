@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::fault::Fault;
@@ -74,10 +74,21 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), Fault> {
     write().map_err(|source| Fault::io(format!("could not write `{}`", path.display()), source))
 }
 
+/// Sees to it that `path` holds `text`, readable by whoever the folder is mounted for, writable by nobody.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn fit(path: &Path, text: &str) -> Result<(), Fault> {
+    if fs::read_to_string(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    write_private(path, text)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o444))
+        .map_err(|source| Fault::io(format!("could not open `{}` for reading", path.display()), source))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]

@@ -6,12 +6,12 @@
 //! fit. Each folder is meant for one consumer alone, so that its files may be readable by whatever account that has.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::accounts::{LOGINS, Logins};
 use crate::fault::{Fault, Say};
 use crate::plan::{DATABASE, MIGRATOR_ROLE, READER_ROLE, WRITER_ROLE};
+use crate::secret::fit;
 use crate::tls::{self, Tls, Validity};
 use crate::{places, secret};
 
@@ -156,19 +156,10 @@ fn kept(path: &Path) -> Result<String, Fault> {
     Ok(password)
 }
 
-/// Sees to it that `path` holds `text`, readable by whoever the folder is mounted for, writable by nobody.
-fn fit(path: &Path, text: &str) -> Result<(), Fault> {
-    if fs::read_to_string(path).is_ok_and(|there| there == text) {
-        return Ok(());
-    }
-    secret::write_private(path, text)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o444))
-        .map_err(|source| Fault::io(format!("could not open `{}` for reading", path.display()), source))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

@@ -261,6 +261,7 @@ impl World {
         let path = self.folder.path().join("nats").join(stack::accounts::CONFIGURATION_FILE);
         let text = std::fs::read_to_string(&path).expect("the rights lie beside the configuration");
         assert!(text.contains(old), "no `{old}` in the rights");
+        std::fs::remove_file(&path).expect("the rights can be replaced");
         std::fs::write(&path, text.replacen(old, new, 1)).expect("the rights can be written");
         self.nats.reload();
     }

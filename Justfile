@@ -68,3 +68,7 @@ lint:
 # figures: limits of bus and database beside ours
 bench *ARGS:
     cargo run --locked --release -p bench -- {{ ARGS }}
+
+# figures: frames and heap of the page at 2,000 events/s, answer times beside 20,000 markets; needs Chromium
+bench-page: build
+    cargo run --locked --release -p browser --example page

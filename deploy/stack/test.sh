@@ -73,19 +73,28 @@ deploy/stack/lint.sh
 
 step "containers"
 # Before the builds below are instrumented: what lies in the images is not.
-selection='all()' skipped=
+selection='all()' without='' skipped=''
+leave_out() { # package why
+  if [ "${CI:-}" = true ]; then loud "CI runs the tests of $1, and could not: $2"; exit 1; fi
+  selection="$selection & not package($1)" without="$without --exclude $1"
+  skipped="$skipped${skipped:+; }the tests of $1 were SKIPPED: $2"
+}
 if ! deploy/containers/ready.sh >&2; then
-  if [ "${CI:-}" = true ]; then loud "CI runs the tests on containers, and they could not be made ready"; exit 1; fi
-  skipped="the tests on containers were SKIPPED: no Docker engine (or no image of ours) could be had"
-  selection='not package(containers)'
+  leave_out containers "no Docker engine (or no image of ours) could be had"
 fi
+# The page is looked at in a browser.
+browser() { command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable; }
+if ! browser >/dev/null && may_install; then echo "installing chromium …" >&2; install chromium || true; fi
+if ! browser >/dev/null; then leave_out browser "neither Chromium nor Chrome could be had"; fi
 
 mkdir -p .local/log
 output=$PWD/.local/log/test-output.txt
 status=0
 if [ "$runner" = cargo ]; then
   step "build"; cargo build --locked --workspace --bins
-  step "test"; cargo test --locked --workspace ${skipped:+--exclude containers} 2>&1 | tee "$output"
+  step "test"
+  # shellcheck disable=SC2086
+  cargo test --locked --workspace $without 2>&1 | tee "$output"
   if [ -n "$skipped" ]; then loud "$skipped"; fi
   exit 0
 fi
@@ -111,7 +120,7 @@ if [ "$coverage" = yes ]; then
   # although it lies below tests/, which the tool's own rule would leave out.
   cargo llvm-cov report --summary-only --failure-mode all --fail-under-lines "$coverage_min" \
     --no-default-ignore-filename-regex \
-    --ignore-filename-regex '^/rustc/|/rustlib/|/registry/|/tests/(e2e|containers|bench)/|/tests/[^/]+\.rs$' >.local/log/coverage.txt || { status=$?; loud "coverage is below $coverage_min % (or could not be reported)"; }
+    --ignore-filename-regex '^/rustc/|/rustlib/|/registry/|/tests/(e2e|containers|browser|bench)/|/tests/[^/]+\.rs$' >.local/log/coverage.txt || { status=$?; loud "coverage is below $coverage_min % (or could not be reported)"; }
   awk 'NR <= 2 || /^TOTAL/' .local/log/coverage.txt
   echo "every file: .local/log/coverage.txt"
 fi

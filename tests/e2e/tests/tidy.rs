@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dashboard", &["bus", "store", "contract", "chassis"]),
     ("e2e", &["bus", "contract", "store", "stack", "venue-sim", "feed", "processor", "writer", "dashboard"]),
     ("containers", &["e2e", "stack", "venue-sim"]),
+    ("browser", &["e2e", "venue-sim"]),
     ("bench", &["bus", "chassis", "contract", "store", "stack", "venue-sim"]),
 ];
 
@@ -46,6 +47,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("opentelemetry-proto", &["e2e"]),
     ("tonic", &["e2e"]),
     ("testcontainers", &["containers"]),
+    ("chromiumoxide", &["browser"]),
 ];
 
 /// Rooms whose tests alone may name an outside door: they play the other side.

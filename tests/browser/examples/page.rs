@@ -1,0 +1,110 @@
+//! How the page and its API bear up under load: `./just bench-page`.
+//!
+//! Knows: frames a second, the heap, bytes of the first load, answer times. Never: an assertion; machines are noisy.
+
+use std::time::{Duration, Instant};
+
+use browser::Visit;
+use chromiumoxide::cdp::browser_protocol::performance;
+use chromiumoxide::cdp::js_protocol::heap_profiler::CollectGarbageParams;
+use e2e::Settings;
+
+/// Length of each measurement.
+const SPAN: Duration = Duration::from_mins(1);
+/// Before the first look at the heap: caches and rings fill.
+const WARM_UP: Duration = Duration::from_secs(20);
+/// Requests a second, and their number.
+const REQUESTS_PER_S: u64 = 100;
+const REQUESTS: u64 = 2000;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    eprintln!(
+        "load of this machine: {}",
+        std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim()
+    );
+    page().await?;
+    api().await
+}
+
+/// 2,000 events a second for a minute.
+async fn page() -> anyhow::Result<()> {
+    let visit = Visit::begin(Settings::scenario("calm").sized(500, 2000, None)).await?;
+    eprintln!("first load: {} bytes compressed", visit.first_load().await);
+    visit.world.sim.begin();
+    for place in ["#/", "#/events?kind=all"] {
+        visit.open(place).await?;
+        visit.tab.sees("body[data-link=live] #events [data-event]").await;
+        tokio::time::sleep(WARM_UP).await;
+        let (before, told) = (heap(&visit).await?, visit.tab.frames().len());
+        let () = visit.tab.ask(COUNT_FRAMES).await;
+        tokio::time::sleep(SPAN).await;
+        let median: u64 = visit.tab.ask(MEDIAN_FRAMES).await;
+        let (after, messages) = (heap(&visit).await?, visit.tab.frames().len() - told);
+        let rate = visit.api("/api/metrics").await["events_per_second"].take();
+        eprintln!("{place}, {rate} events/s: median {median} frames/s, {messages} messages in {SPAN:?}");
+        eprintln!("  heap {before} bytes before, {after} after");
+    }
+    visit.end().await
+}
+
+/// `/api/tokens` beside 20,000 markets.
+async fn api() -> anyhow::Result<()> {
+    let visit = Visit::begin(Settings::scenario("calm").sized(20_000, 500, None)).await?;
+    visit.world.sim.begin();
+    let mut pace = tokio::time::interval(Duration::from_micros(1_000_000 / REQUESTS_PER_S));
+    let (world, mut times) = (&visit.world, Vec::new());
+    let mut asked = futures_util::stream::FuturesUnordered::new();
+    for number in 0..REQUESTS {
+        pace.tick().await;
+        let sort = ["volume_24h", "question", "age", "ticks_per_s"][usize::try_from(number % 4)?];
+        asked.push(async move {
+            let began = Instant::now();
+            let (code, _) = world.get(&format!("/api/tokens?sort={sort}&limit=50&offset={number}")).await?;
+            anyhow::ensure!(code == 200, "answered {code}");
+            anyhow::Ok(began.elapsed())
+        });
+        while let Some(Some(time)) =
+            futures_util::FutureExt::now_or_never(futures_util::StreamExt::next(&mut asked))
+        {
+            times.push(time?);
+        }
+    }
+    while let Some(time) = futures_util::StreamExt::next(&mut asked).await {
+        times.push(time?);
+    }
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+    eprintln!("/api/tokens at {REQUESTS_PER_S}/s: p50 {:?}, p99 {:?}, longest {:?}", at(50), at(99), at(100));
+    visit.end().await
+}
+
+/// Bytes that the page holds after what it does not need is gone.
+async fn heap(visit: &Visit) -> anyhow::Result<u64> {
+    let page = visit.tab.page();
+    page.execute(performance::EnableParams::default()).await?;
+    page.execute(CollectGarbageParams::default()).await?;
+    let metrics = page.metrics().await?;
+    let used = metrics.iter().find(|metric| metric.name == "JSHeapUsedSize").map(|metric| metric.value);
+    Ok(format!("{:.0}", used.unwrap_or_default()).parse()?)
+}
+
+const COUNT_FRAMES: &str = "(() => {
+    window.framesBySecond = {};
+    const count = (at) => {
+        const second = Math.floor(at / 1000);
+        window.framesBySecond[second] = (window.framesBySecond[second] ?? 0) + 1;
+        requestAnimationFrame(count);
+    };
+    requestAnimationFrame(count);
+    return null;
+})()";
+
+/// Of whole seconds: the first and the last are not.
+const MEDIAN_FRAMES: &str = "(() => {
+    const seconds = Object.keys(window.framesBySecond).map(Number).sort((a, b) => a - b).slice(1, -1);
+    const frames = [];
+    for (let second = seconds[0]; second <= seconds.at(-1); second += 1)
+        frames.push(window.framesBySecond[second] ?? 0);
+    return frames.sort((a, b) => a - b)[Math.floor(frames.length / 2)];
+})()";

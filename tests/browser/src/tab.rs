@@ -30,6 +30,9 @@ use serde_json::Value;
 /// Longest wait for the page to show something.
 pub const SHOWN_WITHIN: Duration = Duration::from_secs(30);
 
+/// Longest part of an expression that is repeated where it fails, in letters.
+const SAID_MAX: usize = 400;
+
 /// Bit of the Shift key in the protocol.
 const SHIFT: i64 = 8;
 
@@ -113,9 +116,10 @@ impl Tab {
             .return_by_value(true)
             .build()
             .expect("an expression is all it needs");
-        let told = self.page.evaluate(params).await.unwrap_or_else(|error| panic!("{expression}: {error}"));
+        let short: String = expression.chars().take(SAID_MAX).collect();
+        let told = self.page.evaluate(params).await.unwrap_or_else(|error| panic!("{short}: {error}"));
         let value = told.value().cloned().unwrap_or(Value::Null);
-        serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{expression}: {error}: {value}"))
+        serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{short}: {error}: {value}"))
     }
 
     /// Waits until an expression is true.
@@ -271,7 +275,7 @@ impl Tab {
         Ok(())
     }
 
-    /// Writes what is to be seen into `folder` of the pictures of this run.
+    /// Writes what is to be seen to where the pictures of a run lie: `.local/screenshots`.
     ///
     /// # Errors
     /// When it cannot be written.

@@ -69,6 +69,6 @@ lint:
 bench *ARGS:
     cargo run --locked --release -p bench -- {{ ARGS }}
 
-# figures: frames and heap of the page at 2,000 events/s, answer times beside 20,000 markets; needs Chromium
+# figures: frames and heap of the page at 2,000 events/s; needs Chromium. Answer times of its API: `bench page`
 bench-page: build
     cargo run --locked --release -p browser --example page

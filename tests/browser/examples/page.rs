@@ -1,8 +1,8 @@
-//! How the page and its API bear up under load: `./just bench-page`.
+//! How the page bears up under load: `./just bench-page`.
 //!
-//! Knows: frames a second, the heap, bytes of the first load, answer times. Never: an assertion; machines are noisy.
+//! Knows: frames a second, the heap, bytes of the first load. Never: an assertion; machines are noisy.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use browser::Visit;
 use chromiumoxide::cdp::browser_protocol::performance;
@@ -13,9 +13,6 @@ use e2e::Settings;
 const SPAN: Duration = Duration::from_mins(1);
 /// Before the first look at the heap: caches and rings fill.
 const WARM_UP: Duration = Duration::from_secs(20);
-/// Requests a second, and their number.
-const REQUESTS_PER_S: u64 = 100;
-const REQUESTS: u64 = 2000;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -23,12 +20,7 @@ async fn main() -> anyhow::Result<()> {
         "load of this machine: {}",
         std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim()
     );
-    page().await?;
-    api().await
-}
-
-/// 2,000 events a second for a minute.
-async fn page() -> anyhow::Result<()> {
+    // 2,000 events a second.
     let visit = Visit::begin(Settings::scenario("calm").sized(500, 2000, None)).await?;
     eprintln!("first load: {} bytes compressed", visit.first_load().await);
     visit.world.sim.begin();
@@ -45,37 +37,6 @@ async fn page() -> anyhow::Result<()> {
         eprintln!("{place}, {rate} events/s: median {median} frames/s, {messages} messages in {SPAN:?}");
         eprintln!("  heap {before} bytes before, {after} after");
     }
-    visit.end().await
-}
-
-/// `/api/tokens` beside 20,000 markets.
-async fn api() -> anyhow::Result<()> {
-    let visit = Visit::begin(Settings::scenario("calm").sized(20_000, 500, None)).await?;
-    visit.world.sim.begin();
-    let mut pace = tokio::time::interval(Duration::from_micros(1_000_000 / REQUESTS_PER_S));
-    let (world, mut times) = (&visit.world, Vec::new());
-    let mut asked = futures_util::stream::FuturesUnordered::new();
-    for number in 0..REQUESTS {
-        pace.tick().await;
-        let sort = ["volume_24h", "question", "age", "ticks_per_s"][usize::try_from(number % 4)?];
-        asked.push(async move {
-            let began = Instant::now();
-            let (code, _) = world.get(&format!("/api/tokens?sort={sort}&limit=50&offset={number}")).await?;
-            anyhow::ensure!(code == 200, "answered {code}");
-            anyhow::Ok(began.elapsed())
-        });
-        while let Some(Some(time)) =
-            futures_util::FutureExt::now_or_never(futures_util::StreamExt::next(&mut asked))
-        {
-            times.push(time?);
-        }
-    }
-    while let Some(time) = futures_util::StreamExt::next(&mut asked).await {
-        times.push(time?);
-    }
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-    eprintln!("/api/tokens at {REQUESTS_PER_S}/s: p50 {:?}, p99 {:?}, longest {:?}", at(50), at(99), at(100));
     visit.end().await
 }
 

@@ -40,38 +40,6 @@ async fn main() -> anyhow::Result<()> {
     visit.end().await
 }
 
-/// `/api/tokens` beside 20,000 markets.
-async fn api() -> anyhow::Result<()> {
-    let visit = Visit::begin(Settings::scenario("calm").sized(20_000, 500, None)).await?;
-    visit.world.sim.begin();
-    let mut pace = tokio::time::interval(Duration::from_micros(1_000_000 / REQUESTS_PER_S));
-    let (world, mut times) = (&visit.world, Vec::new());
-    let mut asked = futures_util::stream::FuturesUnordered::new();
-    for number in 0..REQUESTS {
-        pace.tick().await;
-        let sort = ["volume_24h", "question", "age", "ticks_per_s"][usize::try_from(number % 4)?];
-        asked.push(async move {
-            let began = Instant::now();
-            let (code, _) = world.get(&format!("/api/tokens?sort={sort}&limit=50&offset={number}")).await?;
-            anyhow::ensure!(code == 200, "answered {code}");
-            anyhow::Ok(began.elapsed())
-        });
-        while let Some(Some(time)) =
-            futures_util::FutureExt::now_or_never(futures_util::StreamExt::next(&mut asked))
-        {
-            times.push(time?);
-        }
-    }
-    while let Some(time) = futures_util::StreamExt::next(&mut asked).await {
-        times.push(time?);
-    }
-    drop(asked);
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-    eprintln!("/api/tokens at {REQUESTS_PER_S}/s: p50 {:?}, p99 {:?}, longest {:?}", at(50), at(99), at(100));
-    visit.end().await
-}
-
 /// Bytes that the page holds after what it does not need is gone.
 async fn heap(visit: &Visit) -> anyhow::Result<u64> {
     let page = visit.tab.page();

@@ -13,8 +13,9 @@ use rust_decimal::Decimal;
 use super::counters::Counters;
 use super::heat::Counts;
 
-/// An instance is there while it was heard of within this time: five of its tellings.
-pub(crate) const PRESENT_FOR: Duration = Duration::from_secs(5);
+/// An instance is there while it was heard of within this time, four of its tellings: whoever looks once a second
+/// knows of its end within five seconds.
+pub(crate) const PRESENT_FOR: Duration = Duration::from_secs(4);
 /// An instance that was silent for longer is forgotten; what it counted is kept.
 pub(crate) const KNOWN_FOR: Duration = Duration::from_mins(1);
 /// Instances known at once; one that says it is yet another is not heard.

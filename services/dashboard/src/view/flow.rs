@@ -45,7 +45,7 @@ struct OfInstance {
     instance: String,
     age_s: Number,
     rate: Option<Number>,
-    /// Null where it was not heard of for 5 s.
+    /// Null where it was not heard of for 4 s.
     ok: Option<bool>,
     note: Option<String>,
 }

@@ -31,7 +31,7 @@ struct Socket {
     instance: String,
     number: u32,
     shard: String,
-    /// Null where its feed was not heard of for 5 s.
+    /// Null where its feed was not heard of for 4 s.
     state: Option<SocketState>,
     problem: Option<String>,
     tokens: u64,

@@ -65,7 +65,7 @@ struct Server {
 #[derive(Debug, Serialize)]
 struct OfService {
     service: &'static str,
-    /// `running`, or `unknown` when it was not heard of for 5 s.
+    /// `running`, or `unknown` when it was not heard of for 4 s.
     state: &'static str,
     heard_age_seconds: Option<Number>,
     instances: Vec<OfInstance>,

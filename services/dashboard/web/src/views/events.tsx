@@ -1,12 +1,12 @@
-// All of the live events.
+// The live events: a view of their own, and a panel of the overview.
 //
-// Knows: that they fill the view. Never: a row.
+// Knows: where they stand. Never: a row.
 
 import type { JSX } from "preact";
 import { EventFilters, EventList, EventNote } from "../components/eventlist.js";
 import { Panel } from "../components/panel.js";
 
-export function Events(): JSX.Element {
+export function Events({ class: place = "full" }: { class?: string }): JSX.Element {
   return (
     <Panel
       name="events"
@@ -14,7 +14,7 @@ export function Events(): JSX.Element {
       needs={["processor"]}
       note={<EventNote />}
       tools={<EventFilters />}
-      class="full"
+      class={place}
     >
       <EventList id="events" />
     </Panel>

@@ -4,7 +4,6 @@
 
 import type { JSX } from "preact";
 import { Errors } from "../components/errors.js";
-import { EventFilters, EventList, EventNote } from "../components/eventlist.js";
 import { Figure } from "../components/figure.js";
 import { Gates } from "../components/gates.js";
 import { Panel } from "../components/panel.js";
@@ -12,6 +11,7 @@ import { Path } from "../components/path.js";
 import { count, known, percent, rate } from "../format/number.js";
 import { age, between, latency, span, wholeSpan } from "../format/time.js";
 import { metrics, serverNow, status } from "../state/live.js";
+import { Events } from "./events.js";
 
 export function Overview(): JSX.Element {
   return (
@@ -21,16 +21,7 @@ export function Overview(): JSX.Element {
       <Flow />
       <Quality />
       <Gates />
-      <Panel
-        name="events"
-        title="Live events"
-        needs={["processor"]}
-        note={<EventNote />}
-        tools={<EventFilters />}
-        class="wide"
-      >
-        <EventList id="events" />
-      </Panel>
+      <Events class="wide" />
       <Errors />
     </div>
   );

@@ -84,13 +84,13 @@ fn an_event_that_came_before_its_market_is_named_when_it_is_shown() {
 #[test]
 fn all_is_well_when_everybody_is_heard_of_and_data_comes() {
     let fold = well();
-    let health = fold.health(at(5));
+    let health = fold.health(at(4));
     assert_eq!((health.trust, health.is_healthy()), (Trust::Trustworthy, true), "{health:?}");
     assert_eq!(health.since, at(0));
 }
 
 #[test]
-fn a_service_not_heard_of_for_more_than_5_s_is_unknown_with_its_age() {
+fn a_service_not_heard_of_for_more_than_4_s_is_unknown_with_its_age() {
     let mut fold = well();
     let [feed, processor, _, dashboard] = everybody(6);
     for word in [feed, processor, dashboard] {

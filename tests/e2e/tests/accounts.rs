@@ -170,6 +170,9 @@ async fn nobody_changes_streams_or_takes_from_anothers_consumer() {
             };
             let followed = wire.publish(&format!("$JS.API.CONSUMER.CREATE.{stream}.follow-x")).await;
             assert_eq!(followed.is_ok(), follows, "{login} follows {stream}");
+            // The client asks after the consumer once the server that held it has gone.
+            let asked = wire.publish(&format!("$JS.API.CONSUMER.INFO.{stream}.follow-x")).await;
+            assert_eq!(asked.is_ok(), follows || READERS.contains(&login), "{login} asks of {stream}");
         }
     }
 }

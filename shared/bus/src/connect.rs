@@ -174,12 +174,13 @@ async fn open(config: &Config, standing: Standing) -> Result<Client, BusError> {
             let standing = alive.0.clone();
             async move { standing.note(&event, Instant::now()) }
         });
-    if let (Some(user), Some(password)) = (&config.user, &config.password) {
-        options = options.user_and_password(user.clone(), password.clone());
-    }
-    if let Some(user) = config.user.as_deref().or_else(|| user_of(&config.url)) {
+    let given = config.user.as_deref().zip(config.password.as_deref());
+    // The client itself passes over a login in the address.
+    if let Some((user, password)) = given.or_else(|| login_in(&config.url)) {
         // Answers come to inboxes that nobody else may read.
-        options = options.custom_inbox_prefix(inboxes(user));
+        options = options
+            .user_and_password(user.to_owned(), password.to_owned())
+            .custom_inbox_prefix(inboxes(user));
     }
     let failed = |path: &Path| {
         let path = path.display().to_string();
@@ -224,11 +225,11 @@ fn check_version(version: &str) -> Result<(), BusError> {
     Ok(())
 }
 
-/// The user in an address such as `nats://user:password@host`; a lone token is none.
-fn user_of(url: &str) -> Option<&str> {
+/// User and password in an address such as `nats://user:password@host`; a lone token is none.
+fn login_in(url: &str) -> Option<(&str, &str)> {
     let (_, rest) = url.split(',').next()?.split_once("://")?;
     let (login, _) = rest.rsplit_once('@')?;
-    login.split_once(':').map(|(user, _)| user)
+    login.split_once(':')
 }
 
 /// Prefix of the inboxes of `user`: one token, whatever the name.
@@ -344,8 +345,8 @@ mod tests {
 
     #[test]
     fn inboxes_are_the_users_own_wherever_its_name_stands() {
-        assert_eq!(user_of("nats://viewer:p@h:1,nats://k:2"), Some("viewer"));
-        assert_eq!(user_of("nats://token@h:1").or(user_of("nats://h:1")), None);
+        assert_eq!(login_in("nats://viewer:p@h:1,nats://k:2"), Some(("viewer", "p")));
+        assert_eq!(login_in("nats://token@h:1").or(login_in("nats://h:1")), None);
         assert_eq!(inboxes("viewer"), "_INBOX_viewer");
         assert_eq!(inboxes("a.b>"), "_INBOX_a_b_");
     }

@@ -280,7 +280,8 @@ async fn the_views_have_the_columns_of_the_contract_in_its_order() {
         (
             "markets",
             "condition_id text, slug text, question text, end_at timestamptz, active bool, closed bool, \
-                neg_risk bool, tick_size numeric, volume_24h numeric, tokens jsonb, updated_at timestamptz",
+                neg_risk bool, tick_size numeric, volume_24h numeric, tokens jsonb, updated_at timestamptz, \
+                first_seen_at timestamptz",
         ),
         (
             "gaps",

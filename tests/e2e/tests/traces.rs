@@ -131,7 +131,7 @@ fn settings(scenario: &str, endpoint: &str, ratio: &str) -> Settings {
 
 /// All messages of a stream, by the id in their traceparent.
 async fn messages(world: &World, followed: Followed) -> BTreeMap<String, Seen> {
-    let bus = Bus::observe(&world.bus_as("viewer")).await.unwrap();
+    let bus = Bus::observe(&world.bus_as("admin")).await.unwrap();
     let seen = bus.stored(followed, Start::Moment(Timestamp::from_micros(0))).await.unwrap();
     let by_trace = |seen: Seen| (seen.traceparent.unwrap().to_string()[3..35].to_owned(), seen);
     seen.into_iter().map(by_trace).collect()

@@ -1,33 +1,34 @@
-//! The table of all followed tokens, sorted and filtered: made once a second for everybody who asks.
+//! The table of all followed tokens, sorted and filtered: made at most once a second, for everybody who asks.
 //!
 //! Knows: orders, searches, counts. Never: how a token stands; that is told to it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contract::money::Price;
 use contract::time::Timestamp;
 use rust_decimal::Decimal;
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::spawn_blocking;
 
 use crate::state::tokens::{Row, Snapshot, Standing};
 
-/// How old the table may be.
-const AGE_MAX: Duration = Duration::from_secs(1);
+/// From this age on the table is made anew, aside, while it still answers.
+const RENEW_AFTER: Duration = Duration::from_secs(1);
+/// From this age on nobody is answered from it: a question waits for the new one.
+const AGE_MAX: Duration = Duration::from_secs(2);
 /// Questions whose answers are kept for that time.
 const ANSWERS_MAX: usize = 64;
+/// Questions whose answers the next table has ready, those that were asked most: pages that stay open ask the same.
+const READY_MAX: usize = 16;
 
 /// The table; a clone is the same one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Listing(Arc<Mutex<Kept>>);
-
-#[derive(Debug, Default)]
-struct Kept {
-    table: Option<Arc<Table>>,
-    answers: HashMap<Question, Arc<[usize]>>,
-    /// Place of each slot in the order of questions and outcomes, and the names it is of.
-    ranks: Arc<Vec<u32>>,
-    names: Option<u64>,
+pub(crate) struct Listing {
+    table: Arc<Mutex<Option<Arc<Table>>>>,
+    /// Held by whoever makes the next one.
+    making: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// All tokens at one moment.
@@ -36,7 +37,17 @@ pub(crate) struct Table {
     pub(crate) snapshot: Snapshot,
     /// How many there are of each standing.
     pub(crate) counts: BTreeMap<Standing, usize>,
+    /// Place of each slot in the order of questions and outcomes.
     ranks: Arc<Vec<u32>>,
+    answers: Mutex<HashMap<Question, Kept>>,
+}
+
+/// An answer that may be asked for again.
+#[derive(Debug)]
+struct Kept {
+    places: Arc<[usize]>,
+    /// How often it was asked of this table.
+    asked: u32,
 }
 
 /// What is asked of the table.
@@ -75,47 +86,62 @@ pub(crate) struct Answer {
 // === impl Listing ===
 
 impl Listing {
-    /// The answer to a question, at most a second old. `snapshot` gives the tokens as they stand.
-    pub(crate) fn answer(
+    /// The answer to a question, less than two seconds old; none when the process ends. `snapshot` gives the tokens
+    /// as they stand. Whoever asks of a table that is a second old has the next one made, and does not wait for it.
+    pub(crate) async fn answer(
         &self,
         question: &Question,
         now: Timestamp,
-        snapshot: impl FnOnce() -> Snapshot,
-    ) -> Answer {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = kept.table.clone().filter(|table| {
-            let age = now.micros_since(table.snapshot.at);
-            (0..i64::try_from(AGE_MAX.as_micros()).unwrap_or(i64::MAX)).contains(&age)
-        });
-        let table = fresh.unwrap_or_else(|| kept.renew(snapshot()));
-        if let Some(places) = kept.answers.get(question) {
-            return Answer { table, places: places.clone() };
+        snapshot: impl FnOnce() -> Snapshot + Send + 'static,
+    ) -> Option<Answer> {
+        if let Some(table) = self.younger_than(AGE_MAX, now) {
+            let is_due = !table.is_within(RENEW_AFTER, now);
+            let answer = Answer::of(table, question);
+            if is_due && let Ok(turn) = self.making.clone().try_lock_owned() {
+                drop(self.make(turn, snapshot));
+            }
+            return Some(answer);
         }
-        let places: Arc<[usize]> = table.places(question).into();
-        if kept.answers.len() < ANSWERS_MAX {
-            kept.answers.insert(question.clone(), places.clone());
-        }
-        Answer { table, places }
+        let turn = self.making.clone().lock_owned().await;
+        let table = match self.younger_than(RENEW_AFTER, now) {
+            // Whoever had the turn before made it.
+            Some(table) => table,
+            None => self.make(turn, snapshot).await.ok()?,
+        };
+        Some(Answer::of(table, question))
+    }
+
+    /// Makes the next table, where nobody waits but for it.
+    fn make(
+        &self,
+        turn: OwnedMutexGuard<()>,
+        snapshot: impl FnOnce() -> Snapshot + Send + 'static,
+    ) -> tokio::task::JoinHandle<Arc<Table>> {
+        let listing = self.clone();
+        spawn_blocking(move || {
+            let before = listing.table().clone();
+            let next = Arc::new(Table::of(snapshot(), before.as_deref()));
+            *listing.table() = Some(next.clone());
+            drop(turn);
+            next
+        })
+    }
+
+    fn younger_than(&self, age: Duration, now: Timestamp) -> Option<Arc<Table>> {
+        self.table().clone().filter(|table| table.is_within(age, now))
+    }
+
+    fn table(&self) -> MutexGuard<'_, Option<Arc<Table>>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Kept ===
+// === impl Answer ===
 
-impl Kept {
-    fn renew(&mut self, snapshot: Snapshot) -> Arc<Table> {
-        if self.names != Some(snapshot.names) {
-            self.ranks = Arc::new(ranks(&snapshot.rows));
-            self.names = Some(snapshot.names);
-        }
-        let mut counts: BTreeMap<Standing, usize> =
-            Standing::ALL.into_iter().map(|standing| (standing, 0)).collect();
-        for row in &snapshot.rows {
-            *counts.entry(row.standing).or_default() += 1;
-        }
-        let table = Arc::new(Table { snapshot, counts, ranks: self.ranks.clone() });
-        self.answers.clear();
-        self.table = Some(table.clone());
-        table
+impl Answer {
+    fn of(table: Arc<Table>, question: &Question) -> Self {
+        let places = table.answer(question);
+        Self { table, places }
     }
 }
 
@@ -137,6 +163,60 @@ fn ranks(rows: &[Row]) -> Vec<u32> {
 // === impl Table ===
 
 impl Table {
+    /// The table of a moment, which has the answers ready that were asked of the one before.
+    fn of(snapshot: Snapshot, before: Option<&Self>) -> Self {
+        let mut counts: BTreeMap<Standing, usize> =
+            Standing::ALL.into_iter().map(|standing| (standing, 0)).collect();
+        for row in &snapshot.rows {
+            *counts.entry(row.standing).or_default() += 1;
+        }
+        let known = before.filter(|before| before.snapshot.names == snapshot.names);
+        let ranks = known.map_or_else(|| Arc::new(ranks(&snapshot.rows)), |before| before.ranks.clone());
+        let table = Self { snapshot, counts, ranks, answers: Mutex::default() };
+        for question in before.map(Self::asked).unwrap_or_default() {
+            let places = table.places(&question).into();
+            table.answers().insert(question, Kept { places, asked: 0 });
+        }
+        table
+    }
+
+    /// Whether it is younger than `age`. One of a little later than `now` was made meanwhile; one of much later was
+    /// made before the clock was set back.
+    fn is_within(&self, age: Duration, now: Timestamp) -> bool {
+        Duration::from_micros(now.micros_since(self.snapshot.at).unsigned_abs()) < age
+    }
+
+    /// The answer to a question, kept for the next one who asks.
+    fn answer(&self, question: &Question) -> Arc<[usize]> {
+        if let Some(kept) = self.answers().get_mut(question) {
+            kept.asked = kept.asked.saturating_add(1);
+            return kept.places.clone();
+        }
+        // Others go on meanwhile; who asks the same at the same time finds it twice, alike.
+        let places: Arc<[usize]> = self.places(question).into();
+        let mut answers = self.answers();
+        if answers.len() < ANSWERS_MAX {
+            answers.insert(question.clone(), Kept { places: places.clone(), asked: 1 });
+        }
+        places
+    }
+
+    /// The questions that were asked of it most.
+    fn asked(&self) -> Vec<Question> {
+        let answers = self.answers();
+        let mut asked: Vec<(u32, &Question)> = answers
+            .iter()
+            .filter(|(_, kept)| kept.asked > 0)
+            .map(|(question, kept)| (kept.asked, question))
+            .collect();
+        asked.sort_by_key(|(times, _)| std::cmp::Reverse(*times));
+        asked.into_iter().take(READY_MAX).map(|(_, question)| question.clone()).collect()
+    }
+
+    fn answers(&self) -> MutexGuard<'_, HashMap<Question, Kept>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn places(&self, question: &Question) -> Vec<usize> {
         let rows = &self.snapshot.rows;
         let words: Vec<&str> = question.text.split_whitespace().collect();

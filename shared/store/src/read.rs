@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::connect;
 use crate::error::StoreError;
-use crate::row::{Gap, Market, ShownTrade};
+use crate::row::{Gap, Market, ShownGap, ShownTrade};
 
 pub use coverage::{Coverage, CoverageOrder, CoveredMarket};
 pub use token::{Chart, ChartPrice, ChartTrade, Ladder, LastPrices};
@@ -104,7 +104,8 @@ const MARKETS: &str = "select condition_id, slug, question, end_at, active, clos
     and ($3 is null or closed = $3) and ($4 is null or condition_id > $4) \
     order by condition_id limit $5";
 
-const GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered from api.gaps \
+const GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered, \
+    (select question from api.markets m where m.condition_id = g.condition_id) as question from api.gaps g \
     where ($1 is null or condition_id = $1) and ($2 is null or (healed_at is null) = $2) \
     and ($3 is null or opened_at >= $3) and ($4 is null or opened_at < $4) \
     and ($5 is null or (opened_at, id) < ($5, $6)) \
@@ -188,7 +189,7 @@ impl Reader {
         filter: &GapFilter,
         before: Option<Cursor>,
         limit: usize,
-    ) -> Result<Vec<Gap>, StoreError> {
+    ) -> Result<Vec<ShownGap>, StoreError> {
         let params: &[(&(dyn ToSql + Sync), Type)] = &[
             (&filter.condition_id.as_ref().map(ConditionId::as_str), Type::TEXT),
             (&filter.open, Type::BOOL),
@@ -198,7 +199,8 @@ impl Reader {
             (&before.map(|cursor| Uuid::from_bytes(cursor.id.bytes())), Type::UUID),
             (&rows_of(limit), Type::INT8),
         ];
-        self.page("read gaps", GAPS, params).await?.iter().map(gap).collect()
+        let shown = |row: &Row| Ok(ShownGap { gap: gap(row)?, question: get(row, "question")? });
+        self.page("read gaps", GAPS, params).await?.iter().map(shown).collect()
     }
 
     /// Rows ever stored, by table (`trades`, `prices`, `books`, `markets`, `gaps`, `dead_letters`);
@@ -339,12 +341,12 @@ impl ShownTrade {
     }
 }
 
-// === impl Gap ===
+// === impl ShownGap ===
 
-impl Gap {
+impl ShownGap {
     /// Its place in the list.
     pub fn cursor(&self) -> Cursor {
-        Cursor { at: self.opened_at.into(), id: TickId::of_bytes(self.id.into_bytes()) }
+        Cursor { at: self.gap.opened_at.into(), id: TickId::of_bytes(self.gap.id.into_bytes()) }
     }
 }
 

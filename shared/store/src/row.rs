@@ -142,6 +142,15 @@ pub struct Gap {
     pub trades_recovered: i64,
 }
 
+/// A row of `api.gaps`, with the question of its market.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownGap {
+    /// The gap.
+    pub gap: Gap,
+    /// None where the catalogue never told of its market.
+    pub question: Option<String>,
+}
+
 /// A row of `polyfeed.dead_letters`.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "columns of contract section 4, described on the payload `DeadLetter`")]

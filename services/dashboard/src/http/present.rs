@@ -12,6 +12,7 @@ use serde_json::json;
 use super::App;
 use super::answer::{self, Refused};
 use super::ask::Asked;
+use super::tokens::listed;
 use crate::listing::{Question, Sort};
 use crate::state::events::EventFilter;
 use crate::view::event::Newest;
@@ -66,7 +67,7 @@ pub(crate) async fn sockets(State(app): State<App>, uri: Uri) -> Result<Response
     Asked::of(&uri, &[])?;
     let now = clock::now().into();
     let question = Question { sort: Sort::Age, descending: true, text: String::new(), standings: Vec::new() };
-    let by_age = app.listing.answer(&question, now, || app.board.with(|fold| fold.snapshot(now)));
+    let by_age = listed(&app, &question, now).await?;
     let sockets = app.board.with(|fold| Sockets::of(fold, &by_age, now));
     Ok(answer::json(StatusCode::OK, &sockets))
 }

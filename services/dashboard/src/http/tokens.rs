@@ -14,7 +14,7 @@ use super::App;
 use super::answer::{self, Refused};
 use super::ask::Asked;
 use super::present::TEXT_MAX;
-use crate::listing::{Question, Sort};
+use crate::listing::{Answer, Question, Sort};
 use crate::state::tokens::{Row, Standing};
 use crate::view::tokens::{Detail, Tokens};
 
@@ -27,8 +27,7 @@ pub(crate) async fn tokens(State(app): State<App>, uri: Uri) -> Result<Response,
     let limit = asked.whole("limit", 100, 1, 500)?;
     let offset = asked.whole("offset", 0, 0, OFFSET_MAX)?;
     let question = question(&asked)?;
-    let now = clock::now().into();
-    let answer = app.listing.answer(&question, now, || app.board.with(|fold| fold.snapshot(now)));
+    let answer = listed(&app, &question, clock::now().into()).await?;
     Ok(answer::json(StatusCode::OK, &Tokens::of(&answer, limit, offset)))
 }
 
@@ -43,6 +42,16 @@ pub(crate) async fn token(
     let row = followed(&app, &text, now)?;
     let gaps = app.board.with(|fold| fold.gaps.of_market(&row.condition_id));
     Ok(answer::json(StatusCode::OK, &Detail::of(&row, &gaps, now)))
+}
+
+/// What the table of tokens answers.
+///
+/// # Errors
+/// When the process ends meanwhile.
+pub(crate) async fn listed(app: &App, question: &Question, now: Timestamp) -> Result<Answer, Refused> {
+    let board = app.board.clone();
+    let answer = app.listing.answer(question, now, move || board.with(|fold| fold.snapshot(now))).await;
+    answer.ok_or_else(|| Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the dashboard stops"))
 }
 
 /// The token that a path names.

@@ -1,4 +1,4 @@
-//! Orders and searches over made-up tokens; and how long they take for the whole venue.
+//! Orders and searches over made-up tokens; and when the table is made anew.
 //!
 //! Knows: markets by number. Never: a route.
 
@@ -26,8 +26,8 @@ fn fold() -> Fold {
 }
 
 fn ids(fold: &Fold, question: &Question) -> Vec<String> {
-    let answer = Listing::default().answer(question, at(1), || fold.snapshot(at(1)));
-    answer.places.iter().map(|&place| answer.table.snapshot.rows[place].token_id.to_string()).collect()
+    let table = Table::of(fold.snapshot(at(1)), None);
+    table.places(question).into_iter().map(|place| table.snapshot.rows[place].token_id.to_string()).collect()
 }
 
 #[test]
@@ -65,18 +65,70 @@ fn a_search_takes_all_its_words_or_the_start_of_an_id() {
     assert_eq!(ids(&fold, &Question { standings, ..question(Sort::Question, false) }), ["2".to_owned()]);
 }
 
-#[test]
-fn the_table_is_made_anew_after_a_second_and_not_before() {
+/// Tokens of the table that answers at a second.
+async fn total(listing: &Listing, fold: &Fold, second: i64) -> usize {
+    let snapshot = fold.snapshot(at(second));
+    let answer = listing.answer(&question(Sort::Volume, true), at(second), || snapshot).await.unwrap();
+    assert_eq!(answer.table.counts[&Standing::Live], 1);
+    answer.table.snapshot.rows.len()
+}
+
+#[tokio::test]
+async fn a_table_of_a_second_answers_while_the_next_one_is_made_aside() {
     let (listing, mut fold) = (Listing::default(), fold());
-    let asked = question(Sort::Volume, true);
-    let total = |fold: &Fold, second| {
-        let answer = listing.answer(&asked, at(second), || fold.snapshot(at(second)));
-        (answer.table.snapshot.rows.len(), answer.table.counts[&Standing::NeverSeen])
-    };
-    assert_eq!(total(&fold, 0), (6, 5));
+    assert_eq!(total(&listing, &fold, 0).await, 6);
     fold.market(&market(4));
-    let half =
-        listing.answer(&asked, Timestamp::from_micros(at(0).micros() + 999_999), || panic!("too early"));
+    let asked = question(Sort::Volume, true);
+    let before = Timestamp::from_micros(at(0).micros() + 999_999);
+    let half = listing.answer(&asked, before, || panic!("too early")).await.unwrap();
     assert_eq!(half.places.len(), 6);
-    assert_eq!(total(&fold, 1), (8, 7));
+    assert_eq!(total(&listing, &fold, 1).await, 6, "the old one answers");
+    drop(listing.making.lock().await);
+    let next = listing.answer(&asked, at(1), || panic!("it is there")).await.unwrap();
+    assert_eq!(next.places.len(), 8);
+}
+
+#[tokio::test]
+async fn a_table_of_two_seconds_or_from_before_the_clock_was_set_back_answers_nobody() {
+    let (listing, mut fold) = (Listing::default(), fold());
+    assert_eq!(total(&listing, &fold, 10).await, 6);
+    fold.market(&market(4));
+    assert_eq!(total(&listing, &fold, 12).await, 8);
+    fold.market(&market(5));
+    assert_eq!(total(&listing, &fold, 0).await, 10);
+}
+
+#[tokio::test]
+async fn those_who_ask_at_once_share_one_table() {
+    let (listing, fold) = (Listing::default(), fold());
+    let snapshot = fold.snapshot(at(0));
+    let asked = question(Sort::Age, true);
+    let first = listing.answer(&asked, at(0), || snapshot);
+    let second = listing.answer(&asked, at(0), || panic!("one is enough"));
+    let (first, second) = tokio::join!(first, second);
+    assert!(Arc::ptr_eq(&first.unwrap().table, &second.unwrap().table));
+}
+
+#[tokio::test]
+async fn the_next_table_has_ready_what_was_asked_and_forgets_what_is_asked_no_more() {
+    let (listing, fold) = (Listing::default(), fold());
+    let ready = || {
+        let table = listing.table().clone().unwrap();
+        let mut sorts: Vec<String> =
+            table.answers().keys().map(|question| format!("{:?}", question.sort)).collect();
+        sorts.sort();
+        sorts
+    };
+    let ask = async |sort, second| {
+        let snapshot = fold.snapshot(at(second));
+        listing.answer(&question(sort, true), at(second), || snapshot).await.unwrap();
+        drop(listing.making.lock().await);
+    };
+    ask(Sort::Age, 0).await;
+    ask(Sort::Bid, 0).await;
+    assert_eq!(ready(), ["Age", "Bid"]);
+    ask(Sort::Age, 1).await;
+    assert_eq!(ready(), ["Age", "Bid"], "both were asked of the one before");
+    ask(Sort::Age, 2).await;
+    assert_eq!(ready(), ["Age"]);
 }

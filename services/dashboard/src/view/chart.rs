@@ -92,7 +92,7 @@ impl Chart {
             prices: chart.prices.into_iter().map(point).collect(),
             trades: chart.trades.into_iter().map(trade).collect(),
             trades_cut: chart.trades_cut,
-            gaps: chart.gaps.into_iter().map(Gap::of_row).collect(),
+            gaps: chart.gaps.into_iter().map(|gap| Gap::of_row(gap, None)).collect(),
         }
     }
 }

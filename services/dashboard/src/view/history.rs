@@ -74,7 +74,7 @@ pub(crate) struct Market {
     updated_at: Timestamp,
 }
 
-/// A gap: a row of `api.gaps`, or as the bus tells it (then with its question, where it is known).
+/// A gap: a row of `api.gaps`, or as the bus tells it; with the question of its market, where it is known.
 #[derive(Debug, Serialize)]
 pub(crate) struct Gap {
     id: TickId,
@@ -113,9 +113,10 @@ impl Page<Market> {
 
 impl Page<Gap> {
     /// A page of gaps.
-    pub(crate) fn gaps(rows: Vec<row::Gap>, limit: usize) -> Self {
+    pub(crate) fn gaps(rows: Vec<row::ShownGap>, limit: usize) -> Self {
         let next = rows.last().filter(|_| rows.len() == limit).map(|last| place(last.cursor()));
-        Self { rows: Rows::Gaps(rows.into_iter().map(Gap::of_row).collect()), limit, next }
+        let gaps = rows.into_iter().map(|shown| Gap::of_row(shown.gap, shown.question)).collect();
+        Self { rows: Rows::Gaps(gaps), limit, next }
     }
 }
 
@@ -170,11 +171,11 @@ impl Market {
 
 impl Gap {
     /// The gap as the database tells it.
-    pub(crate) fn of_row(row: row::Gap) -> Self {
+    pub(crate) fn of_row(row: row::Gap, question: Option<String>) -> Self {
         Self {
             id: TickId::of_bytes(row.id.into_bytes()),
             condition_id: row.condition_id,
-            question: None,
+            question,
             shard: row.shard,
             cause: row.cause,
             opened_at: row.opened_at.into(),

@@ -104,11 +104,20 @@ const COLUMNS: readonly Sortable[] = [
 const USUAL = "volume_24h";
 
 let placing: ReturnType<typeof setTimeout> | undefined;
+let place: string | null = null;
 
 /** Writes the place into the address once the scroll bar rests. */
 function keepPlace(row: string): void {
   clearTimeout(placing);
-  placing = setTimeout(() => view.peek() === "markets" && set({ row }), 300);
+  place = row;
+  placing = setTimeout(writePlace, 300);
+}
+
+/** Writes a place that waits for it. */
+function writePlace(): void {
+  clearTimeout(placing);
+  if (place !== null && view.peek() === "markets") set({ row: place });
+  place = null;
 }
 
 export function Markets(): JSX.Element {
@@ -153,7 +162,9 @@ export function Markets(): JSX.Element {
         }}
         onOpen={(index) => {
           const token = list.at(index);
-          if (token) set({ token: token.token_id }, "push");
+          if (!token) return;
+          writePlace();
+          set({ token: token.token_id }, "push");
         }}
         empty={why ?? (q || state ? "no token matches" : "no token is followed yet")}
       />

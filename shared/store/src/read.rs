@@ -83,7 +83,7 @@ pub struct GapFilter {
     pub condition_id: Option<ConditionId>,
     /// Open ones, or healed ones.
     pub open: Option<bool>,
-    /// Opened at this moment or later.
+    /// Open still after this moment: one that was opened before and reaches into the span belongs to it.
     pub from: Option<Timestamp>,
     /// Opened before this moment.
     pub to: Option<Timestamp>,
@@ -107,7 +107,7 @@ const MARKETS: &str = "select condition_id, slug, question, end_at, active, clos
 const GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered, \
     (select question from api.markets m where m.condition_id = g.condition_id) as question from api.gaps g \
     where ($1 is null or condition_id = $1) and ($2 is null or (healed_at is null) = $2) \
-    and ($3 is null or opened_at >= $3) and ($4 is null or opened_at < $4) \
+    and ($3 is null or healed_at is null or healed_at > $3) and ($4 is null or opened_at < $4) \
     and ($5 is null or (opened_at, id) < ($5, $6)) \
     order by opened_at desc, id desc limit $7";
 

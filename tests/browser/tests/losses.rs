@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use browser::Visit;
 use e2e::Settings;
+use serde_json::Value;
 use tokio::process::Command;
 
 /// Longest wait for the verdict to turn: 5 s on a machine of one's own.
@@ -27,6 +28,7 @@ async fn a_dead_feed_turns_the_verdict_and_a_lost_dashboard_is_told_until_it_is_
     visit.tab.sees("main[data-view=events]").await;
     a_frozen_dashboard_is_told_too(&visit).await?;
     a_dead_dashboard_is_told(&mut visit).await?;
+    the_gap_is_drawn_and_its_hours_are_incomplete(&visit).await?;
     visit.end().await
 }
 
@@ -115,6 +117,101 @@ async fn a_dead_dashboard_is_told(visit: &mut Visit) -> anyhow::Result<()> {
         })
         .await;
     Ok(())
+}
+
+/// The death of the feed is a bar on the line of time for each gap, and a share of the hour for each market.
+async fn the_gap_is_drawn_and_its_hours_are_incomplete(visit: &Visit) -> anyhow::Result<()> {
+    let mut before = visit.api("/api/coverage?hours=24&limit=50").await;
+    visit.go("gaps").await?;
+    visit
+        .agrees("each gap has its bar", async |visit| {
+            let told = visit.api("/api/gaps?limit=500").await;
+            let mut gaps: Vec<String> = told["gaps"].as_array().into_iter().flatten().map(bar_of).collect();
+            let mut bars: Vec<String> = visit.tab.ask(BARS).await;
+            gaps.sort();
+            bars.sort();
+            let stored = visit.world.query("select count(*) from api.gaps").await[0][0].clone();
+            if bars == gaps && bars.len().to_string() == stored && !bars.is_empty() {
+                Vec::new()
+            } else {
+                vec![format!("{bars:?} on the page, {gaps:?} in the API, {stored} stored")]
+            }
+        })
+        .await;
+    // While the hour goes on, its share grows: the page has one between those of two answers.
+    visit
+        .agrees("each cell has the share of the API", async |visit| {
+            let cells: Vec<(String, Vec<Option<f64>>)> = visit.tab.ask(CELLS).await;
+            let after = visit.api("/api/coverage?hours=24&limit=50").await;
+            if after["hours"] != before["hours"] {
+                before = after;
+                return vec!["an hour began meanwhile".to_owned()];
+            }
+            let mut wrong = Vec::new();
+            for (market, shown) in &cells {
+                let (least, most) = (shares(&before, market), shares(&after, market));
+                let fits = |place: usize| match (shown[place], least[place], most[place]) {
+                    (None, None, None) => true,
+                    (Some(shown), Some(least), Some(most)) => least <= shown && shown <= most,
+                    _ => false,
+                };
+                if shown.len() != 24 || !(0..24).all(fits) {
+                    wrong.push(format!("{market}: {shown:?} on the page, {least:?} to {most:?} in the API"));
+                }
+            }
+            let markets = after["markets"].as_array().map_or(0, Vec::len);
+            let holes = cells.iter().flat_map(|(_, all)| all).flatten().filter(|share| **share < 1.0).count();
+            if cells.len() != markets || holes == 0 {
+                wrong.push(format!("{} markets, {holes} cells with a hole: {after}", cells.len()));
+            }
+            wrong
+        })
+        .await;
+    let cell = "table.coverage td[data-value]:not([data-value='']):not([data-value='1'])";
+    let market = visit
+        .tab
+        .ask::<String>(&format!("document.querySelector(\"{cell}\").closest('tr').dataset.market"))
+        .await;
+    visit.tab.click(cell).await?;
+    visit.tab.until(&format!("location.hash.includes('market={market}')")).await;
+    let hour: String = visit.tab.ask("new URLSearchParams(location.hash.split('?')[1]).get('hour')").await;
+    visit
+        .agrees("a click lists the gaps of that hour", async |visit| {
+            let sql = format!(
+                "select count(*) from api.gaps where condition_id = '{market}' \
+                 and opened_at < '{hour}'::timestamptz + interval '1 h' \
+                 and (healed_at is null or healed_at > '{hour}')"
+            );
+            let stored = visit.world.query(&sql).await[0][0].clone();
+            let rows = visit.tab.count("#gap-list [data-gap]").await;
+            if stored == rows.to_string() && rows > 0 {
+                Vec::new()
+            } else {
+                vec![format!("{rows} listed, {stored} stored")]
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// A bar as the API's gap has it: its id, cause and state.
+fn bar_of(gap: &Value) -> String {
+    let word = |member: &str| gap[member].as_str().unwrap_or_default();
+    let state = if gap["healed_at"].is_null() { "open" } else { "healed" };
+    format!("{} {} {state}", word("id"), word("cause"))
+}
+
+const BARS: &str = "[...document.querySelectorAll('.timeline [data-cause] [data-gap]')]\
+    .map((bar) => `${bar.dataset.gap} ${bar.closest('[data-cause]').dataset.cause} ${bar.dataset.state}`)";
+
+const CELLS: &str = "[...document.querySelectorAll('table.coverage [data-market]')].map((row) => [row.dataset.market, \
+    [...row.querySelectorAll('[data-cell]')].map(({ dataset }) => dataset.value === '' ? null : Number(dataset.value))])";
+
+/// The shares of a market, hour by hour.
+fn shares(coverage: &Value, market: &str) -> Vec<Option<f64>> {
+    let markets = coverage["markets"].as_array().into_iter().flatten();
+    let cells = markets.filter(|one| one["condition_id"] == market).flat_map(|one| one["cells"].as_array());
+    cells.flatten().map(Value::as_f64).collect()
 }
 
 async fn is_grey(visit: &Visit) -> bool {

@@ -477,6 +477,11 @@ async fn pages_hold_every_row_once_and_filters_narrow_them() {
     let page = reader.gaps(&open, None, 3).await.unwrap();
     let last = reader.gaps(&open, Some(page[2].cursor()), 3).await.unwrap();
     assert_eq!((page.len(), last.len()), (3, 1));
+    let since = |micros| GapFilter { from: Some(Timestamp::from_micros(micros)), ..GapFilter::default() };
+    let healed_us = 1_789_156_500_000_000;
+    let reaching = reader.gaps(&since(healed_us - 1), None, 50).await.unwrap().len();
+    let open_still = reader.gaps(&since(healed_us), None, 50).await.unwrap().len();
+    assert_eq!((reaching, open_still), (9, 4), "a gap that reaches into the span belongs to it");
     assert_eq!(page[0].question.as_deref(), Some("Question 1?"));
     reader.close();
 }

@@ -43,6 +43,7 @@ export function TimeLine({ gaps, from, to, now, onPick }: Props): JSX.Element {
                 return (
                   <i
                     key={gap.id}
+                    data-gap={gap.id}
                     data-state={gap.healed_at === null ? "open" : "healed"}
                     title={text}
                     style={{ left: `${left}%`, width: `max(3px, ${right - left}%)` }}

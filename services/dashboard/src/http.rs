@@ -10,6 +10,7 @@ mod history;
 pub(crate) mod pack;
 mod past;
 mod present;
+mod recent;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use axum::routing::get;
 use chassis::ready::Readiness;
 use chassis::vars::Secret;
 use prometheus_client::registry::Registry;
-use store::Reader;
+use store::{CoverageOrder, Reader};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +37,7 @@ use crate::listing::Listing;
 use crate::metrics::Metrics;
 use crate::page;
 use door::{Door, Visit};
+pub(crate) use recent::Recent;
 
 /// Live streams at once.
 pub(crate) const CLIENTS_MAX: usize = 200;
@@ -49,6 +51,8 @@ pub(crate) struct App {
     /// The table of tokens.
     pub(crate) listing: Listing,
     pub(crate) reader: Reader,
+    /// What `/api/coverage` said a moment ago, by hours, order, limit and offset.
+    pub(crate) grids: Recent<(usize, CoverageOrder, usize, usize)>,
     pub(crate) durability: &'static str,
     pub(crate) token: Option<Arc<Secret>>,
     pub(crate) readiness: Readiness,

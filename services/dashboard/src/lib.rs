@@ -32,7 +32,7 @@ use tracing::info;
 use board::Board;
 use config::Config;
 use follow::Follower;
-use http::{App, Http};
+use http::{App, Http, Recent};
 use listing::Listing;
 use live::Hub;
 use metrics::Metrics;
@@ -88,6 +88,7 @@ pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) 
         board,
         listing: Listing::default(),
         reader: reader.clone(),
+        grids: Recent::default(),
         durability: config.durability,
         token: config.token.map(Arc::new),
         readiness,

@@ -25,8 +25,8 @@ the median of each stage beside the bare limit of the same run:
   database   one COPY of all rows into a bare table     the limit of whatever stores
   writer     one writer, from clean to api.prices       beside the database
 
-`page` asks a dashboard for its table of 40,000 tokens, 100 times a second beside 2,000 ticks a second, and prints
-how long the answers take and what the dashboard costs.
+`page` asks a dashboard of 40,000 tokens, 100 times a second beside 2,000 ticks a second, for its table and for all of
+its routes, and prints how long the answers take and what the dashboard costs.
 ";
 
 /// What is measured in one round, in ticks per second.

@@ -1,7 +1,8 @@
-//! The page's table under the whole venue: 20,000 markets, live ticks, questions at a steady rate.
+//! The page's questions under the whole venue: 20,000 markets, live ticks, questions at a steady rate.
 //!
-//! Knows: how long an answer takes, what the dashboard costs meanwhile. Never: an assertion on time.
+//! Knows: which routes there are, how long an answer takes, what the dashboard costs meanwhile. Never: an assertion on time.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -28,36 +29,50 @@ const QUESTIONS: usize = 3_000;
 const WINDOW: usize = 1_024;
 const READY_WITHIN: Duration = Duration::from_mins(2);
 /// What a page asks while somebody scrolls, sorts and searches.
-const PATHS: [&str; 5] = [
+const TABLE: [&str; 5] = [
     "/api/tokens?limit=50",
     "/api/tokens?sort=age&limit=50&offset=20000",
     "/api/tokens?sort=question&limit=50&offset=1000",
     "/api/tokens?q=market+77&limit=50",
     "/api/tokens?sort=ticks_per_s&state=live,quiet&limit=50",
 ];
+/// The routes that are no part of one market, as the page asks them; the last four read the database.
+const OTHERS: [&str; 11] = [
+    "/api/status",
+    "/api/metrics",
+    "/api/flow",
+    "/api/series?minutes=5",
+    "/api/latency?minutes=60",
+    "/api/sockets",
+    "/api/events?limit=100",
+    "/api/gaps?limit=200",
+    "/api/trades?limit=50",
+    "/api/markets?limit=50",
+    "/api/coverage?hours=24&limit=50",
+];
 
-/// Publishes the venue, starts a dashboard, asks; prints what it found.
+/// Publishes the venue, stores it, starts a dashboard, asks; prints what it found.
 pub(crate) async fn measure(stages: &Stages) -> anyhow::Result<()> {
     let bus = stages.bus();
     publish(bus, (0..MARKETS).map(market)).await?;
     publish(bus, (0..2 * MARKETS).map(|token| change(token, 0))).await?;
     let port = ports::free().map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
     let mut dashboard = stages.dashboard(port)?.spawn()?;
+    let mut writer = stages.one_writer()?.spawn()?;
     let address = ports::loopback(port);
-    let began = Instant::now();
-    loop {
-        let answer = http::get(address, "/api/tokens?limit=1").await;
-        if answer.is_some_and(|(_, body)| body.contains(&format!(r#""total":{}"#, 2 * MARKETS))) {
-            break;
+    for (path, wanted) in [("/api/tokens?limit=1", 2 * MARKETS), ("/api/coverage?limit=1", MARKETS)] {
+        let began = Instant::now();
+        while !http::get(address, path)
+            .await
+            .is_some_and(|(_, body)| body.contains(&format!(r#""total":{wanted}"#)))
+        {
+            let is_alive = dashboard.ended().is_none() && writer.ended().is_none();
+            ensure!(began.elapsed() < READY_WITHIN && is_alive, "the dashboard did not get ready");
+            sleep(Duration::from_millis(100)).await;
         }
-        ensure!(
-            began.elapsed() < READY_WITHIN && dashboard.ended().is_none(),
-            "the dashboard did not get ready"
-        );
-        sleep(Duration::from_millis(100)).await;
     }
-    let pid = dashboard.pid();
-    let (cpu_before, asked_at) = (cpu_ticks(pid)?, Instant::now());
+    // What is measured are the answers; a writer at work beside them is the other bench.
+    writer.stop(Duration::from_secs(10)).await;
     let live = async {
         let mut every = interval(Duration::from_millis(50));
         for round in 1_usize.. {
@@ -68,41 +83,67 @@ pub(crate) async fn measure(stages: &Stages) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     };
-    let times = tokio::select! {
-        times = ask(address) => times?,
+    tokio::select! {
+        told = tell(address, dashboard.pid()) => told?,
         ended = live => return ended,
-    };
-    let took = asked_at.elapsed();
-    let cpu = (cpu_ticks(pid)? - cpu_before) * 100 / u64::try_from(took.as_millis() / 10).unwrap_or(1).max(1);
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
-    eprintln!(
-        "{} tokens, {TICKS_PER_S} ticks/s, {QUESTIONS_PER_S} questions/s, {} answers",
-        2 * MARKETS,
-        times.len()
-    );
-    eprintln!("  p50 {:?}, p90 {:?}, p99 {:?}, longest {:?}", at(50), at(90), at(99), at(100));
-    eprintln!("  the dashboard: {cpu} % of a core, {}", memory(pid)?);
+    }
     dashboard.stop(Duration::from_secs(10)).await;
     Ok(())
 }
 
-/// The times of all answers, sorted; questions begin at their times, however long others take.
-async fn ask(address: std::net::SocketAddr) -> anyhow::Result<Vec<Duration>> {
+/// Asks for the table, then for everything, and prints the times.
+async fn tell(address: SocketAddr, pid: u32) -> anyhow::Result<()> {
+    eprintln!("{} tokens, {TICKS_PER_S} ticks/s, {QUESTIONS_PER_S} questions/s", 2 * MARKETS);
+    for (name, paths) in [("the table", TABLE.to_vec()), ("every route", [&TABLE[..], &OTHERS[..]].concat())]
+    {
+        let (cpu_before, asked_at) = (cpu_ticks(pid)?, Instant::now());
+        let times = ask(address, &paths).await?;
+        let took = asked_at.elapsed();
+        let cpu =
+            (cpu_ticks(pid)? - cpu_before) * 100 / u64::try_from(took.as_millis() / 10).unwrap_or(1).max(1);
+        let all: Vec<Duration> = times.iter().flatten().copied().collect();
+        eprintln!("{name}, {} answers: {}", all.len(), spread(all));
+        eprintln!("  the dashboard: {cpu} % of a core, {}", memory(pid)?);
+        if paths.len() > TABLE.len() {
+            for (path, own) in paths.iter().zip(times) {
+                eprintln!("  {path}: {}", spread(own));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn spread(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)));
+    match (at(50), at(90), at(99), at(100)) {
+        (Some(p50), Some(p90), Some(p99), Some(longest)) => {
+            format!("p50 {p50:.1?}, p90 {p90:.1?}, p99 {p99:.1?}, longest {longest:.1?}")
+        }
+        _ => "none".to_owned(),
+    }
+}
+
+/// The times of the answers, path by path; questions begin at their times, however long others take.
+async fn ask(address: SocketAddr, paths: &[&'static str]) -> anyhow::Result<Vec<Vec<Duration>>> {
     let mut every = interval(Duration::from_millis(1_000 / QUESTIONS_PER_S));
     let mut asked = Vec::with_capacity(QUESTIONS);
     for number in 0..QUESTIONS {
         every.tick().await;
+        let path = paths[number % paths.len()];
         asked.push(tokio::spawn(async move {
             let began = Instant::now();
-            let answer = http::get(address, PATHS[number % PATHS.len()]).await;
-            answer.filter(|(status, _)| *status == 200).map(|_| began.elapsed())
+            let answer = http::get(address, path).await;
+            // Without a feed the status is one of 503, and an answer.
+            answer.filter(|(status, _)| *status == 200 || path == "/api/status").map(|_| began.elapsed())
         }));
     }
-    let mut times = Vec::with_capacity(QUESTIONS);
-    for answer in asked {
-        times.push(answer.await?.context("a question was not answered")?);
+    let mut times = vec![Vec::new(); paths.len()];
+    for (number, answer) in asked.into_iter().enumerate() {
+        let place = number % paths.len();
+        let took = answer.await?.with_context(|| format!("{} was not answered with 200", paths[place]))?;
+        times[place].push(took);
     }
-    times.sort_unstable();
     Ok(times)
 }
 

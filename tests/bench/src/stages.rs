@@ -78,6 +78,11 @@ impl Stages {
         self.drained("writer", &["writer-0".to_owned()], Work::Judged, ticks).await
     }
 
+    /// A writer, to be started.
+    pub(crate) fn one_writer(&self) -> anyhow::Result<Launch> {
+        self.launch("writer", "writer-0")
+    }
+
     /// A dashboard that serves on `port`.
     pub(crate) fn dashboard(&self, port: u16) -> anyhow::Result<Launch> {
         let mut launch = self.launch("dashboard", "dashboard-0")?;

@@ -2,6 +2,7 @@
 //!
 //! Knows: status codes and JSON. Never: why.
 
+use axum::body::Bytes;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -17,7 +18,12 @@ pub(crate) struct Refused {
 
 /// An answer in JSON.
 pub(crate) fn json<T: Serialize>(status: StatusCode, answer: &T) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], view::json(answer)).into_response()
+    text(status, view::json(answer))
+}
+
+/// An answer that is JSON already.
+pub(crate) fn text(status: StatusCode, json: impl Into<Bytes>) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], json.into()).into_response()
 }
 
 /// Any path that leads nowhere.

@@ -46,6 +46,7 @@ impl World {
             board: Board::new(Hub::new(), clock::now().into()),
             listing: Listing::default(),
             reader: Reader::connect("postgres://u@127.0.0.1:1/d").unwrap(),
+            grids: Recent::default(),
             durability: "standard",
             token: token.map(|token| Arc::new(Secret::new(token))),
             readiness,

@@ -14,7 +14,7 @@ use crate::row::Gap;
 const GAPS_MAX: i64 = 50_000;
 
 /// In which order markets are told.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum CoverageOrder {
     /// The longest gaps first.
     #[default]

@@ -66,7 +66,7 @@ lint:
     @deploy/stack/lint.sh
 
 # figures: limits of bus and database beside ours
-bench *ARGS:
+bench *ARGS: build
     cargo run --locked --release -p bench -- {{ ARGS }}
 
 # figures: frames and heap of the page at 2,000 events/s; needs Chromium. Answer times of its API: `bench page`

@@ -13,6 +13,7 @@ async fn everything_is_reached_by_keyboard_and_survives_a_reload() -> anyhow::Re
     the_contents_are_one_key_away(&visit).await?;
     events_are_filtered_and_walked_through(&visit).await?;
     markets_are_paged_sorted_and_opened(&visit).await?;
+    the_heat_map_is_walked_through(&visit).await?;
     assert_eq!(visit.tab.complaints(), Vec::<String>::new(), "the console is silent");
     visit.end().await
 }
@@ -106,6 +107,20 @@ async fn markets_are_paged_sorted_and_opened(visit: &Visit) -> anyhow::Result<()
     tab.until("location.hash.includes('q=')").await;
     tab.until("Number(document.querySelector('[data-figure=tokens_matched]').dataset.value) < 20").await;
     tab.sees("#markets [data-token]").await;
+    Ok(())
+}
+
+async fn the_heat_map_is_walked_through(visit: &Visit) -> anyhow::Result<()> {
+    let tab = &visit.tab;
+    visit.open("#/latency").await?;
+    tab.sees(".heatmap canvas[aria-label*=samples]").await;
+    tab.tab_to(".heatmap canvas[aria-label*=samples]").await?;
+    tab.press("End").await?;
+    let cell = "document.activeElement.closest('.heatmap').querySelector('.pointed').innerText";
+    tab.until(&format!("/ (times|nothing measured)$/.test({cell})")).await;
+    let newest: String = tab.ask(cell).await;
+    tab.press("ArrowUp").await?;
+    tab.until(&format!("{cell} !== {}", browser::tab::quoted(&newest))).await;
     Ok(())
 }
 

@@ -72,6 +72,7 @@ async fn every_panel_shows_what_api_and_database_have_and_a_spike_is_flagged() -
     running_figures_run(&visit).await;
     the_way_agrees(&visit).await;
     markets_agree(&visit).await?;
+    market_agrees(&visit).await?;
     latency_agrees(&visit).await?;
     sockets_agree(&visit).await?;
     gaps_agree(&visit).await?;
@@ -241,6 +242,52 @@ async fn markets_agree(visit: &Visit) -> anyhow::Result<()> {
             }
             if shown.iter().take(5).ne(&ids) {
                 wrong.push(format!("first are {shown:?} on the page, {ids:?} in the API"));
+            }
+            wrong
+        })
+        .await;
+    Ok(())
+}
+
+/// One market: its prices, its ladder level by level, the trades in its chart.
+async fn market_agrees(visit: &Visit) -> anyhow::Result<()> {
+    let sql = "select token_id from api.trades where verdict = 'flagged' order by executed_at desc limit 1";
+    let token = visit.world.query(sql).await[0][0].clone();
+    visit.open(&format!("#/markets?token={token}")).await?;
+    visit.tab.sees("#market [data-side=bids] [data-level]").await;
+    visit
+        .agrees("the drawer shows what API and database have of its token", async |visit| {
+            let (shown, told) = (figures(&visit.tab).await, visit.api(&format!("/api/tokens/{token}")).await);
+            let mut wrong = Vec::new();
+            for member in ["outcome", "state", "bid", "ask", "last", "volume_24h", "tick_size"] {
+                let page = &shown[format!("token_{member}")];
+                if !is_same(page, &told[member]) {
+                    wrong.push(format!("{member} is {page} on the page: {told}"));
+                }
+            }
+            let ladder = visit.api(&format!("/api/tokens/{token}/book?levels=12")).await;
+            for side in ["bids", "asks"] {
+                let levels =
+                    all(&visit.tab, &format!("#market [data-side={side}] [data-level]"), "level").await;
+                let told: Vec<String> = list(&ladder, side)
+                    .iter()
+                    .filter_map(|level| Some(format!("{} {}", level[0].as_str()?, level[1].as_str()?)))
+                    .collect();
+                if levels != told || told.is_empty() {
+                    wrong.push(format!("{side} are {levels:?} on the page, {told:?} in the API"));
+                }
+            }
+            let chart = visit.api(&format!("/api/tokens/{token}/chart?minutes=60")).await;
+            for verdict in ["clean", "flagged", "refused"] {
+                let sql = format!(
+                    "select count(*) from api.trades where token_id = '{token}' and verdict = '{verdict}'"
+                );
+                let (stored, page) =
+                    (visit.world.query(&sql).await[0][0].clone(), &shown[format!("chart_{verdict}")]);
+                let told = list(&chart, "trades").iter().filter(|trade| trade["verdict"] == verdict).count();
+                if *page != stored || stored != told.to_string() {
+                    wrong.push(format!("{verdict}: {page} on the page, {told} in the API, {stored} stored"));
+                }
             }
             wrong
         })

@@ -7,7 +7,7 @@ import { inSight, step, towards } from "../src/components/window.js";
 import { fullness, pace } from "../src/format/flow.js";
 import { parse, text } from "../src/state/route.js";
 import { shade } from "../src/views/coverage.js";
-import { layout } from "../src/views/heatmap.js";
+import { layout, walk } from "../src/views/heatmap.js";
 
 describe("a window on a long list", () => {
   it("draws what is in sight and a few more, never beyond the ends", () => {
@@ -98,5 +98,15 @@ describe("the heat map", () => {
       most: 9,
     });
     expect(layout([[0, 0], null], 2)).toBeNull();
+  });
+
+  it("is walked through by keys, cell by cell, within its bounds", () => {
+    const laid = { steps: 3, low: 1, high: 4, most: 9 };
+    expect(walk("ArrowLeft", null, laid)).toEqual({ step: 2, bucket: 1 });
+    expect(walk("ArrowRight", { step: 2, bucket: 1 }, laid)).toEqual({ step: 2, bucket: 1 });
+    expect(walk("ArrowUp", { step: 2, bucket: 3 }, laid)).toEqual({ step: 2, bucket: 3 });
+    expect(walk("ArrowDown", { step: 2, bucket: 3 }, laid)).toEqual({ step: 2, bucket: 2 });
+    expect(walk("Home", { step: 2, bucket: 2 }, laid)).toEqual({ step: 0, bucket: 2 });
+    expect(walk("x", null, laid)).toBeNull();
   });
 });

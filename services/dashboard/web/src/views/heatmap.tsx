@@ -30,6 +30,30 @@ interface Layout {
   most: number;
 }
 
+interface Cell {
+  step: number;
+  bucket: number;
+}
+
+/** The cell that a key leads to; none for other keys. Without a cell it begins with the newest, lowest one. */
+export function walk(key: string, from: Cell | null, { steps, low, high }: Layout): Cell | null {
+  const ways: Record<string, [number, number]> = {
+    ArrowLeft: [-1, 0],
+    ArrowRight: [1, 0],
+    ArrowUp: [0, 1],
+    ArrowDown: [0, -1],
+    Home: [-Infinity, 0],
+    End: [Infinity, 0],
+  };
+  const way = ways[key];
+  if (way === undefined) return null;
+  if (from === null) return { step: steps - 1, bucket: low };
+  return {
+    step: Math.max(0, Math.min(steps - 1, from.step + way[0])),
+    bucket: Math.max(low, Math.min(high - 1, from.bucket + way[1])),
+  };
+}
+
 /** The part of the buckets that is drawn. */
 export function layout(counts: readonly (readonly number[] | null)[], buckets: number): Layout | null {
   let [low, high, most] = [buckets, 0, 0];
@@ -48,7 +72,7 @@ export function layout(counts: readonly (readonly number[] | null)[], buckets: n
 export function HeatMap({ title, told, row }: Props): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
-  const [pointed, setPointed] = useState("");
+  const [pointed, setPointed] = useState<Cell | null>(null);
   const shade = theme.value;
   const bounds = told?.bounds_ms ?? [];
   const laid = row ? layout(row.counts, bounds.length + 1) : null;
@@ -60,21 +84,31 @@ export function HeatMap({ title, told, row }: Props): JSX.Element {
     return () => watcher.disconnect();
   }, []);
   useEffect(() => {
-    if (canvas.current && told && width > 0) paint(canvas.current, width, told, row, laid);
-  }, [told, row, width, shade]);
+    if (canvas.current && told && width > 0) paint(canvas.current, width, told, row, laid, pointed);
+  }, [told, row, width, shade, pointed]);
   const onMove = (event: MouseEvent): void => {
     if (!told || !row || !laid) return;
-    const at = cell(event.offsetX, event.offsetY, width, laid);
-    setPointed(at === null ? "" : describe(told, row, at.step, at.bucket));
+    setPointed(cell(event.offsetX, event.offsetY, width, laid));
   };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const next =
+      laid && !event.ctrlKey && !event.metaKey && !event.altKey ? walk(event.key, pointed, laid) : null;
+    if (next === null) return;
+    event.preventDefault();
+    setPointed(next);
+  };
+  const words = told && row && laid && pointed ? describe(told, row, pointed.step, pointed.bucket) : "";
   return (
     <div class="heatmap">
       <canvas
         ref={canvas}
         role="img"
         aria-label={`${title}, heat map over time: ${row && laid ? summary(told, row, laid) : "nothing measured"}`}
+        tabIndex={0}
         onMouseMove={onMove}
-        onMouseLeave={() => setPointed("")}
+        onMouseLeave={() => setPointed(null)}
+        onKeyDown={onKeyDown}
+        onBlur={() => setPointed(null)}
       />
       <div class="scale">
         <p aria-hidden="true">
@@ -88,8 +122,8 @@ export function HeatMap({ title, told, row }: Props): JSX.Element {
           ))}
           below 0: the venue's clock is ahead
         </p>
-        <p class="pointed">
-          {pointed || (laid === null && told !== null ? "nothing measured in this span" : "")}
+        <p class="pointed" role="status">
+          {words || (laid === null && told !== null ? "nothing measured in this span" : "")}
         </p>
       </div>
     </div>
@@ -99,12 +133,7 @@ export function HeatMap({ title, told, row }: Props): JSX.Element {
 const isEmpty = (step: readonly number[] | null): step is null =>
   step === null || step.every((seen) => seen === 0);
 
-function cell(
-  x: number,
-  y: number,
-  width: number,
-  { steps, low, high }: Layout,
-): { step: number; bucket: number } | null {
+function cell(x: number, y: number, width: number, { steps, low, high }: Layout): Cell | null {
   const step = Math.floor(((x - LEFT) / (width - LEFT)) * steps);
   const bucket = high - 1 - Math.floor((y / (HEIGHT - BOTTOM)) * (high - low));
   return step < 0 || step >= steps || bucket < low || bucket >= high ? null : { step, bucket };
@@ -148,6 +177,7 @@ function paint(
   told: Latency,
   row: LatencyRow | null,
   laid: Layout | null,
+  pointed: Cell | null,
 ): void {
   const ratio = devicePixelRatio;
   canvas.width = Math.round(width * ratio);
@@ -180,6 +210,11 @@ function paint(
       ctx.fillRect(x, y(bucket) + 0.5, Math.max(1, w - 0.5), Math.max(1, h - 1));
     }
   });
+  if (pointed !== null && pointed.step < steps && pointed.bucket >= low && pointed.bucket < high) {
+    ctx.strokeStyle = colour("--ink");
+    ctx.lineWidth = 2;
+    ctx.strokeRect(LEFT + pointed.step * w, y(pointed.bucket), Math.max(3, w), Math.max(3, h));
+  }
   axes(ctx, width, told, laid, y);
 }
 

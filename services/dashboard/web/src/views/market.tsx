@@ -154,7 +154,7 @@ function Depth({ book, units: unit }: { book: Ladder; units: Units }): JSX.Eleme
   const level =
     (side: string) =>
     ([at, size]: [Money, Money]) => (
-      <tr key={at} class={side}>
+      <tr key={at} class={side} data-level={`${at} ${size}`}>
         <td class="number">{price(at, unit)}</td>
         <td class="number" title={grouped(size)}>
           {shares(size)}

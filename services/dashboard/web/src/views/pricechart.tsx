@@ -149,15 +149,21 @@ function cross(ctx: CanvasRenderingContext2D, x: number, y: number, size: number
 
 /** What the marks of the chart mean. */
 export function Legend({ told }: { told: Told }): JSX.Element {
-  const of = (verdict: Verdict): string =>
-    count(told.trades.filter((trade) => trade.verdict === verdict).length);
+  const mark = (verdict: Verdict, sign: string): JSX.Element => {
+    const seen = told.trades.filter((trade) => trade.verdict === verdict).length;
+    return (
+      <li class={verdict} data-figure={`chart_${verdict}`} data-value={seen}>
+        {sign} {verdict} {count(seen)}
+      </li>
+    );
+  };
   return (
     <ul class="legend">
       <li class="bid">bid</li>
       <li class="ask">ask</li>
-      <li class="clean">● clean {of("clean")}</li>
-      <li class="flagged">▲ flagged {of("flagged")}</li>
-      <li class="refused">✕ refused {of("refused")}</li>
+      {mark("clean", "●")}
+      {mark("flagged", "▲")}
+      {mark("refused", "✕")}
       <li class="gap">gaps {count(told.gaps.length)}</li>
       {told.trades_cut === true && <li>only the newest trades</li>}
     </ul>

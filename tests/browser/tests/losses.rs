@@ -121,8 +121,14 @@ async fn a_dead_dashboard_is_told(visit: &mut Visit) -> anyhow::Result<()> {
 
 /// The death of the feed is a bar on the line of time for each gap, and a share of the hour for each market.
 async fn the_gap_is_drawn_and_its_hours_are_incomplete(visit: &Visit) -> anyhow::Result<()> {
-    let mut before = visit.api("/api/coverage?hours=24&limit=50").await;
+    let before = visit.api("/api/coverage?hours=24&limit=50").await;
     visit.go("gaps").await?;
+    bars_agree(visit).await;
+    cells_agree(visit, before).await;
+    a_click_lists_the_gaps_of_an_hour(visit).await
+}
+
+async fn bars_agree(visit: &Visit) {
     visit
         .agrees("each gap has its bar", async |visit| {
             let told = visit.api("/api/gaps?limit=500").await;
@@ -138,7 +144,10 @@ async fn the_gap_is_drawn_and_its_hours_are_incomplete(visit: &Visit) -> anyhow:
             }
         })
         .await;
-    // While the hour goes on, its share grows: the page has one between those of two answers.
+}
+
+/// While the hour goes on, its share grows: the page has one between those of two answers.
+async fn cells_agree(visit: &Visit, mut before: Value) {
     visit
         .agrees("each cell has the share of the API", async |visit| {
             let cells: Vec<(String, Vec<Option<f64>>)> = visit.tab.ask(CELLS).await;
@@ -147,10 +156,11 @@ async fn the_gap_is_drawn_and_its_hours_are_incomplete(visit: &Visit) -> anyhow:
                 before = after;
                 return vec!["an hour began meanwhile".to_owned()];
             }
+            let at = |all: &[Option<f64>], place: usize| all.get(place).copied().flatten();
             let mut wrong = Vec::new();
             for (market, shown) in &cells {
                 let (least, most) = (shares(&before, market), shares(&after, market));
-                let fits = |place: usize| match (shown[place], least[place], most[place]) {
+                let fits = |place: usize| match (shown[place], at(&least, place), at(&most, place)) {
                     (None, None, None) => true,
                     (Some(shown), Some(least), Some(most)) => least <= shown && shown <= most,
                     _ => false,
@@ -167,6 +177,9 @@ async fn the_gap_is_drawn_and_its_hours_are_incomplete(visit: &Visit) -> anyhow:
             wrong
         })
         .await;
+}
+
+async fn a_click_lists_the_gaps_of_an_hour(visit: &Visit) -> anyhow::Result<()> {
     let cell = "table.coverage td[data-value]:not([data-value='']):not([data-value='1'])";
     let market = visit
         .tab
@@ -210,7 +223,7 @@ const CELLS: &str = "[...document.querySelectorAll('table.coverage [data-market]
 /// The shares of a market, hour by hour.
 fn shares(coverage: &Value, market: &str) -> Vec<Option<f64>> {
     let markets = coverage["markets"].as_array().into_iter().flatten();
-    let cells = markets.filter(|one| one["condition_id"] == market).flat_map(|one| one["cells"].as_array());
+    let cells = markets.filter(|one| one["condition_id"] == market).filter_map(|one| one["cells"].as_array());
     cells.flatten().map(Value::as_f64).collect()
 }
 

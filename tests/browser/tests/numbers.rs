@@ -292,6 +292,8 @@ async fn market_agrees(visit: &Visit) -> anyhow::Result<()> {
             wrong
         })
         .await;
+    visit.tab.press("Escape").await?;
+    visit.tab.until("document.querySelector('#market') === null").await;
     Ok(())
 }
 

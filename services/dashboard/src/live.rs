@@ -28,12 +28,14 @@ use crate::view;
 pub(crate) use watcher::Watcher;
 pub(crate) use wish::{KINDS, Wish};
 
-/// Shortest time between two batches: 8 a second look live to an eye, and with gaps, metrics and status beside them
-/// no client gets more than 20 messages a second.
+/// Shortest time between two batches: 8 a second look live to an eye. Each may have a word before it on what was missed;
+/// with gaps, metrics and status beside them no client gets more than 20 messages a second.
 const BATCH_EVERY: Duration = Duration::from_millis(125);
+/// With every which batch gaps are told: twice a second.
+const GAPS_EVERY: u64 = 4;
 /// Frames kept for a slow client: 6 s of batches. Then it is told how much it missed.
 const FRAMES_MAX: usize = 64;
-/// Gaps of one batch: a whole socket's markets, many times over. More are counted.
+/// Gaps told at once: a whole socket's markets, many times over. More are counted.
 const GAPS_MAX: usize = 2_000;
 /// Events of one batch: what four services on a fast machine make of a burst. More are missed, and told as missed.
 const BATCH_MAX: usize = 10_000;
@@ -139,7 +141,7 @@ impl Hub {
         self.send(Frame::Told(text.into()));
     }
 
-    /// Tells of a gap, with the next batch.
+    /// Tells of a gap, within half a second.
     pub(crate) fn tell_gap(&self, gap: &Gap, question: Option<&str>) {
         let answer = view::history::Gap::of_bus(gap, question);
         let mut waiting = self.waiting();
@@ -155,31 +157,39 @@ impl Hub {
         self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Encodes and sends what is offered, at most 8 times a second, until `stop`.
+    /// Encodes and sends what is offered, events at most 8 times a second and gaps twice, until `stop`.
     ///
     /// # Errors
     /// Never.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut every = interval(BATCH_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        for round in 0_u64.. {
             tokio::select! {
                 _ = every.tick() => self.send_batch(clock::now().into()),
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => break,
+            }
+            if round.is_multiple_of(GAPS_EVERY) {
+                self.send_gaps();
             }
         }
+        Ok(())
     }
 
     fn send_batch(&self, now: Timestamp) {
-        let (first, events, gaps) = {
+        let (first, events) = {
             let mut waiting = self.waiting();
-            (waiting.first, std::mem::take(&mut waiting.events), std::mem::take(&mut waiting.gaps))
+            (waiting.first, std::mem::take(&mut waiting.events))
         };
         if !events.is_empty() {
             let lines = events.iter().map(|event| Line::of(event)).collect();
             self.send(Frame::Events(Arc::new(Batch { first, lines, whole: OnceLock::new() })));
             self.measure(&events, now);
         }
+    }
+
+    fn send_gaps(&self) {
+        let gaps = std::mem::take(&mut self.waiting().gaps);
         if !gaps.gaps.is_empty() {
             self.send(Frame::Gaps(Arc::new(gaps)));
         }
@@ -352,7 +362,7 @@ mod tests {
         offer(&hub, 0..4);
         offer(&hub, 0..1);
         hub.tell_gap(&gap(1), Some("?"));
-        hub.send_batch(at(3));
+        hub.send_gaps();
         hub.tell("metrics", &7);
         let texts = texts(&mut receiver, &mut watcher);
         assert_eq!(texts.len(), 2, "{texts:?}");
@@ -367,7 +377,7 @@ mod tests {
         let mut watcher = Watcher::new(Wish::default(), hub.offered());
         let gaps_max = u32::try_from(GAPS_MAX).unwrap();
         (0..gaps_max + 3).for_each(|number| hub.tell_gap(&gap(number), None));
-        hub.send_batch(at(3));
+        hub.send_gaps();
         let told = texts(&mut receiver, &mut watcher);
         assert_eq!((told.len(), told[0]["missed"].as_u64()), (1, Some(3)));
         assert_eq!(told[0]["gaps"].as_array().unwrap().len(), GAPS_MAX);
@@ -402,5 +412,26 @@ mod tests {
         assert!(matches!(frame, Frame::Events(batch) if batch.end() == 1));
         stop.cancel();
         running.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_are_sent_at_most_eight_times_a_second_and_gaps_twice() {
+        let (hub, stop) = (Hub::new(), CancellationToken::new());
+        let mut receiver = hub.listen();
+        let running = tokio::spawn(hub.clone().run(stop.clone()));
+        for hundredth in 0..500 {
+            hub.offer(event(hundredth), IsNews::Yes);
+            hub.tell_gap(&gap(hundredth), None);
+            tokio::time::advance(Duration::from_millis(10)).await;
+        }
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        let (mut batches, mut tellings) = (0, 0);
+        while let Ok(frame) = receiver.try_recv() {
+            batches += u32::from(matches!(frame, Frame::Events(_)));
+            tellings += u32::from(matches!(frame, Frame::Gaps(_)));
+        }
+        assert!((20..=41).contains(&batches), "{batches} in 5 s");
+        assert!((5..=11).contains(&tellings), "{tellings} in 5 s");
     }
 }

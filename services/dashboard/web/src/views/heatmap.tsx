@@ -88,7 +88,9 @@ export function HeatMap({ title, told, row }: Props): JSX.Element {
   }, [told, row, width, shade, pointed]);
   const onMove = (event: MouseEvent): void => {
     if (!told || !row || !laid) return;
-    setPointed(cell(event.offsetX, event.offsetY, width, laid));
+    const next = cell(event.offsetX, event.offsetY, width, laid);
+    // Within one cell there is nothing to draw anew.
+    setPointed((was) => (was?.step === next?.step && was?.bucket === next?.bucket ? was : next));
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     const next =

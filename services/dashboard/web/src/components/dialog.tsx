@@ -3,7 +3,7 @@
 // Knows: focus. Never: what stands in it.
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface Props {
   id: string;
@@ -17,7 +17,8 @@ const REACHABLE = 'a[href], button:not([disabled]), input, select, [tabindex="0"
 
 export function Dialog({ id, title, onClose, children }: Props): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  // Before anything is drawn: a key that is pressed at once would already belong to the drawer.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     box.current?.focus();
     document.body.dataset.dialog = id;

@@ -37,13 +37,13 @@ nats +ARGS:
 
 # SQL in the running database, as reader: `psql -c "select …"`; `psql --admin` as superuser
 [positional-arguments]
-psql *ARGS: build-stack
-    @exec target/release/stack psql "$@"
+psql *ARGS:
+    @deploy/containers/verb.sh psql "$@"
 
 # decoded messages of a subject, one JSON object a line: `tap 'ticks.clean.trade.>'`
 [positional-arguments]
 tap +ARGS:
-    @NATS_URL="${NATS_URL:-$(cat .local/run/nats-url 2>/dev/null || echo nats://127.0.0.1:4222)}" cargo run --locked --release --quiet -p bus --bin tap -- "$@"
+    @deploy/containers/verb.sh tap "$@"
 
 # build what demo and up run (release), the page first: it is part of the dashboard
 build: page
@@ -53,22 +53,25 @@ build: page
 page:
     @services/dashboard/web/build.sh
 
-[private]
-build-stack:
-    @cargo build --locked --release --quiet --bin stack -p stack
-
-# everything there is to test, with coverage; installs what it needs
-test:
-    @deploy/stack/test.sh
-
-# format, lints, licences and sources of the dependencies
-lint:
+# types and lints alone: format, clippy, documentation, scripts, licences
+check: page
     @deploy/stack/lint.sh
 
+# format, clippy, and every test that needs no server
+unit:
+    @deploy/stack/test.sh --unit
+
+# everything there is to test, with coverage; `test WORD…` what is named so, `--long`, `--timings`, `--help`
+[positional-arguments]
+test *ARGS:
+    @deploy/stack/test.sh "$@"
+
 # figures: limits of bus and database beside ours
-bench *ARGS: build
-    cargo run --locked --release -p bench -- {{ ARGS }}
+bench *ARGS: page
+    cargo build --locked --release --bins {{ services }} -p bench
+    target/release/bench {{ ARGS }}
 
 # figures: frames and heap of the page at 2,000 events/s; needs Chromium. Answer times of its API: `bench page`
-bench-page: build
-    cargo run --locked --release -p browser --example page
+bench-page: page
+    cargo build --locked --release --bins --example page {{ services }} -p browser
+    target/release/examples/page

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # The Justfile's verbs that mean containers where Docker answers, and processes of this machine elsewhere.
 # Usage: verb.sh up [--local | --containers] [--demo] [--observe] [FLAG]…
-#        verb.sh down | status | logs [SERVICE] [-f] | scale SERVICE=N… | nats ARGUMENT…
+#        verb.sh down | status | logs [SERVICE] [-f] | scale SERVICE=N… | nats ARGUMENT… | psql ARGUMENT… | tap SUBJECT…
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 compose() { docker compose --profile demo --profile observe "$@"; }
 is_there() { docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
 runs() { is_there && [ -n "$(compose ps --quiet 2>/dev/null)" ]; }
+# What `demo` and `up` built, as it is: a look at what runs must not wait for a compiler.
+built() { # program
+  if [ ! -x "target/release/$1" ]; then ./just build; fi
+}
 stack() {
-  cargo build --locked --release --quiet --bin stack -p stack
+  built stack
   target/release/stack "$@"
 }
 refuse() { echo "$*" >&2; exit 1; }
@@ -77,5 +81,11 @@ case "$verb" in
     # As the others run: without their profiles, and without a look at what they depend on.
     docker compose up --detach --wait --no-deps --no-recreate "${@/#/--scale=}" "${@%%=*}" ;;
   nats) nats "$@" ;;
+  psql)
+    built stack
+    exec target/release/stack psql "$@" ;;
+  tap)
+    built tap
+    NATS_URL="${NATS_URL:-$(cat .local/run/nats-url 2>/dev/null || echo nats://127.0.0.1:4222)}" exec target/release/tap "$@" ;;
   *) refuse "verb.sh: there is no verb \`$verb\`" ;;
 esac

@@ -222,17 +222,25 @@ impl Process {
         status
     }
 
-    /// Halts it (SIGSTOP) as an overloaded machine would; [`Process::thaw`] lets it go on.
+    /// Halts it and its children (SIGSTOP) as an overloaded machine would; [`Process::thaw`] lets them go on.
     pub fn freeze(&mut self) {
-        if self.ended().is_none() {
-            send(self.pid, self.group, Signal::STOP);
-        }
+        self.signal_all(Signal::STOP);
     }
 
-    /// Lets it go on after [`Process::freeze`].
+    /// Lets it and its children go on after [`Process::freeze`].
     pub fn thaw(&mut self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    fn signal_all(&mut self, signal: Signal) {
         if self.ended().is_none() {
-            send(self.pid, self.group, Signal::CONT);
+            send(self.pid, self.group, signal);
+            if self.group == Group::Shared {
+                // Itself first: then it makes no more children.
+                for (child, _) in table::children(self.pid) {
+                    send(child, Group::Shared, signal);
+                }
+            }
         }
     }
 
@@ -250,6 +258,8 @@ impl Drop for Process {
             return;
         }
         self.ask();
+        // One that is halted would not hear it.
+        self.thaw();
         let deadline = std::time::Instant::now() + DROP_GRACE;
         while self.ended().is_none() && std::time::Instant::now() < deadline {
             std::thread::sleep(LOOK_EVERY);

@@ -5,6 +5,7 @@
 pub mod client;
 pub mod cluster;
 pub mod handshake;
+pub mod seed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -190,17 +191,31 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub async fn disposable(programs: &PostgresPrograms) -> Result<Self, Fault> {
-        let name = format!("polyfeed-postgres-{}-{:08x}", std::process::id(), fastrand::u32(..));
-        let folder = std::env::temp_dir().join(name);
-        places::make(&folder)?;
-        let settings = Settings {
-            port: 0,
-            data: folder.join("data"),
-            log: folder.join("postgres.log"),
-            password: secret::generate()?,
-            safety: Safety::Disposable,
-            group: Group::Shared,
-        };
+        let folder = fresh_folder()?;
+        let settings = seed::settings(&folder, secret::generate()?);
+        Self::start_in(programs, folder, settings).await
+    }
+
+    /// The same with a copy of the data of `seed`.
+    ///
+    /// # Errors
+    /// As [`Server::start`], and when the data cannot be copied.
+    pub async fn of_seed(programs: &PostgresPrograms, seed: &seed::Seed) -> Result<Self, Fault> {
+        let folder = fresh_folder()?;
+        match seed.planted(&folder) {
+            Ok(settings) => Self::start_in(programs, folder, settings).await,
+            Err(fault) => {
+                drop(fs::remove_dir_all(&folder));
+                Err(fault)
+            }
+        }
+    }
+
+    async fn start_in(
+        programs: &PostgresPrograms,
+        folder: PathBuf,
+        settings: Settings,
+    ) -> Result<Self, Fault> {
         match Self::start(programs, settings).await {
             Ok(mut server) => {
                 server.folder = Some(folder);
@@ -279,6 +294,20 @@ impl Server {
         }
     }
 
+    /// Halts it (SIGSTOP): connections stay open, nothing answers.
+    pub fn freeze(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.freeze();
+        }
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.thaw();
+        }
+    }
+
     /// Kills it (SIGKILL) and waits until its children are gone too.
     pub async fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -305,6 +334,13 @@ impl Drop for Server {
             drop(fs::remove_dir_all(folder));
         }
     }
+}
+
+fn fresh_folder() -> Result<PathBuf, Fault> {
+    let name = format!("polyfeed-postgres-{}-{:08x}", std::process::id(), fastrand::u32(..));
+    let folder = std::env::temp_dir().join(name);
+    places::make(&folder)?;
+    Ok(folder)
 }
 
 /// Address of `database` on `port` of this machine.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use contract::gap::Gap;
 use contract::time::Timestamp;
 
+use crate::freshness::IsNews;
 use crate::live::Hub;
 use crate::state::Fold;
 use crate::state::event::Judged;
@@ -70,13 +71,4 @@ impl Board {
     pub(crate) fn first(&self, filter: &EventFilter, limit: usize) -> First {
         self.with(|fold| First { page: fold.page(filter, limit, 0), cut: self.hub.offered() })
     }
-}
-
-/// Whether a message is new, or part of what had come before this process began to follow.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum IsNews {
-    /// It just happened.
-    Yes,
-    /// It is history, read to catch up.
-    No,
 }

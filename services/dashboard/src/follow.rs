@@ -23,7 +23,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::board::{Board, IsNews};
+use crate::board::Board;
+use crate::freshness::IsNews;
 use crate::metrics::Metrics;
 use crate::state::event::Judged;
 use crate::state::link::Queue;

@@ -5,6 +5,7 @@
 mod board;
 pub mod config;
 mod follow;
+mod freshness;
 mod http;
 mod listing;
 mod live;

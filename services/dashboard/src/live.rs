@@ -19,7 +19,7 @@ use tokio::sync::broadcast;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::board::IsNews;
+use crate::freshness::IsNews;
 use crate::state::event::Event;
 use crate::state::heat::Heat;
 use crate::state::latency::Samples;

@@ -16,51 +16,23 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::announced::{Announced, News};
+use crate::announced::Announced;
 use crate::board::Board;
+use crate::catalogue::{Change, Gone};
 use crate::config::Config;
+use crate::control::{Ears, Finding, Word};
 use crate::desk::{Desk, HashBudget};
 use crate::outlet::Outlet;
-use crate::prober::Finding;
 use crate::roster::{Roster, Watched};
 use crate::socket::Socket;
 use crate::turnstile::Turnstile;
-use crate::universe::{Change, Gone};
 
 /// A token that makes the venue close its socket is tried again after this long, beside the sockets.
 const ASIDE_FOR: Duration = Duration::from_mins(10);
 /// How often it is looked whether one is to be tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Words that may wait: each socket has a few at the most.
-pub(crate) const WORDS_MAX: usize = 4_096;
 /// Time that the sockets have to end once asked to.
 const GRACE: Duration = Duration::from_secs(6);
-
-/// What the conductor is told.
-#[derive(Debug)]
-pub(crate) enum Word {
-    /// The catalogue changed.
-    Catalogue(Change),
-    /// These tokens have no book, although they were subscribed twice.
-    Missing(Vec<TokenId>),
-    /// The venue closed a socket twice just after these were subscribed.
-    Suspects(Vec<TokenId>),
-    /// The prober tried some of them.
-    Probed(Finding),
-    /// The venue announced something.
-    News(News),
-}
-
-/// Where the conductor's own words go.
-#[derive(Debug)]
-pub(crate) struct Ears {
-    /// Of the prober: tokens to be tried.
-    pub(crate) prober: mpsc::Sender<Vec<TokenId>>,
-    /// Of the universe: what the venue told.
-    pub(crate) universe: mpsc::Sender<News>,
-    /// Of the memory: the markets followed.
-    pub(crate) followed: watch::Sender<Arc<[ConditionId]>>,
-}
 
 /// The conductor of one feed.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 //! Knows: which markets, which sockets, in which order things start and stop. Never: a verdict, a database.
 
 pub mod config;
+mod control;
 
 // Which markets, and where they sit.
 mod announced;
@@ -55,8 +56,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use board::Board;
-use conductor::{Conductor, Ears};
+use conductor::Conductor;
 use config::Config;
+use control::Ears;
 use fills::Fills;
 use gaps::Gaps;
 use memory::Before;
@@ -161,7 +163,7 @@ async fn follow(
     if !recall(&bus, &config, &outlet, &stop).await {
         return Ok(());
     }
-    let (words, heard) = mpsc::channel(conductor::WORDS_MAX);
+    let (words, heard) = mpsc::channel(control::WORDS_MAX);
     let (news, announced) = mpsc::channel(universe::NEWS_MAX);
     let (suspects, suspected) = mpsc::channel(prober::GROUPS_MAX);
     let (names, followed) = watch::channel(Arc::default());

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::conductor::Word;
+use crate::control::{Finding, Word};
 use crate::turnstile::Turnstile;
 
 /// A group that neither answers nor ends the connection within this is not to blame.
@@ -29,15 +29,6 @@ const TOKENS_MAX: usize = 200;
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Groups that may wait to be taken up.
 pub(crate) const GROUPS_MAX: usize = 1_024;
-
-/// What was found about some tokens.
-#[derive(Debug, Default, Eq, PartialEq)]
-pub(crate) struct Finding {
-    /// The venue bears them.
-    pub(crate) good: Vec<TokenId>,
-    /// It closes the socket for each of these.
-    pub(crate) bad: Vec<TokenId>,
-}
 
 /// The prober.
 #[derive(Debug)]

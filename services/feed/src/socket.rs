@@ -21,8 +21,8 @@ use tracing::{debug, info, warn};
 
 use crate::announced::Announced;
 use crate::board::Board;
-use crate::conductor::Word;
 use crate::config::Sockets;
+use crate::control::Word;
 use crate::desk::{Broken, Desk, Reading};
 use crate::openings::Openings;
 use crate::outlet::Outlet;

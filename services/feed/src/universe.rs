@@ -16,15 +16,13 @@ use tracing::{debug, info, warn};
 
 use crate::announced::News;
 use crate::board::Board;
-use crate::catalogue::{Believed, Catalogue};
+use crate::catalogue::{Believed, Catalogue, Change};
 use crate::choice::Choice;
-use crate::conductor::Word;
+use crate::control::Word;
 use crate::gaps::Gaps;
 use crate::outlet::Outlet;
 use crate::relay::Relay;
 use crate::shard::Shard;
-
-pub(crate) use crate::catalogue::{Change, Gone};
 
 /// From the beginning of one sweep to the next.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);

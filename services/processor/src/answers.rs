@@ -14,9 +14,11 @@ use chassis::tasks::Tasks;
 use chassis::trace::{Role, Span};
 use contract::ids::{ConditionId, TokenId};
 use contract::tick::Trade;
+use gates::evidence::Answer;
 use gates::g3_size::{self, find};
 use gates::g5_divergence::Top;
-use gates::judge::{Answer, Evidence, Limits, Question};
+use gates::judge::{Evidence, Question};
+use gates::limits::Limits;
 use polymarket::rest::{BOOKS_TOKENS_MAX, Rest, RestTrade, TRADES_MARKETS_MAX, TRADES_ROWS_MAX};
 use tokio::time::{Instant, sleep_until, timeout_at};
 

@@ -9,7 +9,7 @@ use chassis::vars::{Stop, Vars};
 use chassis::{clock, instance};
 use contract::money::Price;
 use contract::stats::Service;
-use gates::judge::Limits;
+use gates::limits::Limits;
 use polymarket::rest::{DataVersion, RestConfig};
 use rust_decimal::Decimal;
 

@@ -115,7 +115,8 @@ mod tests {
     use contract::codec::{decode, encode_tick};
     use contract::tick::Quote;
     use contract::verdict::JudgedTrade;
-    use gates::judge::{Decision, Evidence, Limits, judge};
+    use gates::judge::{Decision, Evidence, judge};
+    use gates::limits::Limits;
 
     use super::*;
     use crate::testing::{EXECUTED_AT, market, token, trade};

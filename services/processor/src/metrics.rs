@@ -209,7 +209,9 @@ fn tick_label(kind: Kind, verdict: Verdict) -> [(&'static str, &'static str); 2]
 
 #[cfg(test)]
 mod tests {
-    use gates::judge::{Answer, Decision, Evidence, Limits, judge};
+    use gates::evidence::Answer;
+    use gates::judge::{Decision, Evidence, judge};
+    use gates::limits::Limits;
 
     use super::*;
     use crate::testing::trade;

@@ -106,7 +106,8 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use gates::judge::{Decision, Evidence, Limits, judge};
+    use gates::judge::{Decision, Evidence, judge};
+    use gates::limits::Limits;
 
     use super::*;
     use crate::testing::trade;

@@ -2,10 +2,8 @@
 //!
 //! Knows: the setting `INSTANCE`, the process id, chance. Never: what siblings there are.
 
+use crate::instance_name::{LENGTH_MAX, is_usable};
 use crate::vars;
-
-/// Longest name, in characters: it becomes part of a bus subject and of every log line.
-pub const LENGTH_MAX: usize = 32;
 
 /// Random digits behind the process id: containers often all have process id 1.
 const RANDOM_DIGITS: usize = 6;
@@ -21,12 +19,6 @@ pub fn name(service: &str) -> String {
         Some(chosen) if is_usable(&chosen) => chosen,
         _ => made_up(service, std::process::id(), |count| fastrand::usize(0..count)),
     }
-}
-
-/// Whether `name` has the shape `^[a-z0-9-]{1,32}$`.
-pub fn is_usable(name: &str) -> bool {
-    (1..=LENGTH_MAX).contains(&name.len())
-        && name.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || byte.is_ascii_lowercase())
 }
 
 fn made_up(service: &str, process_id: u32, mut chance: impl FnMut(usize) -> usize) -> String {
@@ -83,14 +75,5 @@ mod tests {
         assert_eq!(base36(35), "z");
         assert_eq!(base36(36), "10");
         assert_eq!(base36(u32::MAX), "1z141z3");
-    }
-
-    #[test]
-    fn thirty_two_characters_are_usable_and_thirty_three_are_not() {
-        assert!(is_usable(&"a".repeat(32)));
-        assert!(!is_usable(&"a".repeat(33)));
-        assert!(!is_usable(""));
-        assert!(!is_usable("Feed"));
-        assert!(!is_usable("feed.1"));
     }
 }

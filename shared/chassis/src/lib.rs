@@ -10,6 +10,7 @@
 pub mod clock;
 
 pub mod instance;
+pub mod instance_name;
 pub mod logline;
 pub mod telemetry;
 pub mod trace;

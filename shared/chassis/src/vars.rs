@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::{instance, logline, trace};
+use crate::{instance_name, logline, trace};
 use given::{Flag, Given, Text, flag_of};
 use help::{Otherwise, Setting, Word};
 
@@ -276,7 +276,7 @@ impl Vars {
 
     fn read_settings_of_the_frame(&mut self) {
         let shape = "1 to 32 of a-z, 0-9 and -";
-        let check = |text: &str| instance::is_usable(text).then_some(());
+        let check = |text: &str| instance_name::is_usable(text).then_some(());
         self.shaped("INSTANCE", GENERATED, shape, "Name of this process among its siblings.", check);
         let formats = [("auto", ()), ("json", ()), ("text", ())];
         self.choice(

@@ -14,3 +14,6 @@ pub mod subject;
 pub mod tick;
 pub mod time;
 pub mod verdict;
+
+#[cfg(test)]
+mod round_trip;

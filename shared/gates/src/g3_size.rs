@@ -11,7 +11,8 @@ use contract::money::{Price, Size};
 use contract::tick::{Side, Trade};
 use contract::time::Timestamp;
 
-use crate::judge::{Answer, Limits};
+use crate::evidence::Answer;
+use crate::limits::Limits;
 
 /// A trade as the Data API tells it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -93,7 +94,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::judge::testing::{EXECUTED_US, hash, price, size, token, trade};
+    use crate::testing::{EXECUTED_US, hash, price, size, token, trade};
 
     fn sizeless() -> Trade {
         Trade { size: None, transaction_hash: None, ..trade() }

@@ -7,7 +7,8 @@ use rust_decimal::Decimal;
 use contract::money::Price;
 use contract::tick::{Origin, Prevailing, Trade};
 
-use crate::judge::{Answer, Limits};
+use crate::evidence::Answer;
+use crate::limits::Limits;
 
 /// The best bid and ask of a book. Both none: an empty book, against which nothing can be held.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -92,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::judge::testing::{price, trade};
+    use crate::testing::{price, trade};
 
     const YOUNG_US: u64 = 59_999_999;
     const OLD_US: u64 = 60_000_000;

@@ -2,8 +2,6 @@
 //!
 //! Knows: the order of the gates and how their findings add up. Never: an answer it was not given.
 
-use std::time::Duration;
-
 use rust_decimal::Decimal;
 
 use contract::money::Size;
@@ -11,26 +9,11 @@ use contract::tick::{Origin, Trade};
 use contract::time::Timestamp;
 use contract::verdict::{JudgedTrade, Reason, SizeSource, Verdict};
 
+use crate::evidence::Answer;
 use crate::g1_stale::{self, Age};
 use crate::g3_size::{self, RestTrade};
 use crate::g5_divergence::{self, Top};
-
-/// The limits of the gates.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Limits {
-    /// G1: oldest trade that passes. Default 300 s.
-    pub trade_age_max: Duration,
-    /// Furthest into the future that a trade may lie. Default 5 s.
-    pub clock_skew_max: Duration,
-    /// G3: largest difference in price to the trade whose size is taken, in USDC. Default 0.01.
-    pub size_tolerance: Decimal,
-    /// G3: largest difference in time to it. Default 60 s.
-    pub size_age_max: Duration,
-    /// G5: largest distance to the book that passes, in USDC. Default 0.10.
-    pub price_deviation_max: Decimal,
-    /// G5: a stamped quote is used only while younger than this. Default 60 s.
-    pub quote_age_max: Duration,
-}
+use crate::limits::Limits;
 
 /// A fact that a gate needs and a trade does not carry.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -39,15 +22,6 @@ pub enum Question {
     Size,
     /// The top of the token's book as the venue tells it.
     Book,
-}
-
-/// An answer to a question.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Answer<T> {
-    /// This is known.
-    Known(T),
-    /// Asked, and nobody knows, or nobody told in time.
-    Nobody,
 }
 
 /// The answers so far; none where the question was not asked yet.
@@ -253,22 +227,5 @@ impl Judgement {
     }
 }
 
-// === impl Limits ===
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            trade_age_max: Duration::from_mins(5),
-            clock_skew_max: Duration::from_secs(5),
-            size_tolerance: Decimal::new(1, 2),
-            size_age_max: Duration::from_mins(1),
-            price_deviation_max: Decimal::new(10, 2),
-            quote_age_max: Duration::from_mins(1),
-        }
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,12 @@
 
 pub mod judge;
 
+pub mod evidence;
+pub mod limits;
+
 pub mod g1_stale;
 pub mod g3_size;
 pub mod g5_divergence;
+
+#[cfg(test)]
+mod testing;

@@ -16,7 +16,7 @@ mod shelf;
 
 pub use error::{Class, StoreError};
 pub use insert::{Rows, Stored, Table};
-pub use migrate::{Migrated, migrate};
+pub use migrate::{Migrated, migrate, migrations};
 pub use read::{
     Chart, ChartPrice, ChartTrade, Coverage, CoverageOrder, CoveredMarket, Cursor, GapFilter, Ladder,
     LastPrices, MarketFilter, Reader, TradeFilter,

@@ -69,7 +69,7 @@ pub(crate) async fn version(client: &Client) -> Result<i32, StoreError> {
         return Ok(0);
     }
     let applied = client.query(APPLIED, &[]).await.map_err(StoreError::statement(doing))?;
-    let ours = client.query(CHECKSUMS, &[&texts()]).await.map_err(StoreError::statement(doing))?;
+    let ours = client.query(CHECKSUMS, &[&migrations()]).await.map_err(StoreError::statement(doing))?;
     let pair = |row: tokio_postgres::Row| (row.get(0), row.get(1));
     let ours: Vec<(i32, String)> = ours.into_iter().map(pair).collect();
     compare(&applied.into_iter().map(pair).collect::<Vec<_>>(), &ours)
@@ -81,7 +81,8 @@ const APPLIED: &str = "select version, checksum from polyfeed.migrations order b
 const CHECKSUMS: &str = "select n::integer, encode(sha256(convert_to(t, 'UTF8')), 'hex') \
     from unnest($1::text[]) with ordinality as u (t, n) order by n";
 
-fn texts() -> Vec<&'static str> {
+/// The SQL of every migration, in order.
+pub fn migrations() -> Vec<&'static str> {
     MIGRATIONS.iter().map(|migration| migration.sql).collect()
 }
 

@@ -3,17 +3,66 @@
 //! Knows: how a deployment makes them. Never: what is stored.
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use stack::fault::Fault;
+use stack::places::Places;
 use stack::postgres;
+use stack::postgres::seed::Seed;
+use stack::wheels::{self, PostgresPrograms};
 use tokio_postgres::{Client, NoTls};
 
-use crate::world::{START_WITHIN, launch};
+use crate::services::launch;
+use crate::world::START_WITHIN;
 
 /// Password of its logins: the database listens on loopback and lives as long as one test.
 pub(crate) const PASSWORD: &str = "a-password-for-one-test";
 
+/// A server with the logins and tables of a deployment: a copy of one that was made once for these migrations.
+pub(crate) async fn migrated(places: &Places, programs: &PostgresPrograms) -> postgres::Server {
+    let today = today();
+    let mut parts = vec![postgres::client::ROLES, PASSWORD, &today];
+    parts.extend(store::migrations());
+    let seed = Seed::of(places, programs, "migrated", &parts, async |server| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        server.create_database("polyfeed").await?;
+        migrate(server, folder.path()).await;
+        Ok::<(), Fault>(())
+    });
+    let seed = seed.await.expect("a database to copy");
+    postgres::Server::of_seed(programs, &seed).await.expect("postgres starts")
+}
+
+/// A server whose database a superuser migrated, with `password` for both logins: a copy of one that was made once.
+///
+/// # Panics
+/// When it cannot be made: a test without it proves nothing.
+pub async fn migrated_by_a_superuser(password: &str) -> postgres::Server {
+    let places = Places::of_workspace().expect("a place for the servers");
+    let programs = wheels::postgres(&places, &|line: &str| eprintln!("{line}")).await.expect("postgres");
+    let today = today();
+    let mut parts = vec![password, &today];
+    parts.extend(store::migrations());
+    let seed = Seed::of(&places, &programs, "superuser", &parts, async |server| {
+        server.create_database("polyfeed").await?;
+        store::migrate(&server.admin_url("polyfeed")).await.expect("the migrations run");
+        for role in ["polyfeed_writer", "polyfeed_reader"] {
+            server.psql("polyfeed", &format!("alter role {role} password '{password}'")).await?;
+        }
+        Ok::<(), Fault>(())
+    });
+    let seed = seed.await.expect("a database to copy");
+    postgres::Server::of_seed(&programs, &seed).await.expect("postgres starts")
+}
+
+/// The day, since tables are made for it and the next: a seed of yesterday is another one.
+fn today() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since.as_secs() / 86_400).to_string()
+}
+
 /// Makes the logins and the tables of `postgres`, as a deployment does.
-pub(crate) async fn migrate(postgres: &postgres::Server, folder: &Path) {
+async fn migrate(postgres: &postgres::Server, folder: &Path) {
     let secrets = folder.join("roles");
     std::fs::create_dir(&secrets).expect("a folder");
     for name in ["migrator", "writer", "reader"] {

@@ -5,13 +5,17 @@
 
 pub mod account;
 pub mod buses;
-mod database;
+pub mod database;
 pub mod eventually;
+pub mod length;
 pub mod manifests;
 pub mod promql;
+pub mod proxy;
+pub mod services;
 pub mod wire;
 pub mod world;
 
 pub use account::{Account, Sheet};
 pub use eventually::eventually;
+pub use length::by_length;
 pub use world::{Settings, World};

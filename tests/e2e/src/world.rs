@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,7 +14,7 @@ use contract::stats::{FeedReport, Report, Stats};
 use contract::subject;
 use serde_json::Value;
 use stack::accounts::Logins;
-use stack::launch::{Group, Launch, Process, StopBy};
+use stack::launch::{Launch, Process};
 use stack::places::Places;
 use stack::{http, nats, ports, postgres, wheels};
 use tempfile::TempDir;
@@ -27,6 +27,8 @@ use venue_sim::{Begin, Options, Simulator, Source};
 use crate::account::{Account, reconcile};
 use crate::database;
 use crate::eventually::eventually;
+use crate::length::by_length;
+use crate::proxy::Proxy;
 
 /// Longest wait for a part to start: the machine may be building beside it.
 pub const START_WITHIN: Duration = Duration::from_mins(1);
@@ -49,6 +51,8 @@ pub struct Settings {
     pub universe: Option<PathBuf>,
     /// A file of recorded frames in place of the scenario.
     pub recording: Option<PathBuf>,
+    /// The services reach bus, database and venue through proxies.
+    pub proxied: bool,
     /// Settings of services beside those that every world needs.
     pub env: Vec<(&'static str, String)>,
 }
@@ -64,12 +68,25 @@ pub struct World {
     pub postgres: postgres::Server,
     /// The venue.
     pub sim: Simulator,
+    /// What stands between them and the services, where the settings say so.
+    pub proxies: Option<Proxies>,
     launches: BTreeMap<String, Launch>,
     running: BTreeMap<String, Process>,
     pub(crate) logins: Logins,
-    page: u16,
+    pub(crate) page: u16,
     database: Client,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
+}
+
+/// The lines between the services and what they depend on.
+#[derive(Debug)]
+pub struct Proxies {
+    /// To the bus.
+    pub nats: Proxy,
+    /// To the database.
+    pub postgres: Proxy,
+    /// To the venue's sockets and REST.
+    pub venue: Proxy,
 }
 
 impl Settings {
@@ -86,6 +103,7 @@ impl Settings {
             clustered: false,
             universe: None,
             recording: None,
+            proxied: false,
             env: Vec::new(),
         }
     }
@@ -105,6 +123,7 @@ impl World {
     /// # Panics
     /// When a part does not start: a world without it proves nothing.
     pub async fn start(settings: Settings) -> Self {
+        let began = tokio::time::Instant::now();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let places = Places::of_workspace().expect("a place for the servers");
         let say = |line: &str| eprintln!("{line}");
@@ -113,11 +132,9 @@ impl World {
         let logins = Logins::fresh().expect("passwords");
         let (bus, postgres) = tokio::join!(
             crate::buses::start(&nats_program, folder.path(), &logins, settings.clustered),
-            postgres::Server::disposable(&programs)
+            database::migrated(&places, &programs)
         );
-        let ((nats, peers), postgres) =
-            (bus.expect("nats-server starts"), postgres.expect("postgres starts"));
-        postgres.create_database("polyfeed").await.expect("a database");
+        let (nats, peers) = bus.expect("nats-server starts");
         let mut options = Options::of(settings.scenario.clone());
         options.begin = Begin::WhenTold;
         options.universe.clone_from(&settings.universe);
@@ -128,13 +145,22 @@ impl World {
             options.source = Source::Recording { path, speed: 1, rebase: Rebase::None };
         }
         let sim = Simulator::start(options).await.expect("the simulator starts");
-        database::migrate(&postgres, folder.path()).await;
         let database = database::client(&postgres).await;
+        let proxies = if settings.proxied {
+            Some(Proxies {
+                nats: Proxy::start(nats.port()).await,
+                postgres: Proxy::start(postgres.port()).await,
+                venue: Proxy::start(sim.port()).await,
+            })
+        } else {
+            None
+        };
         let mut world = Self {
             nats,
             peers,
             postgres,
             sim,
+            proxies,
             launches: BTreeMap::new(),
             running: BTreeMap::new(),
             logins,
@@ -147,6 +173,7 @@ impl World {
             world.bring_up(&name);
         }
         world.all_healthy().await;
+        eprintln!("all healthy {:?} after the start of the world", began.elapsed());
         world
     }
 
@@ -155,12 +182,18 @@ impl World {
     /// # Panics
     /// When the database and the ledger do not agree within a minute and a half, with the ends of the logs.
     pub async fn conserved(scenario: &str) -> Self {
-        let world = Self::start(Settings::scenario(scenario)).await;
+        let mut settings = Settings::scenario(scenario);
+        // What is injected is spread over the time there is.
+        settings.scenario.duration_s = settings.scenario.duration_s.map(|full| by_length(full.min(12), full));
+        let world = Self::start(settings).await;
+        let began = tokio::time::Instant::now();
         world.play().await;
+        eprintln!("played for {:?}", began.elapsed());
         eventually("everything sent is stored", STORED_WITHIN, async || {
             world.account().await.balanced().map_err(|word| format!("{word}\n{}", world.logs()))
         })
         .await;
+        eprintln!("all stored after {:?}", began.elapsed());
         world
     }
 
@@ -271,7 +304,7 @@ impl World {
         let read = |name: String| {
             std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default()
         };
-        self.names().into_iter().chain(["migrate", "nats"].map(str::to_owned)).map(read).collect()
+        self.names().into_iter().chain(["nats".to_owned()]).map(read).collect()
     }
 
     /// Password of one of the bus's logins.
@@ -365,110 +398,20 @@ impl World {
         let mut text = String::new();
         let servers: &[&str] =
             if self.peers.is_empty() { &["nats"] } else { &["nats-1", "nats-2", "nats-3"] };
-        for name in self.names().iter().map(String::as_str).chain(["migrate"]).chain(servers.iter().copied())
-        {
+        for name in self.names().iter().map(String::as_str).chain(servers.iter().copied()) {
             let lines = stack::log::last_lines(&self.folder.path().join(format!("{name}.log")), 8);
             text.extend(["--- ", name, "\n", &lines.join("\n"), "\n"]);
         }
         text
     }
+}
 
-    fn launches(&self, settings: &Settings) -> BTreeMap<String, Launch> {
-        let mut names = vec![("feed".to_owned(), "feed"), ("dashboard".to_owned(), "dashboard")];
-        names.extend((1..=settings.processors).map(|n| (format!("processor-{n}"), "processor")));
-        names.extend((1..=settings.writers).map(|n| (format!("writer-{n}"), "writer")));
-        let urls = self.sim.urls();
-        let launch = |(name, program): (String, &str)| {
-            let mut env = vec![
-                ("NATS_URL", self.bus_url()),
-                ("BUS_REPLICAS", (1 + self.peers.len()).to_string()),
-                ("NATS_USER", program.to_owned()),
-                ("NATS_PASSWORD", self.logins.password(program).to_owned()),
-                ("INSTANCE", name.clone()),
-                ("LOG_FORMAT", "json".to_owned()),
-            ];
-            match program {
-                "feed" => env.extend([
-                    ("POLYMARKET_WS_URL", urls.ws.clone()),
-                    ("POLYMARKET_GAMMA_URL", urls.gamma.clone()),
-                    ("FEED_UNIVERSE", "all".to_owned()),
-                    ("FEED_RECONNECT_MAX_S", "2".to_owned()),
-                    // The simulator settles after 2 s.
-                    ("FEED_SETTLEMENT_S", "3".to_owned()),
-                    // The ledger knows of no book that the venue did not send.
-                    ("FEED_BOOK_EVERY_S", "0".to_owned()),
-                ]),
-                "writer" => {
-                    env.push((
-                        "DATABASE_URL",
-                        self.postgres.url("polyfeed_writer", database::PASSWORD, "polyfeed"),
-                    ));
-                }
-                "dashboard" => env.extend([
-                    ("DATABASE_URL", self.postgres.url("polyfeed_reader", database::PASSWORD, "polyfeed")),
-                    ("DASHBOARD_ADDR", format!("127.0.0.1:{}", self.page)),
-                ]),
-                _ => {}
-            }
-            if program == "feed" || program == "processor" {
-                env.extend([
-                    ("POLYMARKET_CLOB_URL", urls.clob.clone()),
-                    ("POLYMARKET_DATA_URL", urls.data.clone()),
-                ]);
-            }
-            if program != "dashboard" {
-                env.push(("ADMIN_ADDR", "127.0.0.1:0".to_owned()));
-            }
-            for (key, value) in &settings.env {
-                if belongs(key, program) {
-                    env.retain(|(there, _)| there != key);
-                    env.push((key, value.clone()));
-                }
-            }
-            (name.clone(), launch(&name, program, env, self.folder.path()))
-        };
-        names.into_iter().map(launch).collect()
+impl Drop for World {
+    /// The services first, and all at once: without bus and database each would wait for them to come back.
+    fn drop(&mut self) {
+        for process in self.running.values_mut() {
+            process.ask();
+        }
+        self.running.clear();
     }
-}
-
-/// Whether a setting is one of this program's.
-fn belongs(key: &str, program: &str) -> bool {
-    let prefixes: &[&str] = match program {
-        "feed" => &["FEED_", "REST_", "BUS_"],
-        "processor" => &["GATE_", "REST_", "BUS_"],
-        "writer" => &["WRITER_", "RETENTION_", "BUS_"],
-        _ => &["DASHBOARD_", "BUS_"],
-    };
-    let asks_rest = matches!(program, "feed" | "processor");
-    prefixes.iter().any(|prefix| key.starts_with(prefix))
-        || key == "RUST_LOG"
-        || key.starts_with("OTEL_")
-        || (key == "POLYMARKET_DATA_VERSION" && asks_rest)
-}
-
-pub(crate) fn launch(name: &str, program: &str, env: Vec<(&str, String)>, folder: &Path) -> Launch {
-    Launch {
-        name: name.to_owned(),
-        program: binary(program),
-        args: Vec::new(),
-        env: env.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-        folder: None,
-        account: None,
-        log: folder.join(format!("{name}.log")),
-        stop_by: StopBy::Terminate,
-        group: Group::Shared,
-    }
-}
-
-/// A program of ours, as it was built beside this test.
-///
-/// # Panics
-/// When it was not built: run the tests with `./just test`.
-pub fn binary(program: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own file");
-    let built = test.parent().and_then(Path::parent).map(|folder| folder.join(program));
-    let path = built.filter(|path| path.is_file());
-    path.unwrap_or_else(|| {
-        panic!("`{program}` was not built: run `cargo build --workspace --bins`, or `./just test`")
-    })
 }

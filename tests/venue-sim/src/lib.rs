@@ -249,6 +249,11 @@ impl Simulator {
         }
     }
 
+    /// Where it listens on this machine.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Ticks are generated from now on.
     pub fn begin(&self) {
         self.shared.begun.send_replace(true);

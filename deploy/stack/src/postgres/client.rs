@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::fault::Fault;
 
 /// Makes the logins of the project's database.
-const ROLES: &str = include_str!("../../../postgres/roles.sh");
+pub const ROLES: &str = include_str!("../../../postgres/roles.sh");
 /// Administrative statements are short; a migration runs elsewhere.
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
 

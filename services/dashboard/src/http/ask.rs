@@ -15,6 +15,8 @@ use store::Cursor;
 
 use super::answer::Refused;
 
+/// Longest text to search for, in characters.
+pub(crate) const TEXT_MAX: usize = 100;
 /// Longest part of a value that a refusal shows, in characters.
 const SHOWN_MAX: usize = 80;
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::App;
 use super::answer::{self, Refused};
-use super::ask::Asked;
+use super::ask::{Asked, TEXT_MAX};
 use super::tokens::listed;
 use crate::listing::{Question, Sort};
 use crate::state::events::EventFilter;
@@ -25,9 +25,6 @@ use crate::view::status::Status;
 
 /// Largest offset into the events: more than there are.
 const OFFSET_MAX: usize = 10_000;
-
-/// Longest text to search for, in characters.
-pub(crate) const TEXT_MAX: usize = 100;
 
 /// `/api/status`: 200 when healthy, else 503.
 pub(crate) async fn status(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {

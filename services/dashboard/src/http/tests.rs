@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::board::IsNews;
+use crate::freshness::IsNews;
 use crate::live::Hub;
 use crate::state::testing::{gap, judged_trade, price_change, trade};
 

@@ -12,8 +12,7 @@ use contract::time::Timestamp;
 
 use super::App;
 use super::answer::{self, Refused};
-use super::ask::Asked;
-use super::present::TEXT_MAX;
+use super::ask::{Asked, TEXT_MAX};
 use crate::listing::{Answer, Question, Sort};
 use crate::state::tokens::{Row, Standing};
 use crate::view::tokens::{Detail, Tokens};

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use contract::money::Price;
 use contract::tick::{Prevailing, Side};
 
-use super::testing::{EXECUTED_US, price, size, token, trade};
 use super::*;
+use crate::testing::{EXECUTED_US, price, size, token, trade};
 
 fn decide(trade: &Trade, evidence: &Evidence) -> Decision {
     judge(trade, evidence, &Limits::default())

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use e2e::manifests::{Api, Manifests, documents_of, list, name_in, name_of, rendered, text, text_of};
-use e2e::world::binary;
+use e2e::services::binary;
 use serde_json::{Value, json};
 use stack::places::Places;
 use stack::{postgres, wheels};

@@ -7,8 +7,7 @@
 use contract::ids::{ConditionId, TokenId};
 use contract::time::Timestamp;
 use rust_decimal::Decimal;
-use stack::places::Places;
-use stack::{postgres, wheels};
+use stack::postgres;
 use store::{CoverageOrder, Reader};
 
 const PASSWORD: &str = "only-for-this-test";
@@ -22,13 +21,7 @@ struct Database {
 
 impl Database {
     async fn start() -> Self {
-        let places = Places::of_workspace().unwrap();
-        let programs = wheels::postgres(&places, &|line: &str| eprintln!("{line}")).await.unwrap();
-        let server = postgres::Server::disposable(&programs).await.unwrap();
-        server.create_database("polyfeed").await.unwrap();
-        store::migrate(&server.admin_url("polyfeed")).await.unwrap();
-        let sql = format!("alter role polyfeed_reader password '{PASSWORD}'");
-        server.psql("polyfeed", &sql).await.unwrap();
+        let server = e2e::database::migrated_by_a_superuser(PASSWORD).await;
         let reader = Reader::connect(&server.url("polyfeed_reader", PASSWORD, "polyfeed")).unwrap();
         let micros = server.psql("polyfeed", "select (extract(epoch from now()))::bigint").await.unwrap();
         let start = Timestamp::from_micros(micros.trim().parse::<i64>().unwrap() * 1_000_000);

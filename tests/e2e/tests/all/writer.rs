@@ -17,7 +17,7 @@ use contract::tick::{Kind, Origin, PriceChange, Side, Trade};
 use contract::time::Timestamp;
 use contract::verdict::{JudgedTrade, Verdict};
 use e2e::eventually;
-use e2e::world::binary;
+use e2e::services::binary;
 use stack::launch::{Group, Launch, Process, StopBy};
 use stack::places::Places;
 use stack::{nats, postgres, wheels};

@@ -4,12 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Settings, World};
+use e2e::{Settings, World, by_length};
 
 /// Ticks a second while parts break.
 const RATE: u32 = 1_000;
-/// Kills of each kind.
-const KILLS: u32 = 10;
+/// Kills of each kind: by default, and at full length.
+const KILLS: (u32, u32) = (3, 10);
 /// What a service gets between its start and its next end: enough to have work in hand.
 const BETWEEN: Duration = Duration::from_millis(1_500);
 
@@ -38,7 +38,7 @@ async fn settled(world: World) {
 
 async fn killed_again_and_again(name: &str) {
     let mut world = under_load(2, 1).await;
-    for _ in 0..KILLS {
+    for _ in 0..by_length(KILLS.0, KILLS.1) {
         world.kill(name).await;
         world.bring_up(name);
         tokio::time::sleep(BETWEEN).await;
@@ -48,22 +48,22 @@ async fn killed_again_and_again(name: &str) {
 }
 
 #[tokio::test]
-async fn a_processor_killed_ten_times_loses_nothing() {
+async fn a_processor_killed_again_and_again_loses_nothing() {
     killed_again_and_again("processor-1").await;
 }
 
 #[tokio::test]
-async fn the_writer_killed_ten_times_loses_nothing_and_doubles_nothing() {
+async fn the_writer_killed_again_and_again_loses_nothing_and_doubles_nothing() {
     killed_again_and_again("writer-1").await;
 }
 
 #[tokio::test]
-async fn the_dashboard_killed_ten_times_disturbs_nobody() {
+async fn the_dashboard_killed_again_and_again_disturbs_nobody() {
     killed_again_and_again("dashboard").await;
 }
 
 #[tokio::test]
-async fn the_feed_killed_ten_times_loses_only_what_lies_in_recorded_gaps() {
+async fn the_feed_killed_again_and_again_loses_only_what_lies_in_recorded_gaps() {
     killed_again_and_again("feed").await;
 }
 
@@ -91,7 +91,7 @@ async fn postgres_restarted_under_load_loses_nothing() {
 
 #[tokio::test]
 async fn streams_that_hold_a_part_of_what_comes_lose_nothing() {
-    let mut settings = Settings::scenario("calm").sized(40, 2 * RATE, Some(30));
+    let mut settings = Settings::scenario("calm").sized(40, 2 * RATE, Some(by_length(20, 30)));
     settings.env.push(("BUS_MAX_MB", "16".to_owned()));
     let world = World::start(settings).await;
     world.play().await;

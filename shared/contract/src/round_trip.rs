@@ -2,18 +2,14 @@
 //!
 //! Knows: the payloads. Never: a server.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
-
-use contract::codec::{decode, decode_tick, encode, encode_tick};
-use contract::gap::{Cause, Gap};
-use contract::ids::{BookHash, ConditionId, TickId, TokenId, TransactionHash};
-use contract::money::{Price, Size};
-use contract::stats::{ProcessorReport, Report, Service, Stats};
-use contract::tick::{
-    Book, Level, Origin, Prevailing, PriceChange, Quote, Side, Tick, TickSizeChange, Trade,
-};
-use contract::time::Timestamp;
-use contract::verdict::{JudgedTrade, Reason, SizeSource, Verdict};
+use crate::codec::{decode, decode_tick, encode, encode_tick};
+use crate::gap::{Cause, Gap};
+use crate::ids::{BookHash, ConditionId, TickId, TokenId, TransactionHash};
+use crate::money::{Price, Size};
+use crate::stats::{ProcessorReport, Report, Service, Stats};
+use crate::tick::{Book, Level, Origin, Prevailing, PriceChange, Quote, Side, Tick, TickSizeChange, Trade};
+use crate::time::Timestamp;
+use crate::verdict::{JudgedTrade, Reason, SizeSource, Verdict};
 
 fn market() -> ConditionId {
     ConditionId::try_from("0xab12").unwrap()

@@ -33,12 +33,7 @@ struct Database {
 
 impl Database {
     async fn start() -> Self {
-        let server = server().await;
-        server.create_database("polyfeed").await.unwrap();
-        store::migrate(&server.admin_url("polyfeed")).await.unwrap();
-        for role in ["polyfeed_writer", "polyfeed_reader"] {
-            server.psql("polyfeed", &format!("alter role {role} password '{PASSWORD}'")).await.unwrap();
-        }
+        let server = e2e::database::migrated_by_a_superuser(PASSWORD).await;
         let writer = Shelf::new(&server.url("polyfeed_writer", PASSWORD, "polyfeed"), "writer-1").unwrap();
         let reader = Reader::connect(&server.url("polyfeed_reader", PASSWORD, "polyfeed")).unwrap();
         Self { server, writer, reader }

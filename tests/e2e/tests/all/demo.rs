@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use e2e::eventually;
-use e2e::world::binary;
+use e2e::services::binary;
 use serde_json::Value;
 use stack::places::Places;
 use tokio::process::{Child, Command};

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use e2e::{Settings, World, eventually};
+use e2e::{Settings, World, by_length, eventually};
 use serde_json::{Value, json};
 use venue_sim::replay::Rebase;
 use venue_sim::rest::RestMode;
@@ -106,7 +106,7 @@ async fn what_the_recorder_keeps_the_simulator_plays() {
     let out = folder.path().join("recording.jsonl");
     let sim = Simulator::start(Options::of(Scenario::named("calm").unwrap())).await.unwrap();
     let urls = sim.urls();
-    let mut record = tokio::process::Command::new(e2e::world::binary("examples/record"));
+    let mut record = tokio::process::Command::new(e2e::services::binary("examples/record"));
     record
         .args(["--top", "3", "--seconds", "5", "--ws", &urls.ws, "--gamma", &urls.gamma, "--out"])
         .arg(&out);
@@ -188,7 +188,7 @@ async fn covered(world: &World, limit: Duration) {
 }
 
 #[tokio::test]
-async fn every_socket_broken_at_random_for_five_minutes_costs_no_fill() {
+async fn every_socket_broken_at_random_costs_no_fill() {
     let mut settings = Settings::scenario("calm").sized(100, 1_000, None);
     settings.env.push(("FEED_TOKENS_PER_SOCKET", "20".to_owned()));
     settings.processors = 2;
@@ -196,7 +196,7 @@ async fn every_socket_broken_at_random_for_five_minutes_costs_no_fill() {
     world.sim.begin();
     let (began, mut random) = (Instant::now(), fastrand::Rng::with_seed(20_261_124));
     let mut broken = 0;
-    while began.elapsed() < Duration::from_mins(5) {
+    while began.elapsed() < by_length(Duration::from_secs(40), Duration::from_mins(5)) {
         tokio::time::sleep(Duration::from_millis(random.u64(100..1_500))).await;
         let cut = if random.bool() { Cut::Close } else { Cut::Abort };
         broken += world.sim.drop_some(1, cut, random.u64(..));
@@ -213,7 +213,7 @@ async fn every_socket_broken_at_random_for_five_minutes_costs_no_fill() {
     eprintln!(
         "{broken} sockets broken: {recovered:?}; gaps, mean seconds, trades recovered: {gaps:?}; {account:?}"
     );
-    assert!(broken > 200, "{broken}");
+    assert!(broken > by_length(25, 200), "{broken}");
 }
 
 #[tokio::test]

@@ -1,0 +1,49 @@
+//! What the parts of the feed tell each other about markets and tokens, and where it is told.
+//!
+//! Knows: the messages. Never: who sends one.
+
+use std::sync::Arc;
+
+use contract::ids::{ConditionId, TokenId};
+use tokio::sync::{mpsc, watch};
+
+use crate::announced::News;
+use crate::catalogue::Change;
+
+/// Words that may wait: each socket has a few at the most.
+pub(crate) const WORDS_MAX: usize = 4_096;
+
+/// What the conductor is told.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// The catalogue changed.
+    Catalogue(Change),
+    /// These tokens have no book, although they were subscribed twice.
+    Missing(Vec<TokenId>),
+    /// The venue closed a socket twice just after these were subscribed.
+    Suspects(Vec<TokenId>),
+    /// The prober tried some of them.
+    Probed(Finding),
+    /// The venue announced something.
+    News(News),
+}
+
+/// Where the conductor's own words go.
+#[derive(Debug)]
+pub(crate) struct Ears {
+    /// Of the prober: tokens to be tried.
+    pub(crate) prober: mpsc::Sender<Vec<TokenId>>,
+    /// Of the universe: what the venue told.
+    pub(crate) universe: mpsc::Sender<News>,
+    /// Of the memory: the markets followed.
+    pub(crate) followed: watch::Sender<Arc<[ConditionId]>>,
+}
+
+/// What was found about some tokens.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Finding {
+    /// The venue bears them.
+    pub(crate) good: Vec<TokenId>,
+    /// It closes the socket for each of these.
+    pub(crate) bad: Vec<TokenId>,
+}

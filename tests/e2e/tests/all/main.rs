@@ -1,0 +1,40 @@
+//! The whole, running, a topic a file: one program, since each one more is linked for half a minute of two cores.
+//!
+//! Knows: its topics. Never: a test of its own.
+
+#[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod circles;
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod journeys;
+#[cfg(test)]
+mod kubernetes;
+#[cfg(test)]
+mod live;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+mod observe;
+#[cfg(test)]
+mod outages;
+#[cfg(test)]
+mod past;
+#[cfg(test)]
+mod promql;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod traces;
+#[cfg(test)]
+mod venue;
+#[cfg(test)]
+mod writer;

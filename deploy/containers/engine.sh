@@ -63,7 +63,7 @@ if ! is_up; then
     may_install || refuse "no Docker engine answers, and none can be installed here"
     echo "installing a Docker engine …" >&2
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io cgroupfs-mount >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends docker.io cgroupfs-mount >/dev/null
   fi
   [ "$(id -u)" = 0 ] || refuse "no Docker engine answers; start it and try again"
   start || refuse "the Docker engine did not come up"

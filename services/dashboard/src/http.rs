@@ -8,6 +8,7 @@ mod door;
 mod guard;
 mod history;
 pub(crate) mod pack;
+mod page;
 mod past;
 mod present;
 mod recent;
@@ -35,7 +36,6 @@ use tokio_util::task::TaskTracker;
 use crate::board::Board;
 use crate::listing::Listing;
 use crate::metrics::Metrics;
-use crate::page;
 use door::{Door, Visit};
 pub(crate) use recent::Recent;
 

@@ -10,7 +10,6 @@ mod http;
 mod listing;
 mod live;
 mod metrics;
-mod page;
 mod pulse;
 mod state;
 mod view;
@@ -19,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
+use chassis::future::Boxed;
 use chassis::ready::Readiness;
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
@@ -51,7 +51,16 @@ pub async fn is_ready(config: &Config) -> bool {
 ///
 /// # Errors
 /// When its address is taken, the database's is none, or a task failed.
-pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
+#[inline(never)]
+pub fn run(
+    config: Config,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+) -> Boxed<'static, anyhow::Result<()>> {
+    Box::pin(show(config, telemetry, stop))
+}
+
+async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
     let http = Http::bind(config.address).await?;
     let reader = Reader::connect(config.database.expose()).context("DATABASE_URL cannot be used")?;
     let started_at = Timestamp::from(clock::now());

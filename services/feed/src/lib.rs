@@ -45,6 +45,7 @@ use bus::{Bus, Followed, Gauges, Start};
 use chassis::admin::Admin;
 use chassis::backoff::Backoff;
 use chassis::exposition;
+use chassis::future::Boxed;
 use chassis::ready::{Latch, Readiness};
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
@@ -80,7 +81,20 @@ const BUS_RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::f
 ///
 /// # Errors
 /// When the admin address is taken, the bus is too old, or a task failed.
-pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
+#[inline(never)]
+pub fn run(
+    config: Config,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+) -> Boxed<'static, anyhow::Result<()>> {
+    Box::pin(follow_the_venue(config, telemetry, stop))
+}
+
+async fn follow_the_venue(
+    config: Config,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     polymarket::install_tls();
     let admin = Admin::bind(config.admin).await.context("the admin address cannot be used")?;
     info!(admin.address = %admin.address(), "the feed starts");

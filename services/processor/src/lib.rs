@@ -20,6 +20,7 @@ use bus::{Bus, Gauges};
 use chassis::admin::Admin;
 use chassis::backoff::Backoff;
 use chassis::exposition;
+use chassis::future::Boxed;
 use chassis::ready::{Latch, Readiness};
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
@@ -42,7 +43,20 @@ const BUS_RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::f
 ///
 /// # Errors
 /// When the admin address is taken, an address of the venue is none, the bus is too old, or a task failed.
-pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
+#[inline(never)]
+pub fn run(
+    config: Config,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+) -> Boxed<'static, anyhow::Result<()>> {
+    Box::pin(judge_what_comes(config, telemetry, stop))
+}
+
+async fn judge_what_comes(
+    config: Config,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     polymarket::install_tls();
     let admin = Admin::bind(config.admin).await.context("the admin address cannot be used")?;
     let calls = exposition::calls();

@@ -24,6 +24,7 @@ use anyhow::{Context, bail};
 use bus::Bus;
 use chassis::admin::{self, Admin};
 use chassis::backoff::Backoff;
+use chassis::future::Boxed;
 use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
 use chassis::trace::Tracer;
@@ -50,7 +51,16 @@ const BUS_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::f
 ///
 /// # Errors
 /// When the operator's door cannot be bound, a task panics, or a command fails.
-pub async fn run(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
+#[inline(never)]
+pub fn run(
+    config: Config,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+) -> Boxed<'static, anyhow::Result<()>> {
+    Box::pin(carry_out(config, telemetry, stop))
+}
+
+async fn carry_out(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
     match config.command {
         Command::Run => serve(config, telemetry, stop).await,
         Command::Migrate => migrate(&config).await,

@@ -10,6 +10,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions};
+use chassis::future::Boxed;
 use chassis::vars::Vars;
 use contract::stats::{Backlog, Service};
 use tracing::{info, warn};
@@ -67,8 +68,13 @@ impl Bus {
     ///
     /// # Errors
     /// When no server answers within 5 s, refuses the login or a right, is older than 2.10 or cannot hold the streams.
-    pub async fn connect(config: &Config) -> Result<Self, BusError> {
-        let bus = Self::observe(config).await?;
+    #[inline(never)]
+    pub fn connect(config: &Config) -> Boxed<'_, Result<Self, BusError>> {
+        Box::pin(Self::connect_and_declare(config))
+    }
+
+    async fn connect_and_declare(config: &Config) -> Result<Self, BusError> {
+        let bus = Self::look(config).await?;
         let declared = topology::declare(&bus.jetstream, &config.limits, config.service);
         bus.standing.unless_refused(Box::pin(declared)).await?;
         Ok(bus)
@@ -78,7 +84,12 @@ impl Bus {
     ///
     /// # Errors
     /// As [`Bus::connect`].
-    pub async fn observe(config: &Config) -> Result<Self, BusError> {
+    #[inline(never)]
+    pub fn observe(config: &Config) -> Boxed<'_, Result<Self, BusError>> {
+        Box::pin(Self::look(config))
+    }
+
+    async fn look(config: &Config) -> Result<Self, BusError> {
         let standing = Standing::default();
         let client = open(config, standing.clone()).await?;
         let version = client.server_info().version;

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::exposition;
+use crate::future::Boxed;
 use crate::ready::Readiness;
 
 /// How long open requests may take after a stop: answers are made in memory, so only a dead client takes longer.
@@ -83,7 +84,17 @@ impl Admin {
     /// # Errors
     ///
     /// When the listening socket fails.
-    pub async fn serve(
+    #[inline(never)]
+    pub fn serve(
+        self,
+        readiness: Readiness,
+        metrics: Arc<Registry>,
+        stop: CancellationToken,
+    ) -> Boxed<'static, anyhow::Result<()>> {
+        Box::pin(self.answer(readiness, metrics, stop))
+    }
+
+    async fn answer(
         self,
         readiness: Readiness,
         metrics: Arc<Registry>,

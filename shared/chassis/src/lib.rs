@@ -9,6 +9,7 @@
 
 pub mod clock;
 
+pub mod future;
 pub mod instance;
 pub mod instance_name;
 pub mod logline;

@@ -7,6 +7,7 @@ pub mod row;
 
 mod connect;
 mod error;
+mod future;
 mod insert;
 mod insert_sql;
 mod migrate;

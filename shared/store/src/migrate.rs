@@ -10,6 +10,7 @@ use tracing::info;
 
 use crate::connect::{self, Session};
 use crate::error::StoreError;
+use crate::future::Boxed;
 
 /// How long all pending migrations together may take, waiting for another migrator included.
 const MIGRATE_MAX: Duration = Duration::from_mins(5);
@@ -49,7 +50,12 @@ pub struct Migrated {
 ///
 /// # Errors
 /// When the database is away or refuses, was migrated by a newer program, or with other migrations than ours.
-pub async fn migrate(url: &str) -> Result<Migrated, StoreError> {
+#[inline(never)]
+pub fn migrate(url: &str) -> Boxed<'_, Result<Migrated, StoreError>> {
+    Box::pin(migrate_at(url))
+}
+
+async fn migrate_at(url: &str) -> Result<Migrated, StoreError> {
     let config = connect::config(url, "polyfeed-migrate")?;
     let mut session = connect::open(&config).await?;
     let doing = "migrate the database";

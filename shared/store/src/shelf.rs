@@ -11,6 +11,7 @@ use tracing::info;
 
 use crate::connect::{self, CALL_MAX, Session};
 use crate::error::{Class, StoreError};
+use crate::future::Boxed;
 use crate::insert::{self, Rows, Statements, Stored};
 use crate::migrate;
 use crate::retention::{self, Expired};
@@ -64,7 +65,12 @@ impl Shelf {
     /// # Errors
     /// By [`StoreError::class`]. After a time limit or a broken connection it is unknown whether the batch was
     /// stored: storing it again is harmless.
-    pub async fn store(&mut self, rows: &Rows<'_>) -> Result<Stored, StoreError> {
+    #[inline(never)]
+    pub fn store<'a>(&'a mut self, rows: &'a Rows<'_>) -> Boxed<'a, Result<Stored, StoreError>> {
+        Box::pin(self.store_all(rows))
+    }
+
+    async fn store_all(&mut self, rows: &Rows<'_>) -> Result<Stored, StoreError> {
         let mut open = self.opened().await?;
         let stored = insert::store(&mut open.session, &mut open.statements, &self.writer, rows);
         let stored = timeout(CALL_MAX, stored).await;
@@ -75,7 +81,12 @@ impl Shelf {
     ///
     /// # Errors
     /// When the database is away, newer than this program, or migrated with other migrations.
-    pub async fn fit(&mut self) -> Result<Fit, StoreError> {
+    #[inline(never)]
+    pub fn fit(&mut self) -> Boxed<'_, Result<Fit, StoreError>> {
+        Box::pin(self.read_fit())
+    }
+
+    async fn read_fit(&mut self) -> Result<Fit, StoreError> {
         let open = self.opened().await?;
         let fit = timeout(CALL_MAX, fit(&open.session)).await;
         self.keep_or_drop(open, fit, "read the schema version")
@@ -86,7 +97,12 @@ impl Shelf {
     ///
     /// # Errors
     /// By [`StoreError::class`].
-    pub async fn make_partitions(&mut self, days: u16) -> Result<u64, StoreError> {
+    #[inline(never)]
+    pub fn make_partitions(&mut self, days: u16) -> Boxed<'_, Result<u64, StoreError>> {
+        Box::pin(self.make_days(days))
+    }
+
+    async fn make_days(&mut self, days: u16) -> Result<u64, StoreError> {
         let open = self.opened().await?;
         let made = timeout(CALL_MAX, retention::make(&open.session, days)).await;
         self.keep_or_drop(open, made, "make partitions")
@@ -96,7 +112,12 @@ impl Shelf {
     ///
     /// # Errors
     /// By [`StoreError::class`].
-    pub async fn drop_expired(&mut self, days: u16) -> Result<Expired, StoreError> {
+    #[inline(never)]
+    pub fn drop_expired(&mut self, days: u16) -> Boxed<'_, Result<Expired, StoreError>> {
+        Box::pin(self.drop_days(days))
+    }
+
+    async fn drop_days(&mut self, days: u16) -> Result<Expired, StoreError> {
         let open = self.opened().await?;
         let expired = timeout(CALL_MAX, retention::expire(&open.session, days)).await;
         self.keep_or_drop(open, expired, "drop expired partitions")

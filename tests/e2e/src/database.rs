@@ -12,8 +12,7 @@ use stack::postgres::seed::Seed;
 use stack::wheels::{self, PostgresPrograms};
 use tokio_postgres::{Client, NoTls};
 
-use crate::services::launch;
-use crate::world::START_WITHIN;
+use crate::programs::{START_WITHIN, binary, launch};
 
 /// Password of its logins: the database listens on loopback and lives as long as one test.
 pub(crate) const PASSWORD: &str = "a-password-for-one-test";
@@ -21,7 +20,8 @@ pub(crate) const PASSWORD: &str = "a-password-for-one-test";
 /// A server with the logins and tables of a deployment: a copy of one that was made once for these migrations.
 pub(crate) async fn migrated(places: &Places, programs: &PostgresPrograms) -> postgres::Server {
     let today = today();
-    let mut parts = vec![postgres::client::ROLES, PASSWORD, &today];
+    let program = program_mark();
+    let mut parts = vec![postgres::client::ROLES, PASSWORD, &today, &program];
     parts.extend(store::migrations());
     let seed = Seed::of(places, programs, "migrated", &parts, async |server| {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -53,6 +53,13 @@ pub async fn migrated_by_a_superuser(password: &str) -> postgres::Server {
     });
     let seed = seed.await.expect("a database to copy");
     postgres::Server::of_seed(&programs, &seed).await.expect("postgres starts")
+}
+
+/// When the program that migrates was built, and its size: what else it does while migrating may have changed.
+fn program_mark() -> String {
+    let file = std::fs::metadata(binary("writer")).expect("the writer was built");
+    let built = file.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    format!("{} {}", built.as_nanos(), file.len())
 }
 
 /// The day, since tables are made for it and the next: a seed of yesterday is another one.

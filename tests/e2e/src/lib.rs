@@ -4,14 +4,13 @@
 //! Never: a part that is not the real one, but for the venue.
 
 pub mod account;
-pub mod buses;
 pub mod database;
 pub mod eventually;
 pub mod length;
 pub mod manifests;
+pub mod programs;
 pub mod promql;
 pub mod proxy;
-pub mod services;
 pub mod wire;
 pub mod world;
 

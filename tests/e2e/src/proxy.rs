@@ -21,11 +21,11 @@ const STEP_BYTES: usize = 16 * 1024;
 pub enum Line {
     /// Everything passes at once.
     Good,
-    /// Everything passes this much later, in each direction.
+    /// Every piece of up to 16 KiB passes this much later, one after the other, in each direction.
     Late(Duration),
     /// So many bytes a second pass in each direction of a connection.
     Slow(u32),
-    /// Connections end in order (FIN), and new ones are refused.
+    /// Connections end in order (FIN), and new ones at once.
     Cut,
     /// Connections end with a reset (RST), and so do new ones.
     Reset,
@@ -91,43 +91,52 @@ impl Drop for Proxy {
 async fn serve(listener: TcpListener, server: SocketAddr, line: watch::Receiver<Generation>) {
     // Dropped with this task, and every connection with it.
     let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
+    loop {
+        // Without a free file this one is refused, and the next may find one.
+        let Ok((client, _)) = listener.accept().await else { continue };
         while connections.try_join_next().is_some() {}
         connections.spawn(connection(client, server, line.clone()));
     }
 }
 
 async fn connection(mut client: TcpStream, server: SocketAddr, line: watch::Receiver<Generation>) {
-    let born = *line.borrow();
-    match born.line {
+    let way = Way { born: line.borrow().number, line: line.clone() };
+    match way.line() {
         Line::Cut => return,
         Line::Reset => return reset(&client),
-        Line::Good | Line::Late(_) | Line::Slow(_) | Line::HalfOpen => {}
+        Line::HalfOpen => return swallow(&mut client).await,
+        Line::Good | Line::Late(_) | Line::Slow(_) => {}
     }
-    let Ok(mut upstream) = TcpStream::connect(server).await else { return };
+    let Ok(mut upstream) = TcpStream::connect(server).await else { return reset(&client) };
     // What is small must not wait for more.
     if client.set_nodelay(true).and_then(|()| upstream.set_nodelay(true)).is_err() {
         return;
     }
-    let mut ending = line.clone();
-    let way = Way { born: born.number, line };
     let how = {
         let ((from_client, to_client), (from_server, to_server)) = (client.split(), upstream.split());
         let both =
-            async { tokio::join!(way.carry(from_client, to_server), way.carry(from_server, to_client)) };
+            async { tokio::try_join!(way.carry(from_client, to_server), way.carry(from_server, to_client)) };
         tokio::select! {
-            _ = both => return,
-            how = broken(&mut ending, born.number) => how,
+            ended = both => if ended.is_ok() { Line::Cut } else { Line::Reset },
+            how = broken(line, way.born) => how,
         }
     };
+    // An error of one side is a reset to the other.
     if how == Line::Reset {
         reset(&client);
         reset(&upstream);
     }
 }
 
+/// Takes whatever comes, for ever.
+async fn swallow(client: &mut TcpStream) {
+    let mut buffer = vec![0; STEP_BYTES];
+    while client.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    std::future::pending::<()>().await;
+}
+
 /// Waits until the line of a connection is cut or reset.
-async fn broken(line: &mut watch::Receiver<Generation>, born: u64) -> Line {
+async fn broken(mut line: watch::Receiver<Generation>, born: u64) -> Line {
     loop {
         let now = *line.borrow_and_update();
         let is_lost = born < now.lost_below;
@@ -152,34 +161,45 @@ struct Way {
 }
 
 impl Way {
-    async fn carry(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) {
+    /// Carries one direction to its end. A connection that is lost has none.
+    async fn carry(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> std::io::Result<()> {
         let mut buffer = vec![0; STEP_BYTES];
         loop {
             let step = match self.line() {
                 Line::Slow(bytes_per_s) => (bytes_per_s as usize / 20).clamp(1, STEP_BYTES),
-                _ => STEP_BYTES,
+                Line::Good | Line::Late(_) | Line::Cut | Line::Reset | Line::HalfOpen => STEP_BYTES,
             };
-            let Ok(read) = from.read(&mut buffer[..step]).await else { return };
-            if read == 0 {
-                // An end passes like everything else.
-                if self.line() != Line::HalfOpen {
-                    drop(to.shutdown().await);
-                    return;
-                }
-                std::future::pending::<()>().await;
-            }
+            let read = self.unless_lost(from.read(&mut buffer[..step]).await).await?;
             match self.line() {
-                Line::HalfOpen => continue,
                 Line::Late(by) => sleep(by).await,
                 Line::Slow(bytes_per_s) => {
-                    sleep(Duration::from_secs_f64(read as f64 / f64::from(bytes_per_s.max(1)))).await;
+                    sleep(
+                        Duration::from_secs(1) * u32::try_from(read).unwrap_or(u32::MAX) / bytes_per_s.max(1),
+                    )
+                    .await;
                 }
-                Line::Good | Line::Cut | Line::Reset => {}
+                Line::Good | Line::Cut | Line::Reset | Line::HalfOpen => {}
             }
-            if to.write_all(&buffer[..read]).await.is_err() {
-                return;
+            if self.line() == Line::HalfOpen {
+                if read == 0 {
+                    std::future::pending::<()>().await;
+                }
+                continue;
             }
+            if read == 0 {
+                // An end passes like everything else.
+                return to.shutdown().await;
+            }
+            self.unless_lost(to.write_all(&buffer[..read]).await).await?;
         }
+    }
+
+    /// An error ends a connection, but not one that is lost.
+    async fn unless_lost<T>(&self, outcome: std::io::Result<T>) -> std::io::Result<T> {
+        if outcome.is_err() && self.line() == Line::HalfOpen {
+            std::future::pending::<()>().await;
+        }
+        outcome
     }
 
     fn line(&self) -> Line {

@@ -2,6 +2,9 @@
 //!
 //! Knows: processes, addresses, settings. Never: another test's world.
 
+mod buses;
+mod services;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,10 +31,9 @@ use crate::account::{Account, reconcile};
 use crate::database;
 use crate::eventually::eventually;
 use crate::length::by_length;
+use crate::programs::START_WITHIN;
 use crate::proxy::Proxy;
 
-/// Longest wait for a part to start: the machine may be building beside it.
-pub const START_WITHIN: Duration = Duration::from_mins(1);
 /// Longest wait for everything sent to be stored.
 pub const STORED_WITHIN: Duration = Duration::from_secs(90);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -72,10 +74,10 @@ pub struct World {
     pub proxies: Option<Proxies>,
     launches: BTreeMap<String, Launch>,
     running: BTreeMap<String, Process>,
-    pub(crate) logins: Logins,
-    pub(crate) page: u16,
+    logins: Logins,
+    page: u16,
     database: Client,
-    pub(crate) folder: TempDir,
+    folder: TempDir,
 }
 
 /// The lines between the services and what they depend on.
@@ -131,7 +133,7 @@ impl World {
         let programs = wheels::postgres(&places, &say).await.expect("postgres");
         let logins = Logins::fresh().expect("passwords");
         let (bus, postgres) = tokio::join!(
-            crate::buses::start(&nats_program, folder.path(), &logins, settings.clustered),
+            buses::start(&nats_program, folder.path(), &logins, settings.clustered),
             database::migrated(&places, &programs)
         );
         let (nats, peers) = bus.expect("nats-server starts");

@@ -2,7 +2,7 @@
 //!
 //! Knows: levels, their order, the best of each side. Never: a market, a frame, a clock.
 
-use crate::hash::Hash;
+use crate::digest::Hash;
 use crate::units::{Price, Side, Size};
 
 /// One price with the shares resting there.

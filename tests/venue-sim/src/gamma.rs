@@ -12,13 +12,13 @@ use axum::response::Response;
 
 use crate::clock;
 use crate::frame::{gamma_id, quoted, quoted_list};
-use crate::listing::Ranking;
 use crate::market::{Listing, Market, tick_text};
 use crate::rest::{json, refusal, value, values};
 use crate::scenario::Service;
 use crate::shared::Shared;
 use crate::units::{Price, Side};
 use crate::venue::Venue;
+use crate::venue::listing::Ranking;
 
 /// Markets of a page unless asked otherwise.
 const LIMIT: usize = 20;

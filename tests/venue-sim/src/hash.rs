@@ -2,26 +2,9 @@
 //!
 //! Knows: the text that is hashed and SHA-1. Never: a frame, a socket, where a book came from.
 
-use sha1::{Digest, Sha1};
-
 use crate::book::{Book, Level};
-use crate::units::{Price, Side, Size, push_hex};
-
-/// SHA-1 of a book, shown as 40 lower-case hexadecimal digits.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Hash([u8; 20]);
-
-impl Hash {
-    pub(crate) fn push(self, out: &mut String) {
-        push_hex(out, &self.0);
-    }
-
-    pub(crate) fn text(self) -> String {
-        let mut text = String::with_capacity(40);
-        self.push(&mut text);
-        text
-    }
-}
+use crate::digest::Hash;
+use crate::units::{Price, Side, Size};
 
 /// What of a book's surroundings goes into its hash.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +21,7 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn of_book(scratch: &mut String, around: Surroundings<'_>, book: &Book) -> Hash {
     scratch.clear();
     push_body(scratch, around, book, None);
-    Hash(Sha1::digest(scratch.as_bytes()).into())
+    Hash::of(scratch)
 }
 
 /// Appends the ten members in the order that is hashed, which is also the order of REST `/book`.
@@ -134,10 +117,10 @@ mod tests {
     fn the_hash_is_the_sha_1_of_that_text() {
         let mut text = String::new();
         push_body(&mut text, around(), &small_book(), None);
-        let expected: [u8; 20] = Sha1::digest(text.as_bytes()).into();
-        assert_eq!(of_book(&mut String::new(), around(), &small_book()), Hash(expected));
+        let expected = Hash::of(&text);
+        assert_eq!(of_book(&mut String::new(), around(), &small_book()), expected);
         // Computed once with a tool outside this project from the text above.
-        assert_eq!(Hash(expected).text(), SMALL_BOOK_SHA1);
+        assert_eq!(expected.text(), SMALL_BOOK_SHA1);
     }
 
     const SMALL_BOOK_SHA1: &str = "e20be307c6d857daa62f8b72999f86cafd4ec91a";

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Hash;
 use crate::expect::Expectation;
-use crate::hash::Hash;
 use crate::units::{Price, Side, Size};
 
 /// Entries kept of a scenario without end: an hour of the demo, about 40 MB.

@@ -6,12 +6,12 @@
 
 #![expect(clippy::similar_names, reason = "side and size are the venue's own words")]
 
-mod ailments;
 mod book;
 mod clob;
 mod clock;
 pub mod controls;
 mod data;
+mod digest;
 mod door;
 pub mod expect;
 mod fills;
@@ -24,7 +24,6 @@ pub mod healthcheck;
 mod hub;
 mod inject;
 pub mod ledger;
-mod listing;
 mod market;
 mod names;
 mod opening;

@@ -3,18 +3,21 @@
 //! Knows: markets, listeners, fills, the ledger; each send is recorded and queued in one step, so that an
 //! opening book and the changes after it cannot cross. Never: when or why something is sent; it never waits.
 
+mod ailments;
+pub(crate) mod listing;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::ws::Message;
 
-use crate::ailments::Ailments;
+use self::ailments::Ailments;
+use self::listing::Listings;
 use crate::expect::Expectation;
 use crate::fills::{Fill, Fills};
 use crate::frame::{self, Change, Trade};
 use crate::hub::{Hub, Reach};
 use crate::ledger::{Kind, Ledger, Occasion, Record, Settled, Special};
-use crate::listing::Listings;
 use crate::market::{Market, mirrored};
 use crate::roster;
 use crate::scenario::Scenario;

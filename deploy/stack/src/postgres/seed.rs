@@ -21,10 +21,12 @@ const FORM: &str = "1";
 const PASSWORD: &str = "password";
 
 /// A cluster that nobody runs, to be copied.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Seed {
     folder: PathBuf,
     password: String,
+    /// Held as long as the seed is in use, so that nobody removes it meanwhile.
+    _lock: fs::File,
 }
 
 impl Seed {
@@ -43,25 +45,30 @@ impl Seed {
         let above = places.shelf.join("seeds");
         places::make(&above)?;
         let folder = above.join(format!("{kind}-{}", key(&programs.folder, parts)));
-        let lock = fs::File::create(above.join(format!("{kind}.lock")))
-            .map_err(|source| Fault::io("could not make the lock of the seeds", source))?;
-        lock.lock().map_err(|source| Fault::io("could not take the lock of the seeds", source))?;
+        let path = above.join(format!("{kind}.lock"));
+        let mut lock = locked(&path, Hold::Shared).await?;
         if !folder.is_dir() {
-            remove_others(&above, kind);
-            let fresh = above.join(format!("{kind}-unfinished"));
-            places::make(&fresh)?;
-            let password = secret::generate()?;
-            let settings = settings(&fresh, password.clone());
-            let mut server = Server::start(programs, settings).await?;
-            fill(&server).await?;
-            server.stop().await;
-            secret::write_private(&fresh.join(PASSWORD), &password)?;
-            fs::rename(&fresh, &folder)
-                .map_err(|source| Fault::io("could not move a finished seed to its place", source))?;
+            drop(lock);
+            let alone = locked(&path, Hold::Alone).await?;
+            // Another process may have been quicker.
+            if !folder.is_dir() {
+                remove_others(&above, kind)?;
+                let fresh = above.join(format!("{kind}-unfinished"));
+                places::make(&fresh)?;
+                let password = secret::generate()?;
+                let mut server = Server::start(programs, settings(&fresh, password.clone())).await?;
+                fill(&server).await?;
+                server.stop().await;
+                secret::write_private(&fresh.join(PASSWORD), &password)?;
+                fs::rename(&fresh, &folder)
+                    .map_err(|source| Fault::io("could not move a finished seed to its place", source))?;
+            }
+            drop(alone);
+            lock = locked(&path, Hold::Shared).await?;
         }
         let password = fs::read_to_string(folder.join(PASSWORD))
             .map_err(|source| Fault::io("could not read the password of a seed", source))?;
-        Ok(Self { folder, password })
+        Ok(Self { folder, password, _lock: lock })
     }
 
     /// Copies the data into `folder`; how a server on it is set up.
@@ -90,15 +97,39 @@ pub(super) fn settings(folder: &Path, password: String) -> Settings {
     }
 }
 
-/// Seeds of other content, and one that was never finished.
-fn remove_others(above: &Path, kind: &str) {
-    let Ok(entries) = fs::read_dir(above) else { return };
-    for entry in entries.flatten() {
+/// How a lock is held.
+#[derive(Clone, Copy, Debug)]
+enum Hold {
+    Shared,
+    Alone,
+}
+
+/// The lock in `path`, waited for aside: other work of this process goes on.
+async fn locked(path: &Path, hold: Hold) -> Result<fs::File, Fault> {
+    let path = path.to_owned();
+    let taken = tokio::task::spawn_blocking(move || {
+        let file = fs::File::create(&path)?;
+        match hold {
+            Hold::Shared => file.lock_shared()?,
+            Hold::Alone => file.lock()?,
+        }
+        Ok(file)
+    });
+    let taken = taken.await.map_err(|_| Fault::new("the wait for the lock of the seeds ended"))?;
+    taken.map_err(|source| Fault::io("could not take the lock of the seeds", source))
+}
+
+/// Removes seeds of other content, and one that was never finished.
+fn remove_others(above: &Path, kind: &str) -> Result<(), Fault> {
+    let failed = |source| Fault::io(format!("could not remove old seeds in `{}`", above.display()), source);
+    for entry in fs::read_dir(above).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-')) {
-            drop(fs::remove_dir_all(entry.path()));
+            fs::remove_dir_all(entry.path()).map_err(failed)?;
         }
     }
+    Ok(())
 }
 
 /// Sixteen hexadecimal digits that stand for what a seed is made of.

@@ -2,8 +2,6 @@
 //!
 //! Knows: the binary, its folders and real servers. Never: one of our services.
 
-#![expect(clippy::unwrap_used, reason = "clippy exempts tests, but not the helpers of a test file")]
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use containers::engine;
 use e2e::account::reconcile;
 use e2e::eventually;
-use e2e::services::binary;
+use e2e::programs::binary;
 use stack::launch::{Group, Launch, Process, StopBy};
 use stack::log::last_lines;
 use testcontainers::core::{IntoContainerPort, WaitFor};

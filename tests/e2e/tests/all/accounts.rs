@@ -3,8 +3,6 @@
 //! Knows: `deploy/nats/accounts.conf`, `deploy/postgres/roles.sh` and a real server behind each. Never: a permission
 //! that is not tried.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
-
 use std::time::Duration;
 
 use bus::{Bus, Followed, Limits, Message, Start, Work};

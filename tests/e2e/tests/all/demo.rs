@@ -2,8 +2,6 @@
 //!
 //! Knows: the program behind `./just demo`. Never: its insides.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
-
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -11,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use e2e::eventually;
-use e2e::services::binary;
+use e2e::programs::binary;
 use serde_json::Value;
 use stack::places::Places;
 use tokio::process::{Child, Command};

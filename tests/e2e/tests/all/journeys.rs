@@ -85,7 +85,7 @@ async fn four_processors_share_the_stream() {
 #[tokio::test]
 async fn tap_prints_what_passes_as_one_json_object_a_line() {
     let world = World::start(Settings::scenario("calm").sized(10, 200, Some(10))).await;
-    let mut tap = tokio::process::Command::new(e2e::services::binary("tap"));
+    let mut tap = tokio::process::Command::new(e2e::programs::binary("tap"));
     tap.args(["ticks.>", "--count", "50"]).env("NATS_URL", world.viewer_url()).kill_on_drop(true);
     let tapping = tokio::spawn(
         tap.stdout(std::process::Stdio::piped()).spawn().expect("tap starts").wait_with_output(),

@@ -3,13 +3,11 @@
 //! Knows: what a service really has: settings, ports, secrets. Never: a cluster; none can be started here.
 //! `ScaledObject` and `Cluster` are no kinds of the API itself: their shape is checked by name.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use e2e::manifests::{Api, Manifests, documents_of, list, name_in, name_of, rendered, text, text_of};
-use e2e::services::binary;
+use e2e::programs::binary;
 use serde_json::{Value, json};
 use stack::places::Places;
 use stack::{postgres, wheels};

@@ -2,8 +2,6 @@
 //!
 //! Knows: sockets as bytes, the memory of a process. Never: how fast anything is.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
-
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

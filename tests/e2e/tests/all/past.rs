@@ -2,8 +2,6 @@
 //!
 //! Knows: rows put there by hand. Never: the bus.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use contract::ids::{ConditionId, TokenId};
 use contract::time::Timestamp;
 use rust_decimal::Decimal;

@@ -2,8 +2,6 @@
 //!
 //! Knows: tables, roles and views by their names. Never: the bus.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use contract::gap::{Cause, Gap};
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::letter::DeadLetter;

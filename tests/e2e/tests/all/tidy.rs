@@ -2,8 +2,6 @@
 //!
 //! Knows: the house rules of ARCHITECTURE.md. Never: a running service.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

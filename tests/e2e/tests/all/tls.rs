@@ -2,8 +2,6 @@
 //!
 //! Knows: an authority of its own and the ways in which a certificate is wrong. Never: a certificate of others.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
-
 use std::path::{Path, PathBuf};
 
 use bus::{Bus, BusError, Limits};

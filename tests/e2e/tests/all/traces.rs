@@ -2,8 +2,6 @@
 //!
 //! Knows: OTLP, the names of spans, who begins below whom. Never: how long anything takes.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
-
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};

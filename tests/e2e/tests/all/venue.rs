@@ -2,8 +2,6 @@
 //!
 //! Knows: the captures beside the project, the simulator's ailments. Never: a tolerance but recorded gaps.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where a value is not what it should be")]
-
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -106,7 +104,7 @@ async fn what_the_recorder_keeps_the_simulator_plays() {
     let out = folder.path().join("recording.jsonl");
     let sim = Simulator::start(Options::of(Scenario::named("calm").unwrap())).await.unwrap();
     let urls = sim.urls();
-    let mut record = tokio::process::Command::new(e2e::services::binary("examples/record"));
+    let mut record = tokio::process::Command::new(e2e::programs::binary("examples/record"));
     record
         .args(["--top", "3", "--seconds", "5", "--ws", &urls.ws, "--gamma", &urls.gamma, "--out"])
         .arg(&out);

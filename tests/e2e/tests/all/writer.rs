@@ -2,8 +2,6 @@
 //!
 //! Knows: subjects, tables, the writer's program. Never: feed, processor or venue.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::time::Duration;
 
 use bus::{Bus, Limits, Message, Work};
@@ -17,7 +15,7 @@ use contract::tick::{Kind, Origin, PriceChange, Side, Trade};
 use contract::time::Timestamp;
 use contract::verdict::{JudgedTrade, Verdict};
 use e2e::eventually;
-use e2e::services::binary;
+use e2e::programs::binary;
 use stack::launch::{Group, Launch, Process, StopBy};
 use stack::places::Places;
 use stack::{nats, postgres, wheels};

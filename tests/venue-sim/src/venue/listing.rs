@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 
 use axum::extract::ws::Message;
 
+use super::Venue;
 use crate::controls::{Announced, Replaced};
 use crate::frame;
 use crate::hub::Reach;
 use crate::ledger::Kind;
 use crate::market::{Listing, Market, Purpose};
 use crate::scenario::Scenario;
-use crate::venue::Venue;
 
 /// Orders and queues of market numbers.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::http::{answer, pack};
+use super::{answer, pack};
 
 /// A file of the page.
 struct Asset {

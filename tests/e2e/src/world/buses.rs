@@ -11,14 +11,14 @@ use stack::accounts::Logins;
 use stack::fault::Fault;
 use stack::{http, nats, ports};
 
+use super::World;
 use crate::eventually::eventually;
-use crate::world::World;
 
 /// Longest wait for a vote among nodes, for ticks to go on after it, or for a node to catch up.
 const SETTLED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The bus with its files in `folder`: one server and its peers, none or two.
-pub(crate) async fn start(
+pub(super) async fn start(
     program: &Path,
     folder: &Path,
     logins: &Logins,

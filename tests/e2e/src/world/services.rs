@@ -2,13 +2,12 @@
 //!
 //! Knows: programs, addresses, settings. Never: what a service does.
 
+use stack::launch::Launch;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use stack::launch::{Group, Launch, StopBy};
-
+use super::{Settings, World};
 use crate::database;
-use crate::world::{Settings, World};
+use crate::programs::launch as plain;
 
 impl World {
     /// An address as the services get it.
@@ -32,7 +31,7 @@ impl World {
     }
 
     /// How each service is started.
-    pub(crate) fn launches(&self, settings: &Settings) -> BTreeMap<String, Launch> {
+    pub(super) fn launches(&self, settings: &Settings) -> BTreeMap<String, Launch> {
         let mut names = vec![("feed".to_owned(), "feed"), ("dashboard".to_owned(), "dashboard")];
         names.extend((1..=settings.processors).map(|n| (format!("processor-{n}"), "processor")));
         names.extend((1..=settings.writers).map(|n| (format!("writer-{n}"), "writer")));
@@ -87,7 +86,7 @@ impl World {
                     env.push((key, value.clone()));
                 }
             }
-            (name.clone(), launch(&name, program, env, self.folder.path()))
+            (name.clone(), plain(&name, program, env, self.folder.path()))
         };
         names.into_iter().map(launch).collect()
     }
@@ -106,31 +105,4 @@ fn belongs(key: &str, program: &str) -> bool {
         || key == "RUST_LOG"
         || key.starts_with("OTEL_")
         || (key == "POLYMARKET_DATA_VERSION" && asks_rest)
-}
-
-pub(crate) fn launch(name: &str, program: &str, env: Vec<(&str, String)>, folder: &Path) -> Launch {
-    Launch {
-        name: name.to_owned(),
-        program: binary(program),
-        args: Vec::new(),
-        env: env.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-        folder: None,
-        account: None,
-        log: folder.join(format!("{name}.log")),
-        stop_by: StopBy::Terminate,
-        group: Group::Shared,
-    }
-}
-
-/// A program of ours, as it was built beside this test.
-///
-/// # Panics
-/// When it was not built: run the tests with `./just test`.
-pub fn binary(program: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own file");
-    let built = test.parent().and_then(Path::parent).map(|folder| folder.join(program));
-    let path = built.filter(|path| path.is_file());
-    path.unwrap_or_else(|| {
-        panic!("`{program}` was not built: run `cargo build --workspace --bins`, or `./just test`")
-    })
 }

@@ -6,13 +6,13 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use axum::extract::ws::Message;
 
+use super::{Order, Venue};
 use crate::controls::LostRemoval;
 use crate::frame::{self, Change};
 use crate::hub::Reach;
 use crate::ledger::{Occasion, Special};
 use crate::market::mirrored;
 use crate::units::Size;
-use crate::venue::{Order, Venue};
 
 /// Lost removals remembered; an endless run loses far fewer.
 const LOST_MAX: usize = 10_000;

@@ -34,7 +34,7 @@ done
 # Lines of Rust that the tests must reach, in percent.
 coverage_min=85
 # Tests that start no NATS and no Postgres.
-without_servers='kind(lib) + package(venue-sim) + test(/^(tidy|circles|promql)::/)'
+without_servers='kind(lib) + package(venue-sim) + test(/^(tidy|circles|promql|proxy)::/)'
 logs=$PWD/.local/log
 mkdir -p "$logs"
 output=$logs/test-output.txt

@@ -27,6 +27,8 @@ mod past;
 #[cfg(test)]
 mod promql;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod tidy;

@@ -41,10 +41,10 @@ up() {
   if [ "$where" = local ]; then
     [ ${#profiles[@]} = 0 ] || refuse "--demo and --observe are for containers; without them: \`./just demo\`"
     ./just build
-    exec target/release/stack "${flags[@]}" up
+    exec target/release/stack ${flags[@]+"${flags[@]}"} up
   fi
   is_there || refuse "no Docker engine with Compose answers here; \`./just up --local\` runs everything without"
-  if ! docker compose "${profiles[@]}" up --build --wait "${flags[@]}"; then
+  if ! docker compose ${profiles[@]+"${profiles[@]}"} up --build --wait ${flags[@]+"${flags[@]}"}; then
     refuse "not everything came up: \`./just status\` and \`./just logs SERVICE\` tell more; where the image of the Rust
 compiler cannot be pulled, run deploy/containers/prebuild.sh and try again with BINARIES=prebuilt"
   fi
@@ -62,12 +62,12 @@ nats() {
   fi
   if docker image inspect "$(docker compose --profile tools config --images nats-cli)" >/dev/null 2>&1 ||
     docker compose --profile tools pull --quiet nats-cli 2>/dev/null; then
-    exec docker compose --profile tools run --rm --no-deps "${terminal[@]}" nats-cli "$@"
+    exec docker compose --profile tools run --rm --no-deps ${terminal[@]+"${terminal[@]}"} nats-cli "$@"
   fi
   [ "${1:-}" = sub ] || refuse "the image of the \`nats\` program cannot be pulled; only \`nats sub SUBJECT\` works without"
   echo "the image of the \`nats\` program cannot be pulled: our own \`tap\` shows the subject, decoded" >&2
   shift
-  exec docker compose --profile tools run --rm --no-deps "${terminal[@]}" tap "$@"
+  exec docker compose --profile tools run --rm --no-deps ${terminal[@]+"${terminal[@]}"} tap "$@"
 }
 
 verb=${1:?a verb}

@@ -2,6 +2,7 @@
 //!
 //! Knows: the folder beside the test. Never: a setting of a program.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,4 +37,10 @@ pub fn binary(program: &str) -> PathBuf {
     path.unwrap_or_else(|| {
         panic!("`{program}` was not built: run `cargo build --workspace --bins`, or `./just test`")
     })
+}
+
+/// The one variable that a program with a cleared environment still gets: where a coverage build writes what it reached.
+pub fn coverage() -> Option<(&'static str, OsString)> {
+    const FILE: &str = "LLVM_PROFILE_FILE";
+    std::env::var_os(FILE).map(|path| (FILE, path))
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use e2e::manifests::{Api, Manifests, documents_of, list, name_in, name_of, rendered, text, text_of};
-use e2e::programs::binary;
+use e2e::programs::{binary, coverage};
 use serde_json::{Value, json};
 use stack::places::Places;
 use stack::{postgres, wheels};
@@ -53,7 +53,7 @@ fn program(container: &Value) -> &str {
 }
 
 fn help_of(program: &str) -> String {
-    let output = Command::new(binary(program)).arg("--help").env_clear().output().unwrap();
+    let output = Command::new(binary(program)).arg("--help").env_clear().envs(coverage()).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -108,6 +108,7 @@ fn every_setting_is_one_of_its_program_and_the_program_takes_its_value() {
             let output = Command::new(binary(program))
                 .arg("healthcheck")
                 .env_clear()
+                .envs(coverage())
                 .envs(environment.into_iter().map(|(name, value)| (name, value.replace(SECRETS, &here))))
                 .output()
                 .unwrap();
@@ -371,6 +372,7 @@ async fn the_migrator_of_the_cluster_may_migrate_and_both_logins_come_in() {
     let migration = Command::new(binary("writer"))
         .arg("migrate")
         .env_clear()
+        .envs(coverage())
         .env("MIGRATE_DATABASE_URL", postgres.url(owner, PASSWORD, database))
         .output()
         .unwrap();

@@ -4,18 +4,26 @@
 
 use std::time::{Duration, Instant};
 
+use e2e::proxy::Line;
 use e2e::{Settings, World, by_length};
 
 /// Ticks a second while parts break.
 const RATE: u32 = 1_000;
 /// Kills of each kind: by default, and at full length.
-const KILLS: (u32, u32) = (3, 10);
-/// What a service gets between its start and its next end: enough to have work in hand.
-const BETWEEN: Duration = Duration::from_millis(1_500);
+const KILLS: (u32, u32) = (5, 12);
+/// What a service gets between ticks that are stored again and its next end, in milliseconds.
+const BETWEEN_MS: std::ops::Range<u64> = 0..700;
+
+/// The line to the database while services are killed.
+const LATE: Line = Line::Late(Duration::from_millis(30));
 
 async fn under_load(processors: usize, writers: usize) -> World {
+    loaded(processors, writers, false).await
+}
+
+async fn loaded(processors: usize, writers: usize, proxied: bool) -> World {
     let mut settings = Settings::scenario("calm").sized(40, RATE, None);
-    (settings.processors, settings.writers) = (processors, writers);
+    (settings.processors, settings.writers, settings.proxied) = (processors, writers, proxied);
     let world = World::start(settings).await;
     world.sim.begin();
     world.flowing().await;
@@ -37,12 +45,17 @@ async fn settled(world: World) {
 }
 
 async fn killed_again_and_again(name: &str) {
-    let mut world = under_load(2, 1).await;
+    let mut world = loaded(2, 1, true).await;
+    // A transaction that takes long: nearly every kill meets one that is neither stored nor given up.
+    world.proxies.as_ref().expect("a world with proxies").postgres.set(LATE);
+    let mut random = fastrand::Rng::with_seed(20_261_129);
     for _ in 0..by_length(KILLS.0, KILLS.1) {
         world.kill(name).await;
         world.bring_up(name);
-        tokio::time::sleep(BETWEEN).await;
+        world.flowing().await;
+        tokio::time::sleep(Duration::from_millis(random.u64(BETWEEN_MS))).await;
     }
+    world.proxies.as_ref().expect("a world with proxies").postgres.set(Line::Good);
     world.all_healthy().await;
     settled(world).await;
 }

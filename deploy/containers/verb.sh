@@ -14,7 +14,7 @@ built() { # program
   if [ ! -x "$program" ]; then
     ./just build
   elif [ -n "$(find Cargo.lock shared services deploy/stack/src -newer "$program" \( -name '*.rs' -o -name Cargo.lock \) -print 2>/dev/null | head -n 1)" ]; then
-    echo "note: this \`$1\` is older than the sources beside it; \`./just build\` makes it anew" >&2
+    echo "note: this \`$1\` is older than the sources beside it; \`./just build\` builds it" >&2
   fi
 }
 stack() {

@@ -258,7 +258,7 @@ impl Drop for Process {
             return;
         }
         self.ask();
-        // One that is halted would not hear it.
+        // A halted process receives no other signal.
         self.thaw();
         let deadline = std::time::Instant::now() + DROP_GRACE;
         while self.ended().is_none() && std::time::Instant::now() < deadline {

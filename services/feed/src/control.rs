@@ -1,4 +1,4 @@
-//! What the parts of the feed tell each other about markets and tokens, and where it is told.
+//! Control messages between the parts of the feed, about markets and tokens, and their channels.
 //!
 //! Knows: the messages. Never: who sends one.
 
@@ -13,7 +13,7 @@ use crate::catalogue::Change;
 /// Words that may wait: each socket has a few at the most.
 pub(crate) const WORDS_MAX: usize = 4_096;
 
-/// What the conductor is told.
+/// A message to the conductor.
 #[derive(Debug)]
 pub(crate) enum Word {
     /// The catalogue changed.
@@ -33,7 +33,7 @@ pub(crate) enum Word {
 pub(crate) struct Ears {
     /// Of the prober: tokens to be tried.
     pub(crate) prober: mpsc::Sender<Vec<TokenId>>,
-    /// Of the universe: what the venue told.
+    /// Of the universe: what the venue announced.
     pub(crate) universe: mpsc::Sender<News>,
     /// Of the memory: the markets followed.
     pub(crate) followed: watch::Sender<Arc<[ConditionId]>>,

@@ -7,6 +7,6 @@
 pub enum Answer<T> {
     /// This is known.
     Known(T),
-    /// Asked, and nobody knows, or nobody told in time.
+    /// Asked: not known, or not answered in time.
     Nobody,
 }

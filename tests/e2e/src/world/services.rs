@@ -1,4 +1,4 @@
-//! The services of a world: how each is started, and what it is told.
+//! The services of a world: how each is started, and with which settings.
 //!
 //! Knows: programs, addresses, settings. Never: what a service does.
 

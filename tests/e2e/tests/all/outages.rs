@@ -5,14 +5,14 @@
 use std::time::{Duration, Instant};
 
 use e2e::proxy::Line;
-use e2e::{Settings, World, by_length};
+use e2e::{Settings, World, by_length, eventually};
 
 /// Ticks a second while parts break.
 const RATE: u32 = 1_000;
 /// Kills of each kind: by default, and at full length.
 const KILLS: (u32, u32) = (5, 12);
-/// What a service gets between ticks that are stored again and its next end, in milliseconds.
-const BETWEEN_MS: std::ops::Range<u64> = 0..700;
+/// Rows that are stored between a start and the next kill.
+const BETWEEN_ROWS: std::ops::Range<u64> = 1..1_000;
 
 /// The line to the database while services are killed.
 const LATE: Line = Line::Late(Duration::from_millis(30));
@@ -44,6 +44,16 @@ async fn settled(world: World) {
     world.finish().await;
 }
 
+/// Waits until so many more rows are stored than now.
+async fn stored_since(world: &World, rows: u64) {
+    let wanted = world.stored().await + rows;
+    eventually("more is stored", Duration::from_mins(1), async || {
+        let now = world.stored().await;
+        if now >= wanted { Ok(()) } else { Err(format!("{now} of {wanted}\n{}", world.logs())) }
+    })
+    .await;
+}
+
 async fn killed_again_and_again(name: &str) {
     let mut world = loaded(2, 1, true).await;
     // A transaction that takes long: nearly every kill meets one that is neither stored nor given up.
@@ -52,8 +62,7 @@ async fn killed_again_and_again(name: &str) {
     for _ in 0..by_length(KILLS.0, KILLS.1) {
         world.kill(name).await;
         world.bring_up(name);
-        world.flowing().await;
-        tokio::time::sleep(Duration::from_millis(random.u64(BETWEEN_MS))).await;
+        stored_since(&world, random.u64(BETWEEN_ROWS)).await;
     }
     world.proxies.as_ref().expect("a world with proxies").postgres.set(Line::Good);
     world.all_healthy().await;

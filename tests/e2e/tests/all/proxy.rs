@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
-/// Long enough to tell silence from an answer that crosses loopback.
+/// Long enough to distinguish silence from an answer that crosses loopback.
 const SILENT_FOR: Duration = Duration::from_millis(300);
 /// Longest wait for what must come.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ async fn a_reset_is_an_error_and_a_cut_is_an_end() {
         assert!(answers(&mut socket).await);
         proxy.set(line);
         let mut answer = [0; 4];
-        let read = timeout(WITHIN, socket.read_exact(&mut answer)).await.expect("it is told");
+        let read = timeout(WITHIN, socket.read_exact(&mut answer)).await.expect("it is reported");
         assert_eq!(read.unwrap_err().kind(), kind, "{line:?}");
         proxy.set(Line::Good);
         assert!(answers(&mut connect(&proxy).await).await, "after {line:?}");

@@ -35,6 +35,6 @@ fi
 # From here on our own crates are compiled for coverage, beside those that are not.
 instrument() {
   export RUSTC_WORKSPACE_WRAPPER=$PWD/deploy/stack/instrument.sh
-  # Four files a program, into which its processes merge: thousands of processes leave fifty files.
+  # Four files a program, into which its processes merge: thousands of processes leave about a hundred (109 seen).
   export LLVM_PROFILE_FILE=$PWD/target/profiles/%4m.profraw
 }

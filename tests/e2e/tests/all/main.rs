@@ -1,4 +1,4 @@
-//! The whole, running, a topic a file: one program, since each one more is linked for half a minute of two cores.
+//! The whole, running, a topic a file: one program, since each more compiles all that its futures await.
 //!
 //! Knows: its topics. Never: a test of its own.
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
-use bus::{Bus, BusError, Followed, Seen, Start, Work};
+use bus::{Bus, BusError, Source, Start, StreamMessage, Work};
 use chassis::backoff::Backoff;
 use chassis::tasks::Tasks;
 use chassis::trace::{Role, Tracer};
@@ -72,12 +72,10 @@ impl Follower {
         let bus = self.reached.get_or_init(|| bus).clone();
         let mut tasks = Tasks::new(self.stop.clone());
         let start = Start::Moment(Timestamp::from(clock::now()).minus(HISTORY));
-        tasks.spawn("judged", self.clone().follow(bus.clone(), Followed::Judged, start, Self::judged));
-        let newest = Start::LastPerSubject;
-        tasks.spawn("markets", self.clone().follow(bus.clone(), Followed::Markets, newest, Self::market));
-        // One market may have several open gaps, so that its newest word is not all there is to know.
-        let all = Start::Moment(Timestamp::from_micros(0));
-        tasks.spawn("gaps", self.clone().follow(bus.clone(), Followed::Gaps, all, Self::gap));
+        tasks.spawn("judged", self.clone().follow(bus.clone(), Source::Judged, start, Self::judged));
+        let all = Start::Beginning;
+        tasks.spawn("markets", self.clone().follow(bus.clone(), Source::Markets, all, Self::market));
+        tasks.spawn("gaps", self.clone().follow(bus.clone(), Source::Gaps, all, Self::gap));
         tasks.spawn("last prices", self.clone().seed());
         tasks.spawn("stats", self.clone().listen(bus.clone()));
         tasks.spawn("probe", self.probe_bus(bus));
@@ -176,30 +174,30 @@ impl Follower {
     async fn follow(
         self,
         bus: Bus,
-        followed: Followed,
+        source: Source,
         start: Start,
-        take: fn(&Self, &Seen, IsNews) -> Result<(), Undecodable>,
+        take: fn(&Self, &StreamMessage, IsNews) -> Result<(), Undecodable>,
     ) -> anyhow::Result<()> {
-        let mut following = bus.follow(followed, start);
+        let mut reader = bus.reader(source, start);
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         let mut is_news = IsNews::No;
         loop {
-            let seen = tokio::select! {
+            let read = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
-                seen = following.next() => seen,
+                read = reader.next() => read,
             };
-            match seen {
-                Ok(seen) => {
+            match read {
+                Ok(message) => {
                     backoff.reset();
-                    if seen.pending < CAUGHT_UP_BELOW {
+                    if message.pending < CAUGHT_UP_BELOW {
                         is_news = IsNews::Yes;
                     }
-                    if let Err(odd) = take(&self, &seen, is_news) {
-                        self.undecodable(&seen.subject, &odd);
+                    if let Err(odd) = take(&self, &message, is_news) {
+                        self.undecodable(&message.subject, &odd);
                     }
                 }
                 Err(failure) => {
-                    debug!("{followed:?} could not be followed: {}", logline::chain(&failure));
+                    debug!("{source:?} could not be read: {}", logline::chain(&failure));
                     if self.pause(&mut backoff).await.is_none() {
                         return Ok(());
                     }
@@ -208,14 +206,14 @@ impl Follower {
         }
     }
 
-    fn judged(&self, seen: &Seen, is_news: IsNews) -> Result<(), Undecodable> {
-        let Some(tick) = subject::of_tick(&seen.subject) else { return Ok(()) };
+    fn judged(&self, message: &StreamMessage, is_news: IsNews) -> Result<(), Undecodable> {
+        let Some(tick) = subject::of_tick(&message.subject) else { return Ok(()) };
         // What was on the bus before this process is not shown now for the first time.
         let span =
-            (is_news == IsNews::Yes).then(|| seen.traced(&self.tracer, "page", Role::Consumer)).flatten();
+            (is_news == IsNews::Yes).then(|| message.traced(&self.tracer, "page", Role::Consumer)).flatten();
         let judged = match tick.kind {
-            Kind::Trade => Judged::Trade(decode(&seen.payload)?),
-            kind => Judged::Other(decode_tick(kind, &seen.payload)?),
+            Kind::Trade => Judged::Trade(decode(&message.payload)?),
+            kind => Judged::Other(decode_tick(kind, &message.payload)?),
         };
         self.metrics.events.get_or_create(&[("kind", tick.kind.word())]).inc();
         let now = Timestamp::from(clock::now());
@@ -229,14 +227,14 @@ impl Follower {
         Ok(())
     }
 
-    fn market(&self, seen: &Seen, _: IsNews) -> Result<(), Undecodable> {
-        let market = decode(&seen.payload)?;
+    fn market(&self, message: &StreamMessage, _: IsNews) -> Result<(), Undecodable> {
+        let market = decode(&message.payload)?;
         self.board.with(|fold| fold.market(&market));
         Ok(())
     }
 
-    fn gap(&self, seen: &Seen, is_news: IsNews) -> Result<(), Undecodable> {
-        self.board.gap(&decode(&seen.payload)?, is_news);
+    fn gap(&self, message: &StreamMessage, is_news: IsNews) -> Result<(), Undecodable> {
+        self.board.gap(&decode(&message.payload)?, is_news);
         Ok(())
     }
 
@@ -393,8 +391,8 @@ mod tests {
         }
     }
 
-    fn seen(subject: &str, payload: Vec<u8>) -> Seen {
-        Seen {
+    fn read(subject: &str, payload: Vec<u8>) -> StreamMessage {
+        StreamMessage {
             subject: subject.to_owned(),
             payload: payload.into(),
             correlation_id: None,
@@ -407,10 +405,10 @@ mod tests {
     #[tokio::test]
     async fn messages_of_the_bus_reach_the_fold() {
         let follower = follower();
-        let message = seen("ticks.flagged.trade.0x1", encode(&trade(1)));
+        let message = read("ticks.flagged.trade.0x1", encode(&trade(1)));
         follower.judged(&message, IsNews::Yes).unwrap();
-        follower.market(&seen("markets.0x1", encode(&market(1))), IsNews::Yes).unwrap();
-        follower.gap(&seen("gaps.0x1", encode(&gap(1))), IsNews::Yes).unwrap();
+        follower.market(&read("markets.0x1", encode(&market(1))), IsNews::Yes).unwrap();
+        follower.gap(&read("gaps.0x1", encode(&gap(1))), IsNews::Yes).unwrap();
         let page = follower.board.with(|fold| fold.page(&EventFilter::default(), 9, 0));
         assert_eq!((page.total, page.events[0].verdict), (1, Verdict::Clean));
         assert_eq!(page.events[0].name.as_ref().unwrap().outcome.as_ref(), "Yes");
@@ -420,11 +418,11 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_read_is_counted_and_what_is_no_tick_is_passed_over() {
         let follower = follower();
-        let odd = seen("ticks.clean.price.0x1", vec![1, 2, 3]);
+        let odd = read("ticks.clean.price.0x1", vec![1, 2, 3]);
         let error = follower.judged(&odd, IsNews::Yes).unwrap_err();
         follower.undecodable(&odd.subject, &error);
         assert_eq!(follower.board.with(|fold| fold.undecodable), 1);
-        follower.judged(&seen("elsewhere", vec![1]), IsNews::Yes).unwrap();
+        follower.judged(&read("elsewhere", vec![1]), IsNews::Yes).unwrap();
     }
 
     #[tokio::test]

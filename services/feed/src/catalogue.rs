@@ -152,6 +152,11 @@ impl Catalogue {
         learned
     }
 
+    /// Every market that is followed, as it was published last: for a stream that has lost them.
+    pub(crate) fn published(&self) -> Vec<Message> {
+        self.known.values().filter(|known| known.followed).map(Known::message).collect()
+    }
+
     /// Whether the sweep that showed these is believed.
     pub(crate) fn believe(&mut self, seen: &[ConditionId]) -> Believed {
         let (from, to) = (self.seen_last, seen.len());
@@ -237,8 +242,13 @@ impl Known {
             return None;
         }
         (self.told, self.told_at) = (told, at);
-        let id = TickId::of_content(&["told", &told.to_string(), &at.micros().to_string()]);
-        Some(Message::new(subject::market(&self.market.condition_id), id.to_string(), encode(&self.market)))
+        Some(self.message())
+    }
+
+    fn message(&self) -> Message {
+        let at = self.told_at.micros().to_string();
+        let id = TickId::of_content(&["told", &self.told.to_string(), &at]);
+        Message::new(subject::market(&self.market.condition_id), id.to_string(), encode(&self.market))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Knows: which market lacks ticks since when, and which gaps wait for their trades. Never: why a socket broke.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,9 @@ use crate::relay::Relay;
 const ROUNDS: u32 = 2;
 /// When the early one is, as a part of the settlement time.
 const EARLY: u32 = 8;
+
+/// Healed gaps that are remembered: more than are healed while a stream is missed, with a whole shard's broken at once.
+const CLOSED_KEPT: usize = 40_000;
 
 /// The gaps; a clone is the same ones.
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ struct State {
     dormant: HashMap<ConditionId, Vec<Gap>>,
     /// Ticks flow again; trades are still to be fetched.
     waiting: Vec<Waiting>,
+    /// Those healed last, should the bus lose them before they are stored.
+    closed: VecDeque<Gap>,
     /// Gaps told as opened and as healed since the start, by the word of their cause.
     opened: BTreeMap<&'static str, u64>,
     healed: BTreeMap<&'static str, u64>,
@@ -142,6 +147,31 @@ impl Gaps {
         }
     }
 
+    /// A span in which ticks were lost, after which they flow: its trades are to be fetched.
+    pub(crate) fn missed(&self, market: &ConditionId, cause: Cause, from: Timestamp, until: Timestamp) {
+        let gap = Gap::opened(market.clone(), &self.0.shard, cause, from);
+        let mut state = self.state();
+        // Two losses before anything was stored again are one span.
+        if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.gap.id == gap.id) {
+            (waiting.live_at, waiting.rounds) = (until, 0);
+            return;
+        }
+        self.0.relay.tell(message(&gap));
+        *state.opened.entry(cause.word()).or_default() += 1;
+        state.waiting.push(Waiting { gap, live_at: until, rounds: 0 });
+        self.0.restored.notify_one();
+    }
+
+    /// Publishes again what a stream that was lost held of gaps: those that are not healed, and those healed last.
+    pub(crate) fn publish_again(&self) {
+        let state = self.state();
+        let open = state.open.values().chain(state.dormant.values()).flatten();
+        let open = open.chain(state.waiting.iter().map(|waiting| &waiting.gap));
+        for gap in open.chain(&state.closed) {
+            self.0.relay.tell(message(gap));
+        }
+    }
+
     /// The market is complete again since `live_at` (or nothing more will ever come): its trades are to be fetched.
     pub(crate) fn restored(&self, market: &ConditionId, live_at: Timestamp) {
         let mut state = self.state();
@@ -207,6 +237,10 @@ impl Gaps {
             healed.gap.healed_at = Some(healed.live_at.max(healed.gap.opened_at));
             self.0.relay.tell(message(&healed.gap));
             *state.healed.entry(healed.gap.cause.word()).or_default() += 1;
+            state.closed.push_back(healed.gap);
+            if state.closed.len() > CLOSED_KEPT {
+                state.closed.pop_front();
+            }
         }
     }
 
@@ -302,6 +336,21 @@ mod tests {
         assert_eq!((gaps.causes().open, gaps.causes().oldest), ([("silence", 1)].into(), Some(at(5))));
         assert!(gaps.is_open_for(&market(1), Cause::Silence));
         assert!(!gaps.is_open_for(&market(1), Cause::SocketClosed));
+    }
+
+    #[test]
+    fn ticks_that_were_lost_behind_the_feed_are_a_gap_that_waits_for_its_trades_at_once() {
+        let (gaps, relay) = gaps();
+        gaps.missed(&market(1), Cause::StreamLost, at(5), at(8));
+        gaps.missed(&market(1), Cause::StreamLost, at(5), at(12));
+        assert_eq!((gaps.counts(), told(&relay)), (Counts { open: 0, waiting: 1 }, 1));
+        let waiting = gaps.due(at(52), 20);
+        assert_eq!((waiting.len(), waiting[0].live_at), (1, at(12)));
+        gaps.asked(waiting[0].gap.id, at(52));
+        gaps.open(&market(2), Cause::Silence, at(20));
+        // A stream that lost them gets the healed one and the open one again.
+        gaps.publish_again();
+        assert_eq!(told(&relay), 5);
     }
 
     #[test]

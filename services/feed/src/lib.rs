@@ -29,6 +29,8 @@ mod fills;
 mod gaps;
 mod memory;
 mod recovery;
+mod stream_watch;
+mod unstored;
 
 // What the feed says of itself.
 mod board;
@@ -41,7 +43,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use book::Budget;
-use bus::{Bus, Followed, Gauges, Start};
+use bus::{Bus, Gauges, Source, Start};
 use chassis::admin::Admin;
 use chassis::backoff::Backoff;
 use chassis::exposition;
@@ -69,6 +71,7 @@ use prober::Prober;
 use recovery::Recovery;
 use relay::Relay;
 use report::{Reporter, Sources};
+use stream_watch::StreamWatch;
 use turnstile::Turnstile;
 use universe::Universe;
 
@@ -122,6 +125,11 @@ async fn follow_the_venue(
         // The end of the relay waits for the sockets, so that what they read last is published too.
         let relay_stop = CancellationToken::new();
         tasks.spawn("relay", relay.clone().run(bus.clone(), relay_stop.clone()));
+        let (upkeep, until) = (bus.clone().upkeep(), stop.clone());
+        tasks.spawn("upkeep", async move {
+            until.run_until_cancelled(upkeep).await;
+            Ok(())
+        });
         let sources = Sources { relay, gaps, fills, rest: rest.clone() };
         let reporter = Reporter::new(&config, telemetry.errors(), board.clone(), sources, (metrics, gauges));
         tasks.spawn("report", reporter.run(bus.clone(), [bus_latch, venue_latch], stop.clone()));
@@ -192,6 +200,15 @@ async fn follow(
         board.clone(),
         words.clone(),
     );
+    let streams = StreamWatch {
+        bus: bus.clone(),
+        relay: relay.clone(),
+        gaps: outlet.gaps.clone(),
+        unstored: relay.unstored(),
+        followed: followed.clone(),
+        markets: universe.publish_again(),
+    };
+    tasks.spawn("streams", streams.run(stop.clone()));
     tasks.spawn("universe", universe.run(announced, stop.clone()));
     let prober = Prober::new(&config.sockets.url, turnstile.clone(), words.clone());
     tasks.spawn("prober", prober.run(suspected, stop.clone()));
@@ -244,7 +261,7 @@ async fn recalled(bus: &Bus, config: &Config, outlet: &Outlet) -> Result<Before,
     let before = Before::recall(bus, config.shard).await?;
     if let Some(since) = before.since() {
         let since = since.minus(config.settlement * 2);
-        let trades = bus.stored(Followed::RawTrades, Start::Moment(since)).await?;
+        let trades = bus.stored(Source::RawTrades, Start::Moment(since)).await?;
         info!(trades = trades.len(), %since, "read {} trades that the bus has already", trades.len());
         outlet.fills.forget(since);
         let trades = trades.iter().filter_map(|seen| decode::<Trade>(&seen.payload).ok());

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Followed, Start};
+use bus::{Bus, BusError, Source, Start};
 use chassis::clock;
 use contract::codec::{decode, encode};
 use contract::gap::{Cause, Gap};
@@ -14,6 +14,7 @@ use contract::ids::{ConditionId, TickId};
 use contract::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -25,6 +26,9 @@ use crate::shard::Shard;
 const KEPT_EVERY: Duration = Duration::from_secs(1);
 /// What may be on its way between socket and buffer while the mark is taken.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// How often the lists of markets are kept without a change.
+const LISTS_EVERY: Duration = Duration::from_mins(1);
 
 /// Markets under one key: a market takes 69 bytes, a message may have 1 MiB.
 const MARKETS_PER_KEY: usize = 5_000;
@@ -54,7 +58,7 @@ impl Before {
             Some(bytes) => read_mark(bus, shard, &bytes).await?,
             None => None,
         };
-        let told = bus.stored(Followed::Gaps, Start::Moment(Timestamp::from_micros(0))).await?;
+        let told = bus.stored(Source::Gaps, Start::Beginning).await?;
         let shard = shard.to_string();
         let mut open: HashMap<TickId, Gap> = HashMap::new();
         for gap in told.iter().filter_map(|seen| decode::<Gap>(&seen.payload).ok()) {
@@ -89,7 +93,8 @@ impl Before {
     }
 }
 
-/// Keeps the mark until `stop`, and once more at the end; the lists of markets whenever they changed.
+/// Keeps the mark until `stop`, and once more at the end; the lists of markets whenever they changed, and now and then:
+/// the bucket may have been lost and made again.
 pub(crate) async fn keep(
     bus: Bus,
     relay: Relay,
@@ -98,9 +103,12 @@ pub(crate) async fn keep(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut lists = None;
+    let mut lists_at = Instant::now();
     let mut stopping = false;
     while !stopping {
-        if lists.is_none() || followed.has_changed().unwrap_or(false) {
+        let is_due = lists_at.elapsed() >= LISTS_EVERY;
+        if lists.is_none() || is_due || followed.has_changed().unwrap_or(false) {
+            lists_at = Instant::now();
             let markets = followed.borrow_and_update().clone();
             lists = keep_lists(&bus, shard, &markets).await;
         }

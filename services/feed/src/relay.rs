@@ -10,6 +10,7 @@ use bus::{Bus, BusError, Message, Stored};
 use chassis::backoff::Backoff;
 use chassis::trace::Span;
 use chassis::{clock, exposition};
+use contract::subject;
 use contract::time::Timestamp;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -19,6 +20,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+
+use crate::unstored::Unstored;
 
 /// Publishes under way. More brings no more on one machine: the server is the limit from 256 on.
 const WINDOW: usize = 1_024;
@@ -61,6 +64,7 @@ pub(crate) struct Level {
 #[derive(Debug)]
 struct Shared {
     bytes_max: usize,
+    unstored: Unstored,
     settling: Histogram,
     queue: Mutex<Queue>,
     wake: Notify,
@@ -100,7 +104,13 @@ impl Relay {
     /// A buffer that holds ticks of at most `bytes_max` bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
         let settling = exposition::way();
-        Self(Arc::new(Shared { bytes_max, settling, queue: Mutex::default(), wake: Notify::new() }))
+        let (unstored, queue, wake) = (Unstored::default(), Mutex::default(), Notify::new());
+        Self(Arc::new(Shared { bytes_max, unstored, settling, queue, wake }))
+    }
+
+    /// The trades that the bus has and that may not be stored yet.
+    pub(crate) fn unstored(&self) -> Unstored {
+        self.0.unstored.clone()
     }
 
     /// The time from the receipt of a tick to its acknowledgement by the bus: the same instrument each time.
@@ -222,6 +232,9 @@ impl Relay {
         let error = match outcome {
             Ok(_stored) => {
                 self.acknowledged(&item);
+                if subject::is_raw_trade(&item.message.subject) {
+                    self.0.unstored.keep(item.message.clone(), clock::now().into());
+                }
                 if let Some(span) = item.span {
                     span.end();
                 }

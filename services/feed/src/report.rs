@@ -129,6 +129,7 @@ impl Reporter {
     fn problems(&self, bus: &Bus, report: &FeedReport, now: Timestamp) -> Vec<String> {
         let mut problems = self.board.problems();
         problems.extend(bus.check().err().map(|error| error.to_string()));
+        problems.extend(bus.recreated());
         if report.gaps_open > 0 {
             problems.push(format!("{} gaps are open", report.gaps_open));
         }

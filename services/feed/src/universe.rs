@@ -3,13 +3,14 @@
 //! Knows: the choice, paging, our shard, what to believe. Never: a socket, a seat.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::backoff::Backoff;
 use contract::ids::{ConditionId, TokenId};
 use contract::market::Market;
 use polymarket::rest::{MARKETS_ROWS_MAX, MarketPage, Rest, RestError};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -47,6 +48,8 @@ pub(crate) struct Universe {
     gaps: Gaps,
     board: Board,
     words: mpsc::Sender<Word>,
+    /// Every market is to be published again.
+    again: Arc<Notify>,
 }
 
 /// What the catalogue is asked in a sweep.
@@ -71,7 +74,13 @@ impl Universe {
         words: mpsc::Sender<Word>,
     ) -> Self {
         let (relay, gaps) = (outlet.relay.clone(), outlet.gaps.clone());
-        Self { rest, catalogue: Catalogue::new(&choice, shard), choice, relay, gaps, board, words }
+        let (catalogue, again) = (Catalogue::new(&choice, shard), Arc::default());
+        Self { rest, choice, catalogue, relay, gaps, board, words, again }
+    }
+
+    /// Notified when the bus has lost what was published of markets.
+    pub(crate) fn publish_again(&self) -> Arc<Notify> {
+        self.again.clone()
     }
 
     /// Keeps the catalogue until `stop`.
@@ -104,6 +113,9 @@ impl Universe {
         loop {
             tokio::select! {
                 () = sleep_until(until) => return,
+                () = self.again.notified() => {
+                    self.catalogue.published().into_iter().for_each(|message| self.relay.tell(message));
+                }
                 Some(told) = news.recv() => {
                     match told {
                         News::New(market) if self.catalogue.wants(&market) => new.insert(market),

@@ -81,6 +81,11 @@ async fn judge_what_comes(
     let answers = Answers::start(&rest, config.rest.timeout, &metrics, &mut tasks);
     let reporter = Reporter::new(&config.instance, telemetry.errors(), metrics.clone(), gauges);
     tasks.spawn("report", reporter.run(bus.clone(), bus_latch, stop.clone()));
+    let (upkeep, until) = (bus.clone().upkeep(), stop.clone());
+    tasks.spawn("upkeep", async move {
+        until.run_until_cancelled(upkeep).await;
+        Ok(())
+    });
     let pipeline = Pipeline { bus: bus.clone(), answers, limits: Arc::new(config.limits), metrics, tracer };
     tasks.spawn("pipeline", pipeline.run(stop));
     let outcome = tasks.join(GRACE).await;

@@ -72,7 +72,8 @@ impl Reporter {
                 make_room(&bus).await;
             }
             round = round.wrapping_add(1);
-            let stats = self.stats(self.metrics.report(backlog), &standing, clock::now().into());
+            let mut stats = self.stats(self.metrics.report(backlog), &standing, clock::now().into());
+            stats.problems.extend(bus.recreated());
             if let Err(error) = bus.announce(subject.clone(), encode(&stats)).await {
                 debug!(%error, "stats were not told");
             }

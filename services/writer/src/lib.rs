@@ -100,7 +100,11 @@ async fn work(
     let tracer = telemetry.tracer();
     let telling = tell::tell(bus.clone(), board.clone(), telemetry, config.instance.clone(), stop.clone());
     let storing = Box::pin(store_until(&config, bus.clone(), board, tracer, stop.clone()));
-    let worked = tokio::try_join!(telling, storing);
+    let upkeep = async {
+        stop.run_until_cancelled(bus.clone().upkeep()).await;
+        Ok(())
+    };
+    let worked = tokio::try_join!(telling, storing, upkeep);
     // The last acknowledgements are in the client's buffer.
     bus.flush().await;
     worked.map(drop)

@@ -60,7 +60,8 @@ pub async fn tell(
             () = stop.cancelled() => break,
             () = ask(&bus, &board, round) => {}
         }
-        let stats = stats(&board, &telemetry, &instance, started_at, clock::now().into());
+        let mut stats = stats(&board, &telemetry, &instance, started_at, clock::now().into());
+        stats.problems.extend(bus.recreated());
         if let Err(error) = bus.announce(subject.clone(), codec::encode(&stats)).await {
             debug!("could not tell our state: {error}");
         }

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::error::BusError;
 use crate::standing::{Alive, Standing};
 use crate::topology::{self, Limits, Work, declare_error};
+use crate::upkeep::Declared;
 
 /// Longest wait for one answer of the server.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -60,6 +61,9 @@ pub struct Config {
 pub struct Bus {
     pub(crate) client: Client,
     pub(crate) jetstream: Context,
+    pub(crate) limits: Limits,
+    pub(crate) service: Option<Service>,
+    pub(crate) declared: Declared,
     standing: Standing,
 }
 
@@ -75,8 +79,8 @@ impl Bus {
 
     async fn connect_and_declare(config: &Config) -> Result<Self, BusError> {
         let bus = Self::look(config).await?;
-        let declared = topology::declare(&bus.jetstream, &config.limits, config.service);
-        bus.standing.unless_refused(Box::pin(declared)).await?;
+        let declaring = topology::declare(&bus.jetstream, &config.limits, config.service, &bus.declared);
+        bus.standing.unless_refused(Box::pin(declaring)).await?;
         Ok(bus)
     }
 
@@ -101,7 +105,8 @@ impl Bus {
             .backpressure_on_inflight(true)
             .build(client.clone());
         info!(bus.version = %version, "connected to the bus");
-        Ok(Self { client, jetstream, standing })
+        let (limits, service, declared) = (config.limits.clone(), config.service, Declared::default());
+        Ok(Self { client, jetstream, limits, service, declared, standing })
     }
 
     /// Whether the connection stands now.
@@ -162,7 +167,10 @@ impl Bus {
         }
     }
 
-    async fn consumer_info(&self, work: Work) -> Result<async_nats::jetstream::consumer::Info, BusError> {
+    pub(crate) async fn consumer_info(
+        &self,
+        work: Work,
+    ) -> Result<async_nats::jetstream::consumer::Info, BusError> {
         let stream = self.jetstream.get_stream_no_info(work.stream()).await;
         let stream = stream.map_err(|source| declare_error(work.stream(), source))?;
         stream.consumer_info(work.durable()).await.map_err(|source| declare_error(work.durable(), source))

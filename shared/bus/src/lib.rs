@@ -6,20 +6,22 @@
 mod connect;
 mod deliver;
 mod error;
-mod follow;
 mod gauges;
 mod keep;
 mod listen;
 mod publish;
+mod reader;
 mod standing;
 mod topology;
 mod traced;
+mod upkeep;
 
 pub use connect::{Bus, Config};
 pub use deliver::{Deliveries, Delivery};
 pub use error::BusError;
-pub use follow::{Followed, Following, Seen, Start};
 pub use gauges::Gauges;
 pub use listen::{Heard, Listener};
 pub use publish::{Message, Pending, Stored};
+pub use reader::{Source, Start, StreamMessage, StreamReader};
 pub use topology::{Limits, REDELIVERY_AFTER, Work};
+pub use upkeep::{Progress, StreamIdentity};

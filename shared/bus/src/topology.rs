@@ -2,17 +2,18 @@
 //!
 //! Knows: names, subjects, limits. Never: a connection that it did not get as an argument.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, StorageType};
 use async_nats::jetstream::{Context, kv};
 use contract::stats::Service;
 use contract::subject;
 use tracing::warn;
 
 use crate::error::BusError;
+use crate::upkeep::Declared;
 
 /// A delivery that is neither acknowledged nor said to be in progress for this long comes again.
 pub const REDELIVERY_AFTER: Duration = Duration::from_secs(10);
@@ -85,15 +86,8 @@ impl Work {
     }
 
     fn consumer(self) -> pull::Config {
-        let filter_subjects = match self {
-            // What the writer does not store is not sent to it: stated quotes and grid changes.
-            Self::Judged => vec![
-                "ticks.*.trade.*".to_owned(),
-                "ticks.clean.price.*".to_owned(),
-                "ticks.clean.book.*".to_owned(),
-            ],
-            Self::Raw | Self::Markets | Self::Gaps | Self::Dead => vec![],
-        };
+        // No filter: with several of them a consumer that is behind makes the server walk the whole stream for each
+        // message, and never catches up (3,000 messages a second). Who reads passes over what it does not want.
         pull::Config {
             durable_name: Some(self.durable().to_owned()),
             deliver_policy: DeliverPolicy::All,
@@ -106,8 +100,39 @@ impl Work {
                 Self::Judged => JUDGED_UNACKNOWLEDGED_MAX,
                 Self::Markets | Self::Gaps | Self::Dead => SIDE_UNACKNOWLEDGED_MAX,
             },
-            filter_subjects,
             ..pull::Config::default()
+        }
+    }
+
+    fn stream_config(self, limits: &Limits) -> Config {
+        let bytes = i64::try_from(limits.ticks_bytes).unwrap_or(i64::MAX);
+        let one = |subject: &str| vec![subject.to_owned()];
+        let base = Config {
+            name: self.stream().to_owned(),
+            max_bytes: bytes / 8,
+            max_age: limits.age,
+            max_message_size: MESSAGE_BYTES_MAX,
+            storage: StorageType::File,
+            num_replicas: limits.replicas,
+            duplicate_window: DUPLICATE_WINDOW,
+            allow_direct: true,
+            ..Config::default()
+        };
+        // A full stream of ticks refuses, so that the publisher knows and waits; `trim` makes room in time.
+        let ticks = Config { max_bytes: bytes, discard: DiscardPolicy::New, ..base.clone() };
+        match self {
+            Self::Raw => Config { subjects: one(subject::RAW_ALL), ..ticks },
+            Self::Judged => Config { subjects: subject::JUDGED_ALL.map(str::to_owned).to_vec(), ..ticks },
+            Self::Markets => Config {
+                subjects: one(subject::MARKETS_ALL),
+                max_messages_per_subject: 1,
+                max_age: Duration::ZERO,
+                ..base
+            },
+            // An open gap is to be found again however old it is.
+            Self::Gaps => Config { subjects: one(subject::GAPS_ALL), max_age: Duration::ZERO, ..base },
+            // Dead letters must never block anybody: the oldest go.
+            Self::Dead => Config { subjects: one(subject::DEAD_ALL), ..base },
         }
     }
 }
@@ -145,19 +170,66 @@ pub(crate) async fn declare(
     jetstream: &Context,
     limits: &Limits,
     service: Option<Service>,
+    declared: &Declared,
 ) -> Result<(), BusError> {
-    let own = |config: &Config| streams_of(service).iter().any(|work| work.stream() == config.name);
-    for config in streams(limits).into_iter().filter(own) {
-        declare_stream(jetstream, config).await?;
+    for &work in streams_of(service) {
+        let there = declare_stream(jetstream, limits, work, declared).await?;
+        let wanted = work.stream_config(limits);
+        if (there.max_bytes, there.max_age) != (wanted.max_bytes, wanted.max_age) {
+            let (name, max_bytes, max_age_s) = (work.stream(), there.max_bytes, there.max_age.as_secs());
+            warn!(
+                stream = name,
+                max_bytes,
+                max_age_s,
+                "the stream `{name}` exists with other limits than configured; they stay until it is edited"
+            );
+        }
     }
-    for work in works_of(service) {
-        jetstream
-            .create_consumer_on_stream(work.consumer(), work.stream())
-            .await
-            .map_err(|source| declare_error(work.durable(), source))?;
+    for &work in works_of(service) {
+        declare_consumer(jetstream, work, declared).await?;
     }
-    let keeps = matches!(service, None | Some(Service::Feed));
-    if keeps && jetstream.get_key_value(FEED_BUCKET).await.is_err() {
+    declare_bucket(jetstream, limits, service, declared).await
+}
+
+/// Makes a stream where there is none; its configuration as it is.
+pub(crate) async fn declare_stream(
+    jetstream: &Context,
+    limits: &Limits,
+    work: Work,
+    declared: &Declared,
+) -> Result<Config, BusError> {
+    let name = work.stream();
+    let stream = jetstream.get_or_create_stream(work.stream_config(limits)).await;
+    let stream = stream.map_err(|source| declare_error(name, source))?;
+    let info = stream.cached_info();
+    declared.note(&format!("the stream `{name}`"), info.created, Instant::now());
+    Ok(info.config.clone())
+}
+
+/// Makes a shared consumer where there is none, and brings the settings of one of an earlier version up to date.
+pub(crate) async fn declare_consumer(
+    jetstream: &Context,
+    work: Work,
+    declared: &Declared,
+) -> Result<(), BusError> {
+    let consumer = jetstream.create_consumer_on_stream(work.consumer(), work.stream()).await;
+    let consumer = consumer.map_err(|source| declare_error(work.durable(), source))?;
+    declared.note(&consumer_name(work), consumer.cached_info().created, Instant::now());
+    Ok(())
+}
+
+/// Makes the bucket of the feeds where there is none.
+pub(crate) async fn declare_bucket(
+    jetstream: &Context,
+    limits: &Limits,
+    service: Option<Service>,
+    declared: &Declared,
+) -> Result<(), BusError> {
+    if !matches!(service, None | Some(Service::Feed)) {
+        return Ok(());
+    }
+    let stream = format!("KV_{FEED_BUCKET}");
+    if jetstream.get_key_value(FEED_BUCKET).await.is_err() {
         let bucket = kv::Config {
             bucket: FEED_BUCKET.to_owned(),
             description: "What a feed must find again after a restart".to_owned(),
@@ -167,65 +239,26 @@ pub(crate) async fn declare(
         };
         jetstream.create_key_value(bucket).await.map_err(|source| declare_error(FEED_BUCKET, source))?;
     }
+    let created = stream_info(jetstream, &stream).await?.created;
+    declared.note(&format!("the bucket `{FEED_BUCKET}`"), created, Instant::now());
     Ok(())
+}
+
+/// What the server says of a stream.
+pub(crate) async fn stream_info(jetstream: &Context, name: &str) -> Result<Info, BusError> {
+    let stream = jetstream.get_stream_no_info(name).await;
+    let stream = stream.map_err(|source| declare_error(name, source))?;
+    stream.get_info().await.map_err(|source| declare_error(name, source))
+}
+
+/// A shared consumer, in words.
+pub(crate) fn consumer_name(work: Work) -> String {
+    format!("the consumer `{}` of the stream `{}`", work.durable(), work.stream())
 }
 
 /// The bucket in which feeds keep their state.
 pub(crate) async fn feed_bucket(jetstream: &Context) -> Result<kv::Store, BusError> {
     jetstream.get_key_value(FEED_BUCKET).await.map_err(|source| declare_error(FEED_BUCKET, source))
-}
-
-async fn declare_stream(jetstream: &Context, config: Config) -> Result<(), BusError> {
-    let name = config.name.clone();
-    let wanted = (config.max_bytes, config.max_age);
-    let stream =
-        jetstream.get_or_create_stream(config).await.map_err(|source| declare_error(&name, source))?;
-    let there = &stream.cached_info().config;
-    if (there.max_bytes, there.max_age) != wanted {
-        warn!(
-            stream = %name, max_bytes = there.max_bytes, max_age_s = there.max_age.as_secs(),
-            "the stream `{name}` exists with other limits than configured; they stay until it is edited"
-        );
-    }
-    Ok(())
-}
-
-fn streams(limits: &Limits) -> Vec<Config> {
-    let bytes = i64::try_from(limits.ticks_bytes).unwrap_or(i64::MAX);
-    let side_bytes = bytes / 8;
-    let judged = subject::JUDGED_ALL.map(str::to_owned).to_vec();
-    let base = |name: &str, subjects: Vec<String>, max_bytes: i64| Config {
-        name: name.to_owned(),
-        subjects,
-        max_bytes,
-        max_age: limits.age,
-        max_message_size: MESSAGE_BYTES_MAX,
-        storage: StorageType::File,
-        num_replicas: limits.replicas,
-        duplicate_window: DUPLICATE_WINDOW,
-        allow_direct: true,
-        ..Config::default()
-    };
-    vec![
-        // A full stream refuses, so that the publisher knows and waits; `trim` makes room in time.
-        Config {
-            discard: DiscardPolicy::New,
-            ..base(Work::Raw.stream(), vec![subject::RAW_ALL.to_owned()], bytes)
-        },
-        Config { discard: DiscardPolicy::New, ..base(Work::Judged.stream(), judged, bytes) },
-        Config {
-            max_messages_per_subject: 1,
-            max_age: Duration::ZERO,
-            ..base(Work::Markets.stream(), vec![subject::MARKETS_ALL.to_owned()], side_bytes)
-        },
-        // An open gap is to be found again however old it is.
-        Config {
-            max_age: Duration::ZERO,
-            ..base(Work::Gaps.stream(), vec![subject::GAPS_ALL.to_owned()], side_bytes)
-        },
-        // Dead letters must never block anybody: the oldest go.
-        base(Work::Dead.stream(), vec![subject::DEAD_ALL.to_owned()], side_bytes),
-    ]
 }
 
 pub(crate) fn declare_error<E>(what: &str, source: E) -> BusError

@@ -5,8 +5,8 @@
 use chassis::trace::{Role, Span, Tracer};
 
 use crate::deliver::Delivery;
-use crate::follow::Seen;
 use crate::publish::Message;
+use crate::reader::StreamMessage;
 
 impl Message {
     /// Begins the span of publishing this, below `cause`; the message's reader will begin below it.
@@ -31,7 +31,7 @@ impl Delivery {
     }
 }
 
-impl Seen {
+impl StreamMessage {
     /// Begins the span of showing this; none where its trace is not sampled.
     pub fn traced(&self, tracer: &Tracer, name: &'static str, role: Role) -> Option<Span> {
         let span = tracer.follow(self.traceparent, name, role)?;

@@ -25,6 +25,8 @@ pub enum Cause {
     Resubscribed,
     /// The market was not followed: it had left the chosen part of the catalogue.
     NotFollowed,
+    /// A stream of the bus was lost, with the ticks on it that were not stored yet.
+    StreamLost,
 }
 
 /// A span in which ticks of one market may be missing: told once when opened, once when healed.
@@ -48,7 +50,7 @@ pub struct Gap {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SocketClosed,
         Self::Silence,
         Self::FeedRestart,
@@ -56,6 +58,7 @@ impl Cause {
         Self::BookMismatch,
         Self::Resubscribed,
         Self::NotFollowed,
+        Self::StreamLost,
     ];
 
     /// The word in answers and in the database.
@@ -68,6 +71,7 @@ impl Cause {
             Self::BookMismatch => "book_mismatch",
             Self::Resubscribed => "resubscribed",
             Self::NotFollowed => "not_followed",
+            Self::StreamLost => "stream_lost",
         }
     }
 }

@@ -36,6 +36,11 @@ pub fn raw(kind: Kind, condition_id: &ConditionId) -> String {
     format!("ticks.raw.{kind}.{condition_id}")
 }
 
+/// Whether a subject is that of a raw trade.
+pub fn is_raw_trade(subject: &str) -> bool {
+    subject.starts_with("ticks.raw.trade.")
+}
+
 /// Where the processor publishes a judged tick.
 pub fn judged(verdict: Verdict, kind: Kind, condition_id: &ConditionId) -> String {
     format!("ticks.{verdict}.{kind}.{condition_id}")

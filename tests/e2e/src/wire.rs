@@ -46,6 +46,14 @@ impl Wire {
         self.say(&format!("PUB {subject} 0\r\n\r\n")).await
     }
 
+    /// Publishes `payload` on `subject` and asks for an answer on `reply`.
+    ///
+    /// # Errors
+    /// The server's words when it refuses.
+    pub async fn request(&mut self, subject: &str, reply: &str, payload: &str) -> Result<(), String> {
+        self.say(&format!("PUB {subject} {reply} {}\r\n{payload}\r\n", payload.len())).await
+    }
+
     /// Subscribes to `subject`.
     ///
     /// # Errors

@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use bus::{Bus, Followed, Limits, Message, Start, Work};
+use bus::{Bus, Limits, Message, Source, Start, Work};
 use contract::ids::ConditionId;
 use contract::stats::Service;
 use contract::subject;
 use contract::tick::Kind;
-use contract::time::Timestamp;
 use contract::verdict::Verdict;
 use e2e::wire::Wire;
 use e2e::{Settings, World, eventually};
@@ -19,18 +18,18 @@ use stack::places::Places;
 use stack::{nats, postgres, wheels};
 use tempfile::TempDir;
 
-const STREAMS: [&str; 6] = ["TICKS_RAW", "TICKS_JUDGED", "MARKETS", "GAPS", "DEAD", "KV_FEED"];
+pub(crate) const STREAMS: [&str; 6] = ["TICKS_RAW", "TICKS_JUDGED", "MARKETS", "GAPS", "DEAD", "KV_FEED"];
 const READERS: [&str; 1] = ["viewer"];
 
 /// A bus with its accounts and nothing on it.
-struct Guarded {
-    nats: nats::Server,
-    logins: Logins,
+pub(crate) struct Guarded {
+    pub(crate) nats: nats::Server,
+    pub(crate) logins: Logins,
     _folder: TempDir,
 }
 
 impl Guarded {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let places = Places::of_workspace().unwrap();
         let program = wheels::nats(&places, &|line| eprintln!("{line}")).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -41,7 +40,7 @@ impl Guarded {
         Self { nats, logins, _folder: folder }
     }
 
-    async fn wire(&self, login: &str) -> Wire {
+    pub(crate) async fn wire(&self, login: &str) -> Wire {
         Wire::connect(self.nats.port(), Some((login, self.logins.password(login)))).await.unwrap()
     }
 
@@ -58,12 +57,12 @@ impl Guarded {
         }
     }
 
-    async fn bus(&self, login: &str) -> Bus {
+    pub(crate) async fn bus(&self, login: &str) -> Bus {
         Bus::connect(&self.config(login, self.logins.password(login))).await.unwrap()
     }
 }
 
-fn market() -> ConditionId {
+pub(crate) fn market() -> ConditionId {
     ConditionId::try_from("0xab").unwrap()
 }
 
@@ -122,7 +121,7 @@ async fn only_the_viewer_hears_what_passes_and_nobody_hears_anothers_answers() {
             let inboxes = format!("_INBOX_{other}.>");
             assert_eq!(wire.subscribe(&inboxes).await.is_ok(), other == login, "{login} to {inboxes}");
         }
-        for closed in [">", "$JS.>", "$KV.>", "$SYS.>"] {
+        for closed in [">", "$JS.>", "$KV.>", "$SYS.>", "_INBOX.>"] {
             assert!(wire.subscribe(closed).await.is_err(), "{login} to {closed}");
         }
     }
@@ -161,16 +160,19 @@ async fn nobody_changes_streams_or_takes_from_anothers_consumer() {
                 let acknowledged = wire.publish(&format!("$JS.ACK.{stream}.{durable}.1.1.1.1.0")).await;
                 assert_eq!(acknowledged.is_ok(), owns, "{login} acknowledges for {durable} on {stream}");
             }
-            let follows = match login {
+            for consumer in
+                ["CONSUMER.CREATE", "CONSUMER.DURABLE.CREATE", "CONSUMER.DELETE", "CONSUMER.MSG.NEXT"]
+            {
+                let asked = wire.publish(&format!("$JS.API.{consumer}.{stream}.another")).await;
+                assert!(asked.is_err(), "{login}: {consumer} on {stream}");
+            }
+            let reads = match login {
                 "feed" => ["TICKS_RAW", "GAPS"].contains(&stream),
                 "dashboard" => ["TICKS_JUDGED", "MARKETS", "GAPS"].contains(&stream),
                 _ => false,
             };
-            let followed = wire.publish(&format!("$JS.API.CONSUMER.CREATE.{stream}.follow-x")).await;
-            assert_eq!(followed.is_ok(), follows, "{login} follows {stream}");
-            // The client asks after the consumer once the server that held it has gone.
-            let asked = wire.publish(&format!("$JS.API.CONSUMER.INFO.{stream}.follow-x")).await;
-            assert_eq!(asked.is_ok(), follows || READERS.contains(&login), "{login} asks of {stream}");
+            let read = wire.publish(&format!("$JS.API.DIRECT.GET.{stream}")).await;
+            assert_eq!(read.is_ok(), reads, "{login} reads {stream}");
         }
     }
 }
@@ -208,11 +210,8 @@ async fn each_service_can_do_all_it_does_with_its_own_rights() {
     {
         send(&feed, subject, subject).await;
     }
-    assert_eq!(
-        feed.stored(Followed::RawTrades, Start::Moment(Timestamp::from_micros(0))).await.unwrap().len(),
-        1
-    );
-    assert_eq!(feed.stored(Followed::Gaps, Start::After(0)).await.unwrap().len(), 1);
+    assert_eq!(feed.stored(Source::RawTrades, Start::Beginning).await.unwrap().len(), 1);
+    assert_eq!(feed.stored(Source::Gaps, Start::Beginning).await.unwrap().len(), 1);
 
     let delivery = processor.consume(Work::Raw).next().await.unwrap();
     send(&processor, &subject::judged(Verdict::Clean, Kind::Trade, &market()), "judged").await;
@@ -236,9 +235,12 @@ async fn each_service_can_do_all_it_does_with_its_own_rights() {
     let mut listener = dashboard.listen(subject::STATS_ALL).await.unwrap();
     dashboard.announce(subject::stats(Service::Dashboard, "one"), vec![1]).await.unwrap();
     assert_eq!(listener.next().await.unwrap().subject, "stats.dashboard.one");
-    for followed in [Followed::Judged, Followed::Markets, Followed::Gaps] {
-        dashboard.follow(followed, Start::LastPerSubject).next().await.unwrap();
-        assert_eq!(dashboard.newest(followed).await.unwrap().len(), 1);
+    for source in [Source::Judged, Source::Markets, Source::Gaps] {
+        dashboard.reader(source, Start::Beginning).next().await.unwrap();
+        assert_eq!(dashboard.stored(source, Start::Beginning).await.unwrap().len(), 1);
+    }
+    for work in [Work::Raw, Work::Judged] {
+        feed.progress(work).await.unwrap();
     }
     for work in [Work::Raw, Work::Judged, Work::Markets, Work::Gaps, Work::Dead] {
         dashboard.backlog(work).await.unwrap();
@@ -274,7 +276,8 @@ async fn a_right_that_is_taken_away_shows_by_name_and_nothing_is_lost() {
         if named { Ok(()) } else { Err(text) }
     })
     .await;
-    world.change_rights("publish: [\n            ", "publish: [\n            \"ticks.clean.>\", ");
+    let next = "\"ticks.flagged.>\", ";
+    world.change_rights(next, &format!("{right}{next}"));
     world.sim.finished().await.unwrap();
     let logs = world.whole_logs();
     assert!(logs.contains("the bus refuses us something that we need"), "{}", world.logs());

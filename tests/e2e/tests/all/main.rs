@@ -31,6 +31,10 @@ mod proxy;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod theft;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tls;

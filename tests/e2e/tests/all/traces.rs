@@ -7,8 +7,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bus::{Bus, Followed, Seen, Start};
-use contract::time::Timestamp;
+use bus::{Bus, Source, Start, StreamMessage};
 use e2e::{Settings, World, eventually};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
@@ -128,11 +127,12 @@ fn settings(scenario: &str, endpoint: &str, ratio: &str) -> Settings {
 }
 
 /// All messages of a stream, by the id in their traceparent.
-async fn messages(world: &World, followed: Followed) -> BTreeMap<String, Seen> {
+async fn messages(world: &World, source: Source) -> BTreeMap<String, StreamMessage> {
     let bus = Bus::observe(&world.bus_as("admin")).await.unwrap();
-    let seen = bus.stored(followed, Start::Moment(Timestamp::from_micros(0))).await.unwrap();
-    let by_trace = |seen: Seen| (seen.traceparent.unwrap().to_string()[3..35].to_owned(), seen);
-    seen.into_iter().map(by_trace).collect()
+    let stored = bus.stored(source, Start::Beginning).await.unwrap();
+    let by_trace =
+        |message: StreamMessage| (message.traceparent.unwrap().to_string()[3..35].to_owned(), message);
+    stored.into_iter().map(by_trace).collect()
 }
 
 async fn all_stored(world: &World) {
@@ -143,7 +143,7 @@ async fn all_stored(world: &World) {
 }
 
 /// Holds a whole trace against the way of a trade and the messages that carried it.
-fn check(id: &str, trace: &[Told], raw: &Seen, judged: &Seen) {
+fn check(id: &str, trace: &[Told], raw: &StreamMessage, judged: &StreamMessage) {
     let (socket, sent) = (the(trace, "feed", "socket"), the(trace, "feed", "publish"));
     let (judge, verdict) = (the(trace, "processor", "judge"), the(trace, "processor", "publish"));
     let (insert, page) = (the(trace, "writer", "insert"), the(trace, "dashboard", "page"));
@@ -201,8 +201,7 @@ async fn a_trade_is_one_trace_from_the_socket_to_the_page_with_the_call_for_its_
         }
     })
     .await;
-    let (raw, judged) =
-        (messages(&world, Followed::RawTrades).await, messages(&world, Followed::Judged).await);
+    let (raw, judged) = (messages(&world, Source::RawTrades).await, messages(&world, Source::Judged).await);
     let traces = collector.traces();
     let mut asked = 0;
     for id in &ids {
@@ -225,7 +224,7 @@ async fn what_is_not_sampled_is_not_told_to_anybody() {
     let mut world = World::start(settings("missing-sizes", &endpoint, "0")).await;
     world.play().await;
     all_stored(&world).await;
-    let raw = messages(&world, Followed::RawTrades).await;
+    let raw = messages(&world, Source::RawTrades).await;
     assert!(!raw.is_empty() && raw.values().all(|seen| !seen.traceparent.unwrap().is_sampled()));
     // What a service has gathered leaves with its end at the latest.
     for name in world.names() {

@@ -12,6 +12,7 @@ export const CAUSES: Record<string, string> = {
   book_mismatch: "book mismatch",
   resubscribed: "subscribed anew",
   not_followed: "not followed",
+  stream_lost: "stream lost on the bus",
 };
 
 export const cause = (word: string): string => CAUSES[word] ?? word.replaceAll("_", " ");

@@ -2,12 +2,15 @@
 //!
 //! Knows: what to follow from where, and how long to wait after a failure. Never: what the fold makes of it.
 
+mod probe;
+
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
-use bus::{Bus, BusError, Source, Start, StreamMessage, Work};
+use bus::{Bus, BusError, Source, Start, StreamMessage, StreamReader};
 use chassis::backoff::Backoff;
 use chassis::tasks::Tasks;
 use chassis::trace::{Role, Tracer};
@@ -27,7 +30,6 @@ use crate::board::Board;
 use crate::freshness::IsNews;
 use crate::metrics::Metrics;
 use crate::state::event::Judged;
-use crate::state::link::Queue;
 use crate::state::tokens::Seed;
 
 /// How far back the judged ticks are read at the start: what the page shows of the past.
@@ -36,14 +38,22 @@ const HISTORY: Duration = Duration::from_mins(5);
 const CAUGHT_UP_BELOW: u64 = 100;
 /// Pauses between attempts.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// How often bus and database are asked whether they answer.
-const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// How often bus and database are asked whether they answer, and how far behind their readers are.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How long one probe may take: of the bus, for all its readers together.
+const PROBE_MAX: Duration = Duration::from_secs(3);
 /// How often tokens without a book are looked for in the database.
 const SEED_EVERY: Duration = Duration::from_secs(5);
 /// Tokens of one such question.
 const SEEDS_MAX: usize = 500;
-/// How long one probe of the bus may take, for all consumers together.
-const PROBE_MAX: Duration = Duration::from_secs(5);
+/// With more messages to come than this, and the next one older than [`STALE_FROM`], what is new is shown first.
+const LEFT_OUT_FROM: u64 = 5_000;
+/// See [`LEFT_OUT_FROM`]: half of what the live stream may be behind.
+const STALE_FROM: Duration = Duration::from_millis(2_500);
+/// Messages that are not left out then.
+const KEPT_OF_STALE: u64 = 1_000;
+/// Messages of the past that are read at the start: more would keep the page from the present.
+const HISTORY_MAX: u64 = 200_000;
 /// Time that the tasks have to end once asked to.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -57,6 +67,10 @@ pub(crate) struct Follower {
     pub(crate) tracer: Tracer,
     /// The bus, once it was reached, for whoever has something to say.
     pub(crate) reached: Arc<OnceLock<Bus>>,
+    /// Sequence of the judged tick that was folded last.
+    pub(crate) read_up_to: Arc<AtomicU64>,
+    /// When this process began.
+    pub(crate) started_at: Timestamp,
     pub(crate) stop: CancellationToken,
 }
 
@@ -82,7 +96,7 @@ impl Follower {
         tasks.join(GRACE).await.context("following the bus failed")
     }
 
-    /// Asks the database every two seconds how much it holds, until the stop.
+    /// Asks the database every second how much it holds, until the stop.
     ///
     /// # Errors
     /// Never: a failure is shown.
@@ -96,8 +110,10 @@ impl Follower {
             }
             let totals = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
-                totals = self.reader.totals() => totals,
+                totals = timeout(PROBE_MAX, self.reader.totals()) => totals,
             };
+            let late = |_| StoreError::TimedOut { doing: "count what is stored", waited: PROBE_MAX };
+            let totals = totals.map_err(late).flatten();
             let answer = totals.as_ref().map(drop).map_err(of_store);
             let was = self.board.with(|fold| {
                 let was = fold.database.is_up;
@@ -181,6 +197,7 @@ impl Follower {
         let mut reader = bus.reader(source, start);
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         let mut is_news = IsNews::No;
+        let mut is_first = true;
         loop {
             let read = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
@@ -195,6 +212,13 @@ impl Follower {
                     if let Err(odd) = take(&self, &message, is_news) {
                         self.undecodable(&message.subject, &odd);
                     }
+                    if source == Source::Judged {
+                        let keep = self.kept_of_pending(&message, is_first, is_news);
+                        is_first = false;
+                        if let Some(keep) = keep {
+                            self.leave_out(&mut reader, keep).await;
+                        }
+                    }
                 }
                 Err(failure) => {
                     debug!("{source:?} could not be read: {}", logline::chain(&failure));
@@ -203,6 +227,31 @@ impl Follower {
                     }
                 }
             }
+        }
+    }
+
+    /// How many of the messages to come are to be read, where those are too many to read them all.
+    fn kept_of_pending(&self, message: &StreamMessage, is_first: bool, is_news: IsNews) -> Option<u64> {
+        if is_first {
+            return (message.pending > HISTORY_MAX).then_some(HISTORY_MAX);
+        }
+        let is_far = is_news == IsNews::Yes && message.pending > LEFT_OUT_FROM;
+        let now = Timestamp::from(clock::now());
+        let newest = self.board.with(|fold| fold.newest_at);
+        (is_far && newest.is_some_and(|at| now.since(at) > STALE_FROM)).then_some(KEPT_OF_STALE)
+    }
+
+    /// Passes over what is old: a live stream that shows the past says nothing.
+    async fn leave_out(&self, reader: &mut StreamReader, keep: u64) {
+        match reader.skip(keep).await {
+            Ok(0) => {}
+            Ok(ticks) => {
+                let now = Timestamp::from(clock::now());
+                warn!(ticks, "{ticks} ticks were left out to show what is new");
+                self.board.hub().skip(ticks, now);
+                self.board.with(|fold| fold.delivery.skip(ticks, now));
+            }
+            Err(failure) => debug!("could not go on to what is new: {}", logline::chain(&failure)),
         }
     }
 
@@ -221,6 +270,7 @@ impl Follower {
             self.metrics.shown(now.micros_since(trade.judged_at));
         }
         self.board.tick(judged, is_news, now);
+        self.read_up_to.store(message.sequence, Ordering::Relaxed);
         if let Some(span) = span {
             span.end();
         }
@@ -263,38 +313,6 @@ impl Follower {
         }
     }
 
-    /// Asks the bus how far behind its consumers are: that is also how it shows that it answers.
-    async fn probe_bus(self, bus: Bus) -> anyhow::Result<()> {
-        let mut every = interval(PROBE_EVERY);
-        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return Ok(()),
-                _ = every.tick() => {}
-            }
-            let answer = tokio::select! {
-                () = self.stop.cancelled() => return Ok(()),
-                asked = timeout(PROBE_MAX, self.ask_consumers(&bus)) => match asked {
-                    Ok(answer) => answer,
-                    Err(_) => Err("no answer within 5 s".to_owned()),
-                },
-            };
-            self.board.with(|fold| fold.bus.told(answer, clock::now().into()));
-            if let Err(error @ BusError::Closed) = bus.check() {
-                return Err(error.into());
-            }
-        }
-    }
-
-    async fn ask_consumers(&self, bus: &Bus) -> Result<(), String> {
-        bus.check().map_err(|failure| of_bus(&failure))?;
-        for queue in Queue::ALL {
-            let backlog = bus.backlog(work_of(queue)).await.map_err(|failure| of_bus(&failure))?;
-            self.board.with(|fold| fold.backlog(queue, backlog, clock::now().into()));
-        }
-        Ok(())
-    }
-
     fn undecodable(&self, subject: &str, odd: &Undecodable) {
         debug!(subject, "a message could not be read: {}", logline::chain(odd));
         self.metrics.undecodable.inc();
@@ -320,16 +338,6 @@ fn seed_of(last: &LastPrices) -> Option<Seed> {
         quoted_at: last.quoted_at,
         last: last.last.and_then(|(price, at)| Price::try_from(price).ok().map(|price| (price, at))),
     })
-}
-
-fn work_of(queue: Queue) -> Work {
-    match queue {
-        Queue::Raw => Work::Raw,
-        Queue::Judged => Work::Judged,
-        Queue::Markets => Work::Markets,
-        Queue::Gaps => Work::Gaps,
-        Queue::Dead => Work::Dead,
-    }
 }
 
 /// A failure of the bus for everybody's eyes: no address, no login. The log has the rest.
@@ -387,6 +395,8 @@ mod tests {
             metrics: Metrics::default(),
             tracer: Tracer::default(),
             reached: Arc::default(),
+            read_up_to: Arc::default(),
+            started_at: Timestamp::from_micros(0),
             stop: CancellationToken::new(),
         }
     }

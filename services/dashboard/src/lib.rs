@@ -92,6 +92,8 @@ async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> 
         metrics: metrics.clone(),
         tracer,
         reached: reached.clone(),
+        read_up_to: Arc::default(),
+        started_at: clock::now().into(),
         stop: stop.clone(),
     };
     let app = App {

@@ -120,6 +120,13 @@ impl Hub {
         }
     }
 
+    /// Counts events that were left out: a client that listens is told that it missed them.
+    pub(crate) fn skip(&self, events: u64, now: Timestamp) {
+        // The numbers of one batch are in a row.
+        self.send_batch(now);
+        self.waiting().next += events;
+    }
+
     /// How many events were offered so far: the number of the next one.
     pub(crate) fn offered(&self) -> u64 {
         self.waiting().next
@@ -324,6 +331,20 @@ mod tests {
         assert_eq!(texts[0]["missed"], 30);
         assert_eq!(texts.len(), 3);
         assert_eq!([watcher.take_missed(), watcher.take_missed()], [30, 0]);
+    }
+
+    #[test]
+    fn what_the_dashboard_passed_over_is_missed_by_whoever_listens() {
+        let hub = Hub::new();
+        let mut receiver = hub.listen();
+        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        (0..3).for_each(|number| hub.offer(event(number), IsNews::Yes));
+        hub.skip(1_000, at(3));
+        offer(&hub, 3..5);
+        let texts = texts(&mut receiver, &mut watcher);
+        let types: Vec<&str> = texts.iter().map(|text| text["type"].as_str().unwrap()).collect();
+        assert_eq!(types, ["event", "lagged", "event"]);
+        assert_eq!((&texts[1]["missed"], hub.offered()), (&Value::from(1_000), 1_005));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Knows: names, units, help texts. Never: an id in a label.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use chassis::exposition;
 use contract::tick::Kind;
@@ -35,6 +36,8 @@ pub(crate) struct Metrics {
     pub(crate) healthy: Gauge,
     /// 1 for the durability in force.
     pub(crate) bus_durability: Family<[(&'static str, &'static str); 1], Gauge>,
+    /// Age of the oldest tick that waits, by stage of the way; not there while unknown.
+    behind: Family<[(&'static str, &'static str); 1], Gauge<f64, AtomicU64>>,
     judged_to_shown: Shown,
 }
 
@@ -65,6 +68,8 @@ impl Metrics {
         registry.register("healthy", "1 while the whole system is healthy", all.healthy.clone());
         let help = "When the bus has messages on its disk: before an acknowledgement (strict) or soon after (standard)";
         registry.register("bus_durability", help, all.bus_durability.clone());
+        let help = "Age of the oldest tick that waits in a stage, since its receipt; 0 where none waits";
+        registry.register_with_unit("behind", help, Unit::Seconds, all.behind.clone());
         let help = "From a trade's verdict to the live stream of the page";
         registry.register_with_unit("judged_to_shown", help, Unit::Seconds, all.judged_to_shown.0.clone());
         // A rate needs a beginning: what has not happened yet is shown as 0.
@@ -72,6 +77,14 @@ impl Metrics {
             drop(all.events.get_or_create(&[("kind", kind.word())]));
         }
         all
+    }
+
+    /// How far a stage is behind; none while unknown.
+    pub(crate) fn behind(&self, stage: &'static str, behind: Option<Duration>) {
+        match behind {
+            Some(behind) => drop(self.behind.get_or_create(&[("stage", stage)]).set(behind.as_secs_f64())),
+            None => drop(self.behind.remove(&[("stage", stage)])),
+        }
     }
 
     /// A trade reached the page; `waited_us`: microseconds since its verdict.

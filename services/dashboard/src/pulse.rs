@@ -19,6 +19,7 @@ use tracing::debug;
 
 use crate::board::Board;
 use crate::metrics::Metrics;
+use crate::state::delivery::Stage;
 use crate::state::link::Link;
 use crate::view;
 
@@ -79,15 +80,19 @@ impl Pulse {
         show(&self.database_latch, &database);
         let stats = self.stats(&bus, &database, now);
         let told = stats.clone();
-        let (healthy, answers) = self.board.with(|fold| {
+        let (healthy, answers, stages) = self.board.with(|fold| {
             fold.stats(told, now);
             fold.settle(now);
             let answers = self.board.hub().has_clients().then(|| {
                 let status = view::status::Status::of(fold, self.durability, now);
                 (view::metrics::Metrics::of(fold, now), status)
             });
-            (fold.health(now).is_healthy(), answers)
+            let behind = |stage| (stage, fold.delivery.standing(stage, now).map(|standing| standing.behind));
+            (fold.health(now).is_healthy(), answers, Stage::ALL.map(behind))
         });
+        for (stage, behind) in stages {
+            self.metrics.behind(stage.word(), behind);
+        }
         if let Some((metrics, status)) = answers {
             self.board.hub().tell("metrics", &metrics);
             self.board.hub().tell("status", &status);

@@ -3,12 +3,14 @@
 //! Knows: everything shown, each part within its bound. Never: a clock, a task, a socket; `now` is told to it.
 
 pub(crate) mod counters;
+pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod gaps;
 pub(crate) mod health;
 pub(crate) mod heat;
+pub(crate) mod incidents;
 pub(crate) mod latency;
 pub(crate) mod link;
 pub(crate) mod rates;
@@ -30,12 +32,14 @@ use contract::tick::{Kind, Origin};
 use contract::time::Timestamp;
 use contract::verdict::Reason;
 
+use delivery::{Delivery, Stage};
 use event::{Event, Judged};
 use events::{EventFilter, EventPage, Events};
 use fleet::Fleet;
 use gaps::Gaps;
 use health::{Health, Settled};
 use heat::Heat;
+use incidents::Incidents;
 use latency::Samples;
 use link::{Consumer, Link, Queue};
 use rates::Rates;
@@ -75,8 +79,12 @@ pub(crate) struct Fold {
     pub(crate) totals: Option<BTreeMap<String, u64>>,
     /// How far behind the shared consumers are.
     pub(crate) consumers: BTreeMap<Queue, Consumer>,
+    /// How far what is stored and shown is behind what is received.
+    pub(crate) delivery: Delivery,
     /// Messages that could not be read.
     pub(crate) undecodable: u64,
+    /// What made the verdict leave `trustworthy` within the last hour.
+    pub(crate) incidents: Incidents,
     settled: Settled,
 }
 
@@ -102,7 +110,9 @@ impl Fold {
             database: Link::new(now),
             totals: None,
             consumers: BTreeMap::new(),
+            delivery: Delivery::default(),
             undecodable: 0,
+            incidents: Incidents::default(),
             settled: Settled::new(now),
         }
     }
@@ -141,6 +151,7 @@ impl Fold {
         if let Some(counts) = self.fleet.stored_since(&stats) {
             self.stored_heat.add(&counts, now, now);
         }
+        self.delivery.feed(&stats, now);
         self.fleet.heard(stats, now);
     }
 
@@ -167,10 +178,23 @@ impl Fold {
     /// Forgets what is too old to be shown, and notes since when things are as they are.
     pub(crate) fn settle(&mut self, now: Timestamp) {
         self.fleet.expire(now);
+        self.read_feeds(now);
         let health = health::assess(self, now);
         self.settled.note(health.trust, now);
+        self.incidents.note(&health, now);
         let sample = self.sample(now);
         self.series.sample(sample);
+    }
+
+    /// What waits in the feeds for the bus: the oldest of all of them.
+    fn read_feeds(&mut self, now: Timestamp) {
+        let waiting = self.fleet.feeds(now).map(|feed| (feed.depth.oldest_unpublished_at, feed.buffered));
+        let sum = waiting.reduce(|(one, count), (two, more)| {
+            (one.into_iter().chain(two).min(), count.saturating_add(more))
+        });
+        if let Some((oldest, waiting)) = sum {
+            self.delivery.read(Stage::Published, oldest, waiting, now);
+        }
     }
 
     fn sample(&self, now: Timestamp) -> Sample {

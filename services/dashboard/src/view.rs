@@ -7,6 +7,7 @@
 
 pub(crate) mod chart;
 pub(crate) mod coverage;
+pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod flow;
 pub(crate) mod history;

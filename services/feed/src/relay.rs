@@ -59,6 +59,8 @@ pub(crate) struct Level {
     pub(crate) repeated: u64,
     /// Those among them that a full stream refused.
     pub(crate) refused: u64,
+    /// When the oldest tick was received that is not acknowledged.
+    pub(crate) oldest: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -171,6 +173,7 @@ impl Relay {
             under_way: outstanding.saturating_sub(queue.ticks.len() as u64),
             repeated: queue.repeated,
             refused: queue.refused,
+            oldest: queue.outstanding.first_key_value().map(|(&oldest, _)| oldest),
         }
     }
 
@@ -328,7 +331,8 @@ mod tests {
         assert_eq!(relay.offer(message(1_001), at(2)), Err(Full));
         assert_eq!(relay.offer(message(1_000), at(2)), Ok(()));
         assert!(!relay.is_relaxed());
-        assert_eq!(relay.level(), Level { messages: 2, bytes: 2_000, ..Level::default() });
+        let expected = Level { messages: 2, bytes: 2_000, oldest: Some(at(1)), ..Level::default() };
+        assert_eq!(relay.level(), expected);
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl Reporter {
         report.depth.gaps_waiting = counts.waiting;
         report.depth.trades_recognised = fills.recognised();
         report.depth.rest_calls = rest.calls();
+        report.depth.oldest_unpublished_at = relay.level().oldest;
         report
     }
 
@@ -131,7 +132,8 @@ impl Reporter {
         problems.extend(bus.check().err().map(|error| error.to_string()));
         problems.extend(bus.recreated());
         if report.gaps_open > 0 {
-            problems.push(format!("{} gaps are open", report.gaps_open));
+            let (count, are) = (report.gaps_open, if report.gaps_open == 1 { "gap is" } else { "gaps are" });
+            problems.push(format!("{count} {are} open"));
         }
         match report.last_data_at {
             None => problems.push("no data from the venue yet".to_owned()),

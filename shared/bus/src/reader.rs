@@ -13,6 +13,7 @@ use async_nats::jetstream::stream::Info;
 use async_nats::{StatusCode, datetime};
 use bytes::Bytes;
 use chassis::trace::Traceparent;
+use contract::stats::Backlog;
 use contract::subject;
 use contract::time::Timestamp;
 use futures_util::StreamExt;
@@ -108,6 +109,30 @@ impl Bus {
         StreamReader { bus, source, start, place: None, batch, pause: IDLE_PAUSE.0 }
     }
 
+    /// How far behind the shared consumer of `work` is, and the oldest message that it has not acknowledged; none where
+    /// nothing waits.
+    ///
+    /// # Errors
+    /// When the server does not answer within 5 s.
+    pub async fn waiting(&self, work: Work) -> Result<(Backlog, Option<StreamMessage>), BusError> {
+        let info = self.consumer_info(work).await?;
+        let backlog = Backlog { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 };
+        if backlog == Backlog::default() {
+            return Ok((backlog, None));
+        }
+        let name = work.stream();
+        let oldest = request(self, name, ALL, info.ack_floor.stream_sequence + 1, 1).await?.pop();
+        Ok((backlog, oldest.map(|reply| message(reply, 0, name)).transpose()?))
+    }
+
+    /// Sequence of the newest message of the stream behind `source`.
+    ///
+    /// # Errors
+    /// When the server does not answer within 5 s.
+    pub async fn newest(&self, source: Source) -> Result<u64, BusError> {
+        Ok(stream_info(&self.jetstream, source.stream()).await?.state.last_sequence)
+    }
+
     /// Everything that is stored from `start` on, and no more.
     ///
     /// # Errors
@@ -142,6 +167,19 @@ impl StreamReader {
                 self.pause = IDLE_PAUSE.0;
             }
         }
+    }
+
+    /// Passes over all but the newest `keep` messages of the stream; how many those are.
+    ///
+    /// # Errors
+    /// As [`StreamReader::next`].
+    pub async fn skip(&mut self, keep: u64) -> Result<u64, BusError> {
+        let place = self.place().await?;
+        let last = stream_info(&self.bus.jetstream, self.source.stream()).await?.state.last_sequence;
+        let next = (last + 1).saturating_sub(keep).max(place.next);
+        self.batch.clear();
+        self.place = Some(Place { next, last, ..place });
+        Ok(next - place.next)
     }
 
     /// Where to go on. A stream that was made anew, or that lost its newest messages with the server's disk, is read

@@ -185,6 +185,8 @@ pub struct Depth {
     pub clock_offset_ms: Option<i64>,
     /// REST calls made.
     pub rest_calls: u64,
+    /// When the oldest tick was received that the bus has not acknowledged; none where none waits.
+    pub oldest_unpublished_at: Option<Timestamp>,
 }
 
 /// How often a gate was asked and what it said.

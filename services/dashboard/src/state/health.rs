@@ -7,9 +7,14 @@ use std::time::Duration;
 use contract::stats::{Service, SocketState};
 use contract::time::Timestamp;
 
+use rust_decimal::Decimal;
+
 use super::Fold;
+use super::delivery::{SHOWN_BEHIND_MAX, STORED_BEHIND_MAX, Slope, Stage, Standing};
 use super::link::Queue;
 
+/// Data older than this is said: a quiet venue, or the beginning of a problem.
+const DATA_AGE_NOTICED: Duration = Duration::from_secs(10);
 /// Data older than this means that the venue is not being read.
 pub(crate) const DATA_AGE_MAX: Duration = Duration::from_mins(1);
 /// Most notices that are told one by one; the rest is counted.
@@ -71,6 +76,7 @@ pub(crate) fn assess(fold: &Fold, now: Timestamp) -> Health {
     }
     findings.venue(fold, now);
     findings.queues(fold, now);
+    findings.delivery(fold, now);
     findings.complaints(fold, now);
     let Findings { problems, notices, is_cut } = findings;
     let trust = if is_cut {
@@ -149,7 +155,9 @@ impl Findings {
     }
 
     fn service(&mut self, fold: &Fold, service: Service, now: Timestamp) {
-        if fold.fleet.of(service).any(|instance| instance.is_present(now)) {
+        // Without the bus nobody can be heard: that is the bus's fault, and said.
+        let heard_until = fold.bus.heard_until(now);
+        if fold.bus.is_up == Some(false) || fold.fleet.of(service).any(|one| one.is_present(heard_until)) {
             return;
         }
         self.is_cut |= matches!(service, Service::Feed | Service::Processor);
@@ -174,7 +182,10 @@ impl Findings {
             self.problem("feed", format!("no socket to the venue is connected{why}"));
         }
         match fold.fleet.last_data_at() {
-            Some(at) if now.since(at) <= DATA_AGE_MAX => {}
+            Some(at) if now.since(at) < DATA_AGE_NOTICED => {}
+            Some(at) if now.since(at) <= DATA_AGE_MAX => {
+                self.notice("feed", format!("no data from the venue for {}", seconds(now.since(at))));
+            }
             Some(at) => {
                 self.is_cut = true;
                 self.problem("feed", format!("no data from the venue for {}", seconds(now.since(at))));
@@ -196,11 +207,43 @@ impl Findings {
         }
     }
 
+    fn delivery(&mut self, fold: &Fold, now: Timestamp) {
+        let delivery = &fold.delivery;
+        if let Some((stage, late)) = delivery.stored_late(now) {
+            let (who, waits) = match stage {
+                Stage::Published => ("feed", "for the bus"),
+                Stage::Judged => ("processor", "to be judged"),
+                Stage::Stored | Stage::Shown => ("writer", "to be stored"),
+            };
+            self.problem(who, behind("stored", &late, waits, STORED_BEHIND_MAX, now));
+        }
+        let shown = delivery.standing(Stage::Shown, now).filter(|shown| shown.behind > SHOWN_BEHIND_MAX);
+        if let Some(late) = shown {
+            self.problem("dashboard", behind("shown", &late, "to be shown", SHOWN_BEHIND_MAX, now));
+        }
+        if let Some(drops) = delivery.drops(now) {
+            let share = share(drops.ticks, drops.of);
+            let since = seconds(now.since(drops.since));
+            let what = format!(
+                "{} ticks{share} were dropped within the last minute, again and again for {since}: its buffer is full",
+                drops.ticks
+            );
+            self.problem("feed", what);
+        }
+        if let Some((ticks, at)) = delivery.skipped(now) {
+            let ago = seconds(now.since(at));
+            self.notice(
+                "dashboard",
+                format!("{ticks} ticks were left out to show what is new, last {ago} ago; they are stored"),
+            );
+        }
+    }
+
     fn complaints(&mut self, fold: &Fold, now: Timestamp) {
         let mut left_out = 0;
         for instance in fold.fleet.all() {
             let name = &instance.stats.instance;
-            if instance.is_present(now) {
+            if instance.is_present(fold.bus.heard_until(now)) {
                 for what in &instance.stats.problems {
                     if self.notices.len() < NOTICES_MAX {
                         self.notice(name, what);
@@ -208,7 +251,7 @@ impl Findings {
                         left_out += 1;
                     }
                 }
-            } else {
+            } else if fold.bus.is_up != Some(false) {
                 let age = seconds(now.since(instance.heard_at));
                 self.notice(name, format!("unknown: last heard of {age} ago"));
             }
@@ -220,9 +263,35 @@ impl Findings {
             self.notice("dashboard", format!("{} messages could not be read", fold.undecodable));
         }
         if fold.is_live() && fold.gaps.count() > 0 {
-            let what = format!("{} gaps are open: trades may be missing", fold.gaps.count());
+            let what = match fold.gaps.count() {
+                1 => "1 gap is open: trades may be missing".to_owned(),
+                count => format!("{count} gaps are open: trades may be missing"),
+            };
             self.notice("feed", what);
         }
+    }
+}
+
+/// `what is stored is 21 s behind what is received, and falls further behind: 82000 ticks wait for the bus; …`
+fn behind(what: &str, late: &Standing, waits: &str, limit: Duration, now: Timestamp) -> String {
+    let slope = match late.slope {
+        Slope::Growing => "and falls further behind",
+        Slope::Steady => "and stays so",
+        Slope::Shrinking => "and catches up",
+    };
+    let over =
+        late.over_since.map(|since| format!(", for {}", seconds(now.since(since)))).unwrap_or_default();
+    let (behind, waiting, limit) = (seconds(late.behind), late.waiting, seconds(limit));
+    format!(
+        "what is {what} is {behind} behind what is received (over {limit}{over}), {slope}: {waiting} ticks wait {waits}"
+    )
+}
+
+/// ` (7.3 %)`, where it is known of how many.
+fn share(part: u64, whole: u64) -> String {
+    match Decimal::from(part).checked_div(Decimal::from(whole)) {
+        Some(share) => format!(" ({} %)", (share * Decimal::from(100)).round_dp(1)),
+        None => String::new(),
     }
 }
 

@@ -11,15 +11,16 @@ use contract::time::Timestamp;
 pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(15);
 
 /// A backlog older than this says nothing about now.
-const BACKLOG_AGE_MAX: Duration = Duration::from_secs(15);
+const BACKLOG_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// Whether a server answers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Link {
     /// None before the first answer or failure.
     pub(crate) is_up: Option<bool>,
-    /// Since when it is so.
+    /// Since when it is so: of one that does not answer, since its last good answer.
     pub(crate) since: Timestamp,
+    answered_at: Option<Timestamp>,
     /// Why it does not answer, in words that tell no address.
     pub(crate) problem: Option<String>,
 }
@@ -54,16 +55,26 @@ pub(crate) struct Consumer {
 impl Link {
     /// Nothing is known yet.
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { is_up: None, since: now, problem: None }
+        Self { is_up: None, since: now, answered_at: None, problem: None }
     }
 
     /// It answered, or why it did not.
     pub(crate) fn told(&mut self, answer: Result<(), String>, now: Timestamp) {
         let is_up = Some(answer.is_ok());
         if self.is_up != is_up {
-            self.since = now;
+            self.since = if answer.is_ok() { now } else { self.answered_at.unwrap_or(self.since) };
+        }
+        if answer.is_ok() {
+            self.answered_at = Some(now);
         }
         (self.is_up, self.problem) = (is_up, answer.err());
+    }
+}
+
+impl Link {
+    /// Until when whoever spoke was heard: until the last good answer.
+    pub(crate) fn heard_until(&self, now: Timestamp) -> Timestamp {
+        self.answered_at.unwrap_or(now)
     }
 }
 
@@ -135,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_keeps_the_moment_of_its_last_change() {
+    fn a_link_is_up_since_its_first_answer_and_away_since_its_last() {
         let mut link = Link::new(at(0));
         link.told(Ok(()), at(3));
         link.told(Ok(()), at(4));
@@ -144,8 +155,13 @@ mod tests {
         link.told(Err("still away".to_owned()), at(6));
         assert_eq!(
             (link.is_up, link.since, link.problem.as_deref()),
-            (Some(false), at(5), Some("still away"))
+            (Some(false), at(4), Some("still away"))
         );
+        link.told(Ok(()), at(7));
+        assert_eq!((link.is_up, link.since), (Some(true), at(7)));
+        let mut never = Link::new(at(0));
+        never.told(Err("away".to_owned()), at(5));
+        assert_eq!(never.since, at(0), "it has never answered");
     }
 
     #[test]
@@ -165,8 +181,8 @@ mod tests {
     fn an_old_backlog_says_nothing() {
         let mut consumer = Consumer::new(at(0));
         consumer.told(pending(5), at(0));
-        assert_eq!(consumer.present(at(15)), Some(pending(5)));
-        assert_eq!(consumer.present(at(16)), None);
+        assert_eq!(consumer.present(at(5)), Some(pending(5)));
+        assert_eq!(consumer.present(at(6)), None);
         assert_eq!(consumer.stuck_for(None, at(16)), None);
     }
 }

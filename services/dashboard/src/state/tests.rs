@@ -96,6 +96,7 @@ fn a_service_not_heard_of_for_more_than_4_s_is_unknown_with_its_age() {
     for word in [feed, processor, dashboard] {
         fold.stats(word, at(6));
     }
+    fold.bus.told(Ok(()), at(6));
     let health = fold.health(at(6));
     assert_eq!(health.problems, [problem("writer", "unknown: last heard of 6 s ago")]);
     assert_eq!(health.trust, Trust::Degraded);
@@ -134,11 +135,72 @@ fn data_60_s_old_is_fresh_enough_and_61_s_old_is_not() {
 }
 
 #[test]
+fn what_is_stored_or_shown_too_late_is_a_problem_with_its_seconds_and_where_it_waits() {
+    let mut fold = well();
+    for second in 0..=30 {
+        hear_everybody(&mut fold, second);
+        fold.bus.told(Ok(()), at(second));
+        fold.delivery.read(Stage::Judged, None, 0, at(second));
+        fold.delivery.read(Stage::Stored, Some(at(0)), 275_000, at(second));
+        fold.delivery.read(Stage::Shown, Some(at(second - 6)), 9_000, at(second));
+        fold.settle(at(second));
+    }
+    let health = fold.health(at(30));
+    let late = "what is stored is 30 s behind what is received (over 15 s, for 14 s), and falls further behind: \
+                275000 ticks wait to be stored";
+    let frozen = "what is shown is 6 s behind what is received (over 5 s, for 30 s), and stays so: 9000 ticks wait to be \
+                  shown";
+    assert_eq!(health.problems, [problem("writer", late), problem("dashboard", frozen)]);
+    assert!(!health.is_healthy());
+    assert_eq!(fold.incidents.count(), 2);
+}
+
+#[test]
+fn a_feed_that_drops_says_how_much_of_how_much() {
+    let mut fold = well();
+    for second in 1..=10 {
+        let mut report = feed(second);
+        report.dropped = 73 * second.unsigned_abs();
+        report.ticks = [("price".to_owned(), 100 * second.unsigned_abs())].into();
+        fold.stats(stats("feed-1", second, Report::Feed(report)), at(second));
+    }
+    let what =
+        "730 ticks (73.0 %) were dropped within the last minute, again and again for 9 s: its buffer is full";
+    let health = fold.health(at(10));
+    assert!(health.problems.contains(&problem("feed", what)), "{health:?}");
+}
+
+#[test]
+fn ten_quiet_seconds_are_a_notice_and_no_problem() {
+    let mut fold = well();
+    everybody(10).into_iter().skip(1).for_each(|word| fold.stats(word, at(10)));
+    fold.stats(stats("feed-1", 10, Report::Feed(feed(1))), at(10));
+    assert_eq!(fold.health(at(10)).notices, []);
+    fold.stats(stats("feed-1", 11, Report::Feed(feed(1))), at(11));
+    let health = fold.health(at(11));
+    assert_eq!((health.is_healthy(), health.trust), (true, Trust::Degraded));
+    assert_eq!(health.notices, [problem("feed", "no data from the venue for 10 s")]);
+}
+
+#[test]
+fn a_bus_that_stops_answering_is_blamed_since_its_last_answer_and_nobody_else_is() {
+    let mut fold = well();
+    hear_everybody(&mut fold, 20);
+    fold.bus.told(Ok(()), at(20));
+    // Nobody can be heard since; the probe is still waiting.
+    assert_eq!(fold.health(at(26)).problems, []);
+    fold.bus.told(Err("no answer within 3 s".to_owned()), at(29));
+    let expected = problem("bus", "does not answer for 9 s: no answer within 3 s");
+    assert_eq!(fold.health(at(29)).problems, [expected]);
+    assert_eq!(fold.health(at(29)).notices, []);
+}
+
+#[test]
 fn a_database_that_is_away_degrades_and_a_bus_that_is_away_brings_down() {
     let mut fold = well();
     fold.database.told(Err("connection refused".to_owned()), at(1));
     let health = fold.health(at(3));
-    assert_eq!(health.problems, [problem("database", "does not answer for 2 s: connection refused")]);
+    assert_eq!(health.problems, [problem("database", "does not answer for 3 s: connection refused")]);
     assert_eq!(health.trust, Trust::Degraded);
     fold.bus.told(Err("gone".to_owned()), at(3));
     assert_eq!(fold.health(at(3)).trust, Trust::Down);
@@ -167,7 +229,7 @@ fn complaints_and_open_gaps_degrade_without_making_unhealthy() {
     fold.stats(word, at(1));
     fold.gap(gap(1));
     let health = fold.health(at(1));
-    let expected = [problem("writer-1", "slow"), problem("feed", "1 gaps are open: trades may be missing")];
+    let expected = [problem("writer-1", "slow"), problem("feed", "1 gap is open: trades may be missing")];
     assert_eq!(health.notices, expected);
     assert_eq!((health.trust, health.is_healthy()), (Trust::Degraded, true));
     fold.gap(Gap { healed_at: Some(at(2)), ..gap(1) });

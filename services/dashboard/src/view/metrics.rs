@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Number;
 use crate::state::Fold;
 use crate::state::counters::Counters;
+use crate::state::incidents::Incident;
 use crate::state::latency::Spread;
 use crate::state::link::Queue;
 use crate::state::rates::Slot;
@@ -62,10 +63,12 @@ pub(crate) struct Metrics {
     clients: Option<u64>,
 }
 
-/// One error of the last hour.
+/// One error of the last hour, or what made the verdict leave `trustworthy`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Error {
     at: Timestamp,
+    /// Of what lasted: when it was last so; null where it is so now, and of what is a moment.
+    until: Option<Timestamp>,
     service: &'static str,
     instance: String,
     message: String,
@@ -221,11 +224,22 @@ fn average_age(sum: &Slot) -> Option<Number> {
 fn errors(fold: &Fold, now: Timestamp) -> Vec<Error> {
     let error = |told: &crate::state::fleet::Told| Error {
         at: told.note.at,
+        until: None,
         service: told.service.word(),
         instance: told.instance.clone(),
         message: told.note.message.clone(),
     };
-    fold.fleet.errors(now).into_iter().map(error).collect()
+    let incident = |incident: &Incident| Error {
+        at: incident.from,
+        until: (!incident.is_open).then_some(incident.until),
+        service: "verdict",
+        instance: incident.who.clone(),
+        message: incident.what.clone(),
+    };
+    let mut errors: Vec<Error> = fold.incidents.newest_first().map(incident).collect();
+    errors.extend(fold.fleet.errors(now).into_iter().map(error));
+    errors.sort_by_key(|error| std::cmp::Reverse(error.at));
+    errors
 }
 
 fn clients(fold: &Fold, now: Timestamp) -> Option<u64> {

@@ -7,6 +7,7 @@ use contract::time::Timestamp;
 use serde::Serialize;
 
 use super::Number;
+use super::delivery::Delivery;
 use super::history::Gap;
 use super::metrics::uptime;
 use crate::state::Fold;
@@ -41,6 +42,8 @@ struct Details {
     notices: Vec<Wrong>,
     bus: Server,
     database: Server,
+    /// How far behind what is stored and shown is.
+    delivery: Delivery,
     services: Vec<OfService>,
     gaps_open: Option<u64>,
     gap_oldest_at: Option<Timestamp>,
@@ -130,7 +133,7 @@ impl Status {
             websocket_state: websocket_state(fold, now),
             last_event_age_seconds: fold.fleet.last_data_at().map(|at| Number::span(now.since(at))),
             database_connected: fold.database.is_up,
-            errors_last_hour: fold.fleet.errors_last_hour(now),
+            errors_last_hour: fold.fleet.errors_last_hour(now) + fold.incidents.count(),
             details: Details::of(fold, health, durability, now),
         }
     }
@@ -158,6 +161,7 @@ impl Details {
             notices: health.notices.into_iter().map(wrong).collect(),
             bus: Server { durability: Some(durability), ..Server::of(&fold.bus) },
             database: Server::of(&fold.database),
+            delivery: Delivery::of(&fold.delivery, now),
             services: Service::ALL.map(|service| OfService::of(fold, service, now)).into(),
             gaps_open: fold.is_live().then(|| fold.gaps.count()),
             gap_oldest_at: fold.gaps.oldest(),

@@ -168,7 +168,7 @@ async fn nobody_changes_streams_or_takes_from_anothers_consumer() {
             }
             let reads = match login {
                 "feed" => ["TICKS_RAW", "GAPS"].contains(&stream),
-                "dashboard" => ["TICKS_JUDGED", "MARKETS", "GAPS"].contains(&stream),
+                "dashboard" => ["TICKS_RAW", "TICKS_JUDGED", "MARKETS", "GAPS"].contains(&stream),
                 _ => false,
             };
             let read = wire.publish(&format!("$JS.API.DIRECT.GET.{stream}")).await;
@@ -245,6 +245,10 @@ async fn each_service_can_do_all_it_does_with_its_own_rights() {
     for work in [Work::Raw, Work::Judged, Work::Markets, Work::Gaps, Work::Dead] {
         dashboard.backlog(work).await.unwrap();
     }
+    for work in [Work::Raw, Work::Judged] {
+        dashboard.waiting(work).await.unwrap();
+    }
+    assert_eq!(dashboard.newest(Source::Judged).await.unwrap(), 1);
     for (bus, name) in
         [(&feed, "feed"), (&processor, "processor"), (&writer, "writer"), (&dashboard, "dashboard")]
     {

@@ -95,6 +95,7 @@ export interface Percentiles {
 
 export interface ErrorNote {
   at: Moment;
+  until: Maybe<Moment>;
   service: string;
   instance: string;
   message: string;

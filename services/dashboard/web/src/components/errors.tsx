@@ -31,9 +31,18 @@ export function Errors(): JSX.Element {
       }
     >
       <ol class="lines" tabIndex={0} aria-label="errors, newest first">
-        {errors.slice(0, SHOWN_MAX).map(({ at, instance, message }) => (
+        {errors.slice(0, SHOWN_MAX).map(({ at, until, service, instance, message }) => (
           <li key={`${at}${instance}${message}`}>
-            <Time at={at} /> <b>{instance}</b> {message}
+            <Time at={at} />
+            {until && until !== at ? (
+              <>
+                {" to "}
+                <Time at={until} />
+              </>
+            ) : (
+              service === "verdict" && !until && " until now"
+            )}{" "}
+            <b>{instance}</b> {message}
           </li>
         ))}
         {errors.length === 0 && (

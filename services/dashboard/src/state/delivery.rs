@@ -1,0 +1,291 @@
+//! How far what is stored and shown is behind what is received: stage by stage, with its slope and since when.
+//!
+//! Knows: the age of the oldest tick that waits in each stage, and the limits of the contract. Never: how it was asked.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use contract::stats::{FeedReport, Report, Stats};
+use contract::time::Timestamp;
+
+/// What is stored may be this far behind what is received.
+pub(crate) const STORED_BEHIND_MAX: Duration = Duration::from_secs(15);
+/// What is shown may be this far behind what is received.
+pub(crate) const SHOWN_BEHIND_MAX: Duration = Duration::from_secs(5);
+/// For how long after the last drop it is a problem.
+pub(crate) const DROPS_COUNT_FOR: Duration = Duration::from_mins(1);
+/// A reading older than this says nothing about now.
+const READING_AGE_MAX: Duration = Duration::from_secs(10);
+/// The slope is taken over at least this long.
+const SLOPE_OVER: Duration = Duration::from_secs(8);
+/// A lag that changes by less than this over that time is steady.
+const SLOPE_MIN: Duration = Duration::from_millis(800);
+/// Readings kept of a stage: one or two in a second.
+const READINGS_MAX: usize = 40;
+
+/// Where ticks may wait, in the order of their way.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Stage {
+    /// In the feed, for the bus.
+    Published,
+    /// On the bus, for the processors.
+    Judged,
+    /// On the bus, for the writers.
+    Stored,
+    /// On the bus, for this dashboard.
+    Shown,
+}
+
+/// What is known of all stages.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Delivery {
+    stages: BTreeMap<Stage, Readings>,
+    feeds: BTreeMap<String, Dropped>,
+    /// Ticks that this dashboard passed over to stay with what is new, and when it did so last.
+    skipped: Option<(u64, Timestamp)>,
+}
+
+/// How a stage stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Standing {
+    /// Age of the oldest tick that waits in it, since its receipt; zero only where none waits.
+    pub(crate) behind: Duration,
+    /// How many wait.
+    pub(crate) waiting: u64,
+    /// Whether it falls further behind.
+    pub(crate) slope: Slope,
+    /// Since when it is over its limit.
+    pub(crate) over_since: Option<Timestamp>,
+}
+
+/// Where a lag goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Slope {
+    /// It grows.
+    Growing,
+    /// It stays.
+    Steady,
+    /// It shrinks.
+    Shrinking,
+}
+
+/// Ticks that feeds had no room for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Drops {
+    /// Within the last minute.
+    pub(crate) ticks: u64,
+    /// Out of so many read in that time.
+    pub(crate) of: u64,
+    /// Since when ticks are dropped again and again.
+    pub(crate) since: Timestamp,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Readings {
+    /// When, how far behind, how many wait.
+    newest_last: VecDeque<(Timestamp, Duration, u64)>,
+    over_since: Option<Timestamp>,
+}
+
+/// What one feed has dropped.
+#[derive(Clone, Debug)]
+struct Dropped {
+    started_at: Timestamp,
+    /// When, ticks dropped and ticks read since its start, over the last minute.
+    newest_last: VecDeque<(Timestamp, u64, u64)>,
+    /// Since when ticks are dropped again and again, and when the last one was.
+    since: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// All of them, in the order of a tick's way.
+    pub(crate) const ALL: [Self; 4] = [Self::Published, Self::Judged, Self::Stored, Self::Shown];
+
+    /// The word in answers.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Judged => "judged",
+            Self::Stored => "stored",
+            Self::Shown => "shown",
+        }
+    }
+
+    /// How far behind it may be.
+    pub(crate) const fn limit(self) -> Duration {
+        match self {
+            Self::Published | Self::Judged | Self::Stored => STORED_BEHIND_MAX,
+            Self::Shown => SHOWN_BEHIND_MAX,
+        }
+    }
+}
+
+// === impl Slope ===
+
+impl Slope {
+    /// The word in answers.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Growing => "growing",
+            Self::Steady => "steady",
+            Self::Shrinking => "shrinking",
+        }
+    }
+}
+
+// === impl Delivery ===
+
+impl Delivery {
+    /// At `now` the oldest of `waiting` ticks in a stage was received at `oldest`; none where none waits.
+    pub(crate) fn read(&mut self, stage: Stage, oldest: Option<Timestamp>, waiting: u64, now: Timestamp) {
+        let behind = oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
+        let readings = self.stages.entry(stage).or_default();
+        readings.newest_last.push_back((now, behind, waiting));
+        if readings.newest_last.len() > READINGS_MAX {
+            readings.newest_last.pop_front();
+        }
+        readings.over_since = (behind > stage.limit()).then(|| readings.over_since.unwrap_or(now));
+    }
+
+    /// A feed's word on itself.
+    pub(crate) fn feed(&mut self, stats: &Stats, now: Timestamp) {
+        let Report::Feed(report) = &stats.report else { return };
+        let fresh = || Dropped {
+            started_at: stats.started_at,
+            newest_last: VecDeque::new(),
+            since: None,
+            last_at: None,
+        };
+        let feed = self.feeds.entry(stats.instance.clone()).or_insert_with(fresh);
+        if feed.started_at != stats.started_at {
+            *feed = fresh();
+        }
+        feed.count(report, now);
+    }
+
+    /// This dashboard passed over so many ticks to stay with what is new.
+    pub(crate) fn skip(&mut self, ticks: u64, now: Timestamp) {
+        let before =
+            self.skipped.filter(|(_, at)| now.since(*at) <= DROPS_COUNT_FOR).map_or(0, |(count, _)| count);
+        self.skipped = Some((before + ticks, now));
+    }
+
+    /// How a stage stands; none where nothing is known of now.
+    pub(crate) fn standing(&self, stage: Stage, now: Timestamp) -> Option<Standing> {
+        let readings = self.stages.get(&stage)?;
+        let &(at, behind, waiting) = readings.newest_last.back()?;
+        if now.since(at) > READING_AGE_MAX {
+            return None;
+        }
+        Some(Standing { behind, waiting, slope: readings.slope(at, behind), over_since: readings.over_since })
+    }
+
+    /// How far behind what is stored is as a whole, with the stage in which it loses most of its time; none while one of
+    /// its stages is unknown and the others are in time.
+    pub(crate) fn stored(&self, now: Timestamp) -> Option<(Stage, Standing)> {
+        let stages =
+            [Stage::Published, Stage::Judged, Stage::Stored].map(|stage| (stage, self.standing(stage, now)));
+        let mut whole: Option<(Duration, Stage, Standing)> = None;
+        for (stage, standing) in stages {
+            let Some(standing) = standing else { continue };
+            let Some((most, worst, sum)) = &mut whole else {
+                whole = Some((standing.behind, stage, standing));
+                continue;
+            };
+            // A tick that is late in a stage has waited before: what counts is what a stage adds.
+            let own = standing.behind.saturating_sub(sum.behind);
+            let behind = sum.behind.max(standing.behind);
+            let over_since = sum.over_since.into_iter().chain(standing.over_since).min();
+            if own > *most {
+                (*most, *worst, *sum) = (own, stage, standing);
+            }
+            (sum.behind, sum.over_since) = (behind, over_since);
+        }
+        let is_known = stages.iter().all(|(_, standing)| standing.is_some());
+        let whole = whole.map(|(_, stage, standing)| (stage, standing));
+        whole.filter(|(_, standing)| is_known || standing.behind > STORED_BEHIND_MAX)
+    }
+
+    /// The same where it is over the limit.
+    pub(crate) fn stored_late(&self, now: Timestamp) -> Option<(Stage, Standing)> {
+        self.stored(now).filter(|(_, whole)| whole.behind > STORED_BEHIND_MAX)
+    }
+
+    /// What was dropped within the last minute, by all feeds together; none where nothing was.
+    pub(crate) fn drops(&self, now: Timestamp) -> Option<Drops> {
+        let mut sum: Option<Drops> = None;
+        for feed in self.feeds.values() {
+            let Some(since) = feed.since.filter(|_| feed.is_dropping(now)) else { continue };
+            let (ticks, of) = feed.within_last_minute(now);
+            let all = sum.get_or_insert(Drops { ticks: 0, of: 0, since });
+            *all = Drops { ticks: all.ticks + ticks, of: all.of + of, since: all.since.min(since) };
+        }
+        sum
+    }
+
+    /// Ticks that this dashboard passed over within the last minute.
+    pub(crate) fn skipped(&self, now: Timestamp) -> Option<(u64, Timestamp)> {
+        self.skipped.filter(|(_, at)| now.since(*at) <= DROPS_COUNT_FOR)
+    }
+}
+
+// === impl Readings ===
+
+impl Readings {
+    fn slope(&self, at: Timestamp, behind: Duration) -> Slope {
+        let then = self.newest_last.iter().rev().find(|(earlier, ..)| at.since(*earlier) >= SLOPE_OVER);
+        let Some(&(_, before, _)) = then.or(self.newest_last.front()) else { return Slope::Steady };
+        if behind > before + SLOPE_MIN {
+            Slope::Growing
+        } else if before > behind + SLOPE_MIN {
+            Slope::Shrinking
+        } else {
+            Slope::Steady
+        }
+    }
+}
+
+// === impl Dropped ===
+
+impl Dropped {
+    fn count(&mut self, report: &FeedReport, now: Timestamp) {
+        let read = report.ticks.values().sum();
+        let before = self.newest_last.back().map_or(0, |(_, dropped, _)| *dropped);
+        if report.dropped > before {
+            if !self.is_dropping(now) {
+                self.since = Some(now);
+            }
+            self.last_at = Some(now);
+        }
+        self.newest_last.push_back((now, report.dropped, read));
+        // The one before the last minute is what the minute is counted from.
+        while self.newest_last.get(1).is_some_and(|(at, ..)| now.since(*at) > DROPS_COUNT_FOR) {
+            self.newest_last.pop_front();
+        }
+    }
+
+    fn is_dropping(&self, now: Timestamp) -> bool {
+        self.last_at.is_some_and(|at| now.since(at) <= DROPS_COUNT_FOR)
+    }
+
+    fn within_last_minute(&self, now: Timestamp) -> (u64, u64) {
+        let from = self
+            .newest_last
+            .iter()
+            .find(|(at, ..)| now.since(*at) <= DROPS_COUNT_FOR + Duration::from_secs(2));
+        match (from, self.newest_last.back()) {
+            (Some((_, dropped, read)), Some((_, dropped_now, read_now))) if self.newest_last.len() > 1 => {
+                (dropped_now - dropped, read_now - read)
+            }
+            // All that is known is one word of it: it dropped all of that since its start.
+            (_, Some((_, dropped, read))) => (*dropped, *read),
+            _ => (0, 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

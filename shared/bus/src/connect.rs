@@ -15,10 +15,10 @@ use chassis::vars::Vars;
 use contract::stats::{Backlog, Service};
 use tracing::{info, warn};
 
+use crate::declared::Declared;
 use crate::error::BusError;
 use crate::standing::{Alive, Standing};
 use crate::topology::{self, Limits, Work, declare_error};
-use crate::upkeep::Declared;
 
 /// Longest wait for one answer of the server.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 //! Never: what a payload means, or when to try again: it tries once and says whether trying again may help.
 
 mod connect;
+mod declared;
 mod deliver;
 mod error;
 mod gauges;

@@ -18,7 +18,7 @@ use contract::subject;
 use contract::time::Timestamp;
 use futures_util::StreamExt;
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::connect::{ANSWER_WITHIN, Bus};
 use crate::deliver::{context, header, read_error};
@@ -29,8 +29,8 @@ use crate::topology::{Work, stream_info};
 const BATCH_MESSAGES: u64 = 1_000;
 /// Bytes after which a request is answered early: more than the largest message, so that each answer brings one.
 const BATCH_BYTES: u64 = 4 << 20;
-/// First and longest pause after an answer without a message.
-const IDLE_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(40));
+/// Pause after an answer that was not full: a request costs the server as much as some messages.
+const PAUSE: Duration = Duration::from_millis(25);
 /// How often it is checked that the stream is still the one that was read so far.
 const STREAM_CHECK_EVERY: Duration = Duration::from_secs(2);
 /// Longest wait for all that is stored: 36,000 markets take about a second.
@@ -70,7 +70,8 @@ pub struct StreamReader {
     start: Start,
     place: Option<Place>,
     batch: VecDeque<StreamMessage>,
-    pause: Duration,
+    /// Not before this moment is the server asked again.
+    not_before: Option<Instant>,
 }
 
 /// Where a reader is in its stream.
@@ -106,7 +107,7 @@ impl Bus {
     /// Reads a stream from `start` on.
     pub fn reader(&self, source: Source, start: Start) -> StreamReader {
         let (bus, batch) = (self.clone(), VecDeque::new());
-        StreamReader { bus, source, start, place: None, batch, pause: IDLE_PAUSE.0 }
+        StreamReader { bus, source, start, place: None, batch, not_before: None }
     }
 
     /// How far behind the shared consumer of `work` is, and the oldest message that it has not acknowledged; none where
@@ -159,13 +160,12 @@ impl StreamReader {
                 self.place = Some(Place { next: message.sequence + 1, ..place });
                 return Ok(message);
             }
-            self.batch = fetch(&self.bus, self.source, place.next, place.last).await?.into();
-            if self.batch.is_empty() {
-                sleep(self.pause).await;
-                self.pause = (self.pause * 2).min(IDLE_PAUSE.1);
-            } else {
-                self.pause = IDLE_PAUSE.0;
+            if let Some(not_before) = self.not_before {
+                sleep_until(not_before).await;
             }
+            self.batch = fetch(&self.bus, self.source, place.next, place.last).await?.into();
+            let is_full = self.batch.len() as u64 == BATCH_MESSAGES;
+            self.not_before = (!is_full).then(|| Instant::now() + PAUSE);
         }
     }
 

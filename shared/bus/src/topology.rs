@@ -12,8 +12,8 @@ use contract::stats::Service;
 use contract::subject;
 use tracing::warn;
 
+use crate::declared::Declared;
 use crate::error::BusError;
-use crate::upkeep::Declared;
 
 /// A delivery that is neither acknowledged nor said to be in progress for this long comes again.
 pub const REDELIVERY_AFTER: Duration = Duration::from_secs(10);

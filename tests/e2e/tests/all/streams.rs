@@ -3,12 +3,13 @@
 //!
 //! Knows: a real server and what an operator or a thief may do to it. Never: what a tick means.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bus::{Bus, Limits, Message, Source, Start, Work};
 use contract::ids::ConditionId;
 use contract::subject;
 use contract::tick::Kind;
+use contract::time::Timestamp;
 use contract::verdict::Verdict;
 use e2e::wire::Wire;
 use e2e::{Settings, World, eventually};
@@ -126,6 +127,11 @@ async fn read(bus: &Bus, source: Source) -> u64 {
     unreachable!("the stream has an end")
 }
 
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap())
+}
+
 async fn catches_up(name: &str, reading: impl Future<Output = u64>) {
     let begun = Instant::now();
     let count = tokio::time::timeout(CAUGHT_UP_WITHIN, reading).await;
@@ -157,7 +163,7 @@ async fn whoever_reads_judged_ticks_and_is_far_behind_catches_up_faster_than_the
 async fn a_reader_has_every_message_once_in_order_from_where_it_was_told_to_begin() {
     let Plain { bus, .. } = &Plain::start().await;
     publish(bus, subject::raw, 0..2_500).await;
-    let moment = contract::time::Timestamp::from(chassis::clock::now());
+    let moment = now();
     publish(bus, subject::raw, 2_500..2_600).await;
     let all = bus.stored(Source::RawTrades, Start::Beginning).await.unwrap();
     assert_eq!(all.len(), 52, "one in fifty is a trade");

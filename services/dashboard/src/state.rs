@@ -188,12 +188,16 @@ impl Fold {
 
     /// What waits in the feeds for the bus: the oldest of all of them.
     fn read_feeds(&mut self, now: Timestamp) {
-        let waiting = self.fleet.feeds(now).map(|feed| (feed.depth.oldest_unpublished_at, feed.buffered));
-        let sum = waiting.reduce(|(one, count), (two, more)| {
-            (one.into_iter().chain(two).min(), count.saturating_add(more))
-        });
-        if let Some((oldest, waiting)) = sum {
-            self.delivery.read(Stage::Published, oldest, waiting, now);
+        let mut sum = None;
+        for instance in self.fleet.of(Service::Feed).filter(|instance| instance.is_present(now)) {
+            let Some(feed) = instance.feed() else { continue };
+            // As old as it was when the feed said so: since then it may have gone.
+            let age = feed.depth.oldest_unpublished_at.map(|oldest| instance.stats.at.since(oldest));
+            let (most, waiting) = sum.unwrap_or((None, 0));
+            sum = Some((age.into_iter().chain(most).max(), feed.buffered.saturating_add(waiting)));
+        }
+        if let Some((age, waiting)) = sum {
+            self.delivery.read(Stage::Published, age.map(|age| now.minus(age)), waiting, now);
         }
     }
 

@@ -183,13 +183,12 @@ impl Delivery {
         Some(Standing { behind, waiting, slope: readings.slope(at, behind), over_since: readings.over_since })
     }
 
-    /// How far behind what is stored is as a whole, with the stage in which it loses most of its time; none while one of
-    /// its stages is unknown and the others are in time.
-    pub(crate) fn stored(&self, now: Timestamp) -> Option<(Stage, Standing)> {
-        let stages =
-            [Stage::Published, Stage::Judged, Stage::Stored].map(|stage| (stage, self.standing(stage, now)));
+    /// How far behind what reaches `end` is as a whole, with the stage in which it loses most of its time; none while a
+    /// stage on its way is unknown and the others are in time.
+    pub(crate) fn whole(&self, end: Stage, now: Timestamp) -> Option<(Stage, Standing)> {
+        let way = [Stage::Published, Stage::Judged, end].map(|stage| (stage, self.standing(stage, now)));
         let mut whole: Option<(Duration, Stage, Standing)> = None;
-        for (stage, standing) in stages {
+        for (stage, standing) in way {
             let Some(standing) = standing else { continue };
             let Some((most, worst, sum)) = &mut whole else {
                 whole = Some((standing.behind, stage, standing));
@@ -198,20 +197,23 @@ impl Delivery {
             // A tick that is late in a stage has waited before: what counts is what a stage adds.
             let own = standing.behind.saturating_sub(sum.behind);
             let behind = sum.behind.max(standing.behind);
-            let over_since = sum.over_since.into_iter().chain(standing.over_since).min();
             if own > *most {
                 (*most, *worst, *sum) = (own, stage, standing);
             }
-            (sum.behind, sum.over_since) = (behind, over_since);
+            sum.behind = behind;
         }
-        let is_known = stages.iter().all(|(_, standing)| standing.is_some());
-        let whole = whole.map(|(_, stage, standing)| (stage, standing));
-        whole.filter(|(_, standing)| is_known || standing.behind > STORED_BEHIND_MAX)
+        let is_known = way.iter().all(|(_, standing)| standing.is_some());
+        let (_, stage, whole) = whole?;
+        // Since when the whole is late, its end knows: there nothing arrives in time.
+        let over_since =
+            self.standing(end, now).and_then(|standing| standing.over_since).or(whole.over_since);
+        let whole = Standing { over_since, ..whole };
+        (is_known || whole.behind > end.limit()).then_some((stage, whole))
     }
 
     /// The same where it is over the limit.
-    pub(crate) fn stored_late(&self, now: Timestamp) -> Option<(Stage, Standing)> {
-        self.stored(now).filter(|(_, whole)| whole.behind > STORED_BEHIND_MAX)
+    pub(crate) fn late(&self, end: Stage, now: Timestamp) -> Option<(Stage, Standing)> {
+        self.whole(end, now).filter(|(_, whole)| whole.behind > end.limit())
     }
 
     /// What was dropped within the last minute, by all feeds together; none where nothing was.

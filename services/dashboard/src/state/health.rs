@@ -10,7 +10,7 @@ use contract::time::Timestamp;
 use rust_decimal::Decimal;
 
 use super::Fold;
-use super::delivery::{SHOWN_BEHIND_MAX, STORED_BEHIND_MAX, Slope, Stage, Standing};
+use super::delivery::{Slope, Stage, Standing};
 use super::link::Queue;
 
 /// Data older than this is said: a quiet venue, or the beginning of a problem.
@@ -209,17 +209,15 @@ impl Findings {
 
     fn delivery(&mut self, fold: &Fold, now: Timestamp) {
         let delivery = &fold.delivery;
-        if let Some((stage, late)) = delivery.stored_late(now) {
+        for (end, done) in [(Stage::Stored, "stored"), (Stage::Shown, "shown")] {
+            let Some((stage, late)) = delivery.late(end, now) else { continue };
             let (who, waits) = match stage {
                 Stage::Published => ("feed", "for the bus"),
                 Stage::Judged => ("processor", "to be judged"),
-                Stage::Stored | Stage::Shown => ("writer", "to be stored"),
+                Stage::Stored => ("writer", "to be stored"),
+                Stage::Shown => ("dashboard", "to be shown"),
             };
-            self.problem(who, behind("stored", &late, waits, STORED_BEHIND_MAX, now));
-        }
-        let shown = delivery.standing(Stage::Shown, now).filter(|shown| shown.behind > SHOWN_BEHIND_MAX);
-        if let Some(late) = shown {
-            self.problem("dashboard", behind("shown", &late, "to be shown", SHOWN_BEHIND_MAX, now));
+            self.problem(who, behind(done, &late, waits, end.limit(), now));
         }
         if let Some(drops) = delivery.drops(now) {
             let share = share(drops.ticks, drops.of);

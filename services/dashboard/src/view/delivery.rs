@@ -8,12 +8,12 @@ use contract::time::Timestamp;
 use serde::Serialize;
 
 use super::Number;
-use crate::state::delivery::{self, STORED_BEHIND_MAX, Stage, Standing};
+use crate::state::delivery::{self, Stage, Standing};
 
 /// The whole and its stages.
 #[derive(Debug, Serialize)]
 pub(crate) struct Delivery {
-    /// With the stage in which it loses most of its time.
+    /// Each with the stage in which it loses most of its time.
     stored: Lag,
     shown: Lag,
     dropped: Dropped,
@@ -58,10 +58,13 @@ impl Delivery {
     pub(crate) fn of(delivery: &delivery::Delivery, now: Timestamp) -> Self {
         let (drops, left_out) = (delivery.drops(now), delivery.skipped(now));
         let of_stage = |stage: Stage| Lag::of(Some(stage), stage.limit(), delivery.standing(stage, now));
-        let (stage, stored) = delivery.stored(now).unzip();
+        let whole = |end: Stage| {
+            let (stage, whole) = delivery.whole(end, now).unzip();
+            Lag::of(stage, end.limit(), whole)
+        };
         Self {
-            stored: Lag::of(stage, STORED_BEHIND_MAX, stored),
-            shown: of_stage(Stage::Shown),
+            stored: whole(Stage::Stored),
+            shown: whole(Stage::Shown),
             dropped: Dropped {
                 last_minute: drops.map_or(0, |drops| drops.ticks),
                 share: drops.and_then(|drops| Number::share(drops.ticks, drops.of)),

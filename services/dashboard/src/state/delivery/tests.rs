@@ -28,15 +28,15 @@ fn a_stage_in_which_nothing_waits_is_not_behind_and_one_that_was_not_read_lately
     let standing = delivery.standing(Stage::Stored, at(10)).unwrap();
     assert_eq!((standing.behind, standing.waiting, standing.slope), (Duration::ZERO, 0, Slope::Steady));
     assert_eq!(delivery.standing(Stage::Stored, at(11)), None);
-    assert_eq!(delivery.stored_late(at(11)), None);
+    assert_eq!(delivery.late(Stage::Stored, at(11)), None);
 }
 
 #[test]
 fn what_waits_for_15_s_is_in_time_and_for_16_s_is_late_since_then() {
     let delivery = aged(Stage::Stored, 15, |second| second);
-    assert_eq!(delivery.stored_late(at(15)), None);
+    assert_eq!(delivery.late(Stage::Stored, at(15)), None);
     let delivery = aged(Stage::Stored, 20, |second| second);
-    let (stage, late) = delivery.stored_late(at(20)).unwrap();
+    let (stage, late) = delivery.late(Stage::Stored, at(20)).unwrap();
     assert_eq!((stage, late.behind, late.slope), (Stage::Stored, Duration::from_secs(20), Slope::Growing));
     assert_eq!(late.over_since, Some(at(16)));
 }
@@ -57,10 +57,10 @@ fn the_stage_that_is_named_is_the_one_that_adds_most_and_the_whole_is_the_oldest
     for (stage, age) in [(Stage::Published, 21), (Stage::Judged, 22), (Stage::Stored, 23)] {
         delivery.read(stage, Some(at(100 - age)), 5, at(100));
     }
-    let (stage, late) = delivery.stored_late(at(100)).unwrap();
+    let (stage, late) = delivery.late(Stage::Stored, at(100)).unwrap();
     assert_eq!((stage, late.behind), (Stage::Published, Duration::from_secs(23)));
     delivery.read(Stage::Stored, Some(at(100 - 60)), 5, at(101));
-    assert_eq!(delivery.stored_late(at(101)).unwrap().0, Stage::Stored);
+    assert_eq!(delivery.late(Stage::Stored, at(101)).unwrap().0, Stage::Stored);
 }
 
 #[test]

@@ -81,6 +81,8 @@ pub(crate) struct Fold {
     pub(crate) consumers: BTreeMap<Queue, Consumer>,
     /// How far what is stored and shown is behind what is received.
     pub(crate) delivery: Delivery,
+    /// Everything that the feeds received before this moment is stored; it stands still while that is not known.
+    pub(crate) stored_until: Option<Timestamp>,
     /// Messages that could not be read.
     pub(crate) undecodable: u64,
     /// What made the verdict leave `trustworthy` within the last hour.
@@ -111,6 +113,7 @@ impl Fold {
             totals: None,
             consumers: BTreeMap::new(),
             delivery: Delivery::default(),
+            stored_until: None,
             undecodable: 0,
             incidents: Incidents::default(),
             settled: Settled::new(now),
@@ -179,6 +182,7 @@ impl Fold {
     pub(crate) fn settle(&mut self, now: Timestamp) {
         self.fleet.expire(now);
         self.read_feeds(now);
+        self.stored_until = self.stored_until.max(self.stored_until_now(now));
         let health = health::assess(self, now);
         self.settled.note(health.trust, now);
         self.incidents.note(&health, now);
@@ -199,6 +203,13 @@ impl Fold {
         if let Some((age, waiting)) = sum {
             self.delivery.read(Stage::Published, age.map(|age| now.minus(age)), waiting, now);
         }
+    }
+
+    /// Behind the last word of a feed nothing is known of what it received, and what waits is not stored.
+    fn stored_until_now(&self, now: Timestamp) -> Option<Timestamp> {
+        let (_, whole) = self.delivery.whole(Stage::Stored, now)?;
+        let heard_at = self.fleet.of(Service::Feed).map(|instance| instance.stats.at).min()?;
+        Some(now.minus(whole.behind).min(heard_at))
     }
 
     fn sample(&self, now: Timestamp) -> Sample {

@@ -5,8 +5,10 @@
 use axum::body::Bytes;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use contract::time::Timestamp;
 use serde::Serialize;
 
+use crate::board::Board;
 use crate::view::{self, Refusal};
 
 /// A request that is not answered, and why.
@@ -34,6 +36,20 @@ pub(crate) fn nowhere() -> Refused {
 /// Any method but GET and HEAD.
 pub(crate) async fn wrong_method() -> Refused {
     Refused::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")
+}
+
+/// An answer from the database, with the moment before which everything received is in it; null while that is not known.
+#[derive(Debug, Serialize)]
+struct Dated<'a, T: Serialize> {
+    #[serde(flatten)]
+    body: &'a T,
+    stored_until: Option<Timestamp>,
+}
+
+/// 200 with what is stored, and up to when that is everything.
+pub(crate) fn stored<T: Serialize>(board: &Board, body: &T) -> Response {
+    let stored_until = board.with(|fold| fold.stored_until);
+    json(StatusCode::OK, &Dated { body, stored_until })
 }
 
 // === impl Refused ===

@@ -27,7 +27,7 @@ pub(crate) async fn trades(State(app): State<App>, uri: Uri) -> Result<Response,
         to,
     };
     let rows = app.reader.trades(&filter, before, limit).await.map_err(unanswered)?;
-    Ok(answer::json(StatusCode::OK, &Page::trades(rows, limit)))
+    Ok(answer::stored(&app.board, &Page::trades(rows, limit)))
 }
 
 /// `/api/markets`.
@@ -40,7 +40,7 @@ pub(crate) async fn markets(State(app): State<App>, uri: Uri) -> Result<Response
         closed: asked.flag("closed")?,
     };
     let rows = app.reader.markets(&filter, after.as_ref(), limit).await.map_err(unanswered)?;
-    Ok(answer::json(StatusCode::OK, &Page::markets(rows, limit)))
+    Ok(answer::stored(&app.board, &Page::markets(rows, limit)))
 }
 
 /// `/api/gaps`.
@@ -50,7 +50,7 @@ pub(crate) async fn gaps(State(app): State<App>, uri: Uri) -> Result<Response, R
     let filter =
         GapFilter { condition_id: asked.condition_id("condition_id")?, open: asked.flag("open")?, from, to };
     let rows = app.reader.gaps(&filter, before, limit).await.map_err(unanswered)?;
-    Ok(answer::json(StatusCode::OK, &Page::gaps(rows, limit)))
+    Ok(answer::stored(&app.board, &Page::gaps(rows, limit)))
 }
 
 /// A question that the database did not answer, in words that tell nothing of it.

@@ -7,7 +7,6 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use chassis::clock;
-use contract::stats::Service;
 use contract::time::Timestamp;
 use store::CoverageOrder;
 
@@ -40,7 +39,7 @@ pub(crate) async fn book(
     let ladder = app.reader.ladder(&row.token_id).await.map_err(unanswered)?;
     let nothing = || Refused::new(StatusCode::NOT_FOUND, "no book of this token is stored yet");
     let ladder = ladder.ok_or_else(nothing)?;
-    Ok(answer::json(StatusCode::OK, &Ladder::of(&row.token_id, &ladder, levels)))
+    Ok(answer::stored(&app.board, &Ladder::of(&row.token_id, &ladder, levels)))
 }
 
 /// `/api/tokens/{token_id}/chart`.
@@ -57,7 +56,8 @@ pub(crate) async fn chart(
     let step_s = seconds.div_ceil(POINTS_MAX - 2).max(1);
     let from = Timestamp::from_micros(to.micros() - i64::from(seconds) * 1_000_000);
     let chart = app.reader.chart(&row.token_id, &row.condition_id, (from, to), step_s).await;
-    Ok(answer::json(StatusCode::OK, &Chart::of(chart.map_err(unanswered)?, (from, to), step_s)))
+    let chart = Chart::of(chart.map_err(unanswered)?, (from, to), step_s);
+    Ok(answer::stored(&app.board, &chart))
 }
 
 /// `/api/coverage`. The order goes over all markets, which takes the database some 50 ms when there are 20,000.
@@ -72,11 +72,11 @@ pub(crate) async fn coverage(State(app): State<App>, uri: Uri) -> Result<Respons
         return Ok(answer::text(StatusCode::OK, grid));
     }
     let now = Timestamp::from(clock::now());
-    // What no feed was there to miss is in no gap yet: behind its last word nothing is known.
-    let heard_at = app.board.with(|fold| fold.fleet.last_heard(Service::Feed));
+    // What no feed was there to miss is in no gap yet, and what waits is not stored: behind that nothing is known.
+    let stored_until = app.board.with(|fold| fold.stored_until);
     let hour = now.micros().div_euclid(HOUR_US);
     let from = Timestamp::from_micros((hour - i64::try_from(hours).unwrap_or(1) + 1) * HOUR_US);
-    let known_until = heard_at.unwrap_or(Timestamp::from_micros(hour * HOUR_US)).min(now);
+    let known_until = stored_until.unwrap_or(Timestamp::from_micros(hour * HOUR_US)).min(now);
     let coverage = app.reader.coverage((from, now), order, limit, offset).await.map_err(unanswered)?;
     let grid = Bytes::from(json(&Grid::of(&coverage, (from, now), known_until, hours)));
     app.grids.keep(question, grid.clone());

@@ -156,6 +156,29 @@ fn what_is_stored_or_shown_too_late_is_a_problem_with_its_seconds_and_where_it_w
 }
 
 #[test]
+fn what_is_stored_is_complete_up_to_the_oldest_tick_that_waits_and_to_the_last_word_of_every_feed() {
+    let mut fold = well();
+    let mut look = |fold: &mut Fold, oldest: Option<i64>, second: i64| {
+        for stage in [Stage::Judged, Stage::Stored] {
+            fold.delivery.read(stage, oldest.map(at), 1, at(second));
+        }
+        fold.settle(at(second));
+        fold.stored_until
+    };
+    assert_eq!(fold.stored_until, None, "nothing is known of the way yet");
+    assert_eq!(look(&mut fold, None, 1), Some(at(0)), "the feed spoke at second 0");
+    hear_everybody(&mut fold, 9);
+    assert_eq!(look(&mut fold, Some(4), 9), Some(at(4)));
+    // The feed is stopped: nobody knows what it would have received.
+    for second in 10..=40 {
+        assert!(look(&mut fold, None, second) <= Some(at(9)), "at second {second}");
+    }
+    let again = stats("feed-2", 41, Report::Feed(feed(41)));
+    fold.stats(again, at(41));
+    assert_eq!(look(&mut fold, None, 41), Some(at(9)), "one of two feeds is still silent");
+}
+
+#[test]
 fn a_feed_that_drops_says_how_much_of_how_much() {
     let mut fold = well();
     for second in 1..=10 {

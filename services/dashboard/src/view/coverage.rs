@@ -20,6 +20,8 @@ pub(crate) const HOUR_US: i64 = 3_600_000_000;
 pub(crate) struct Grid<'a> {
     from: Timestamp,
     to: Timestamp,
+    /// From here on it is not known yet: what was received may still be on its way.
+    pending_from: Timestamp,
     /// When each hour began.
     hours: Vec<Timestamp>,
     /// Markets, wherever they stand.
@@ -81,7 +83,7 @@ impl<'a> Grid<'a> {
         });
         let markets = markets.collect();
         let hours = starts.into_iter().map(Timestamp::from_micros).collect();
-        Self { from, to, hours, total: coverage.total, markets }
+        Self { from, to, pending_from: known_until, hours, total: coverage.total, markets }
     }
 }
 

@@ -92,6 +92,8 @@ struct Waiting {
     gaps: Told,
     first: u64,
     next: u64,
+    /// Up to here clients were sent, or told that they missed it.
+    told: u64,
 }
 
 // === impl Hub ===
@@ -184,10 +186,18 @@ impl Hub {
     }
 
     fn send_batch(&self, now: Timestamp) {
-        let (first, events) = {
+        let (first, events, is_missed) = {
             let mut waiting = self.waiting();
-            (waiting.first, std::mem::take(&mut waiting.events))
+            let events = std::mem::take(&mut waiting.events);
+            let first = if events.is_empty() { waiting.next } else { waiting.first };
+            let is_missed = first > waiting.told;
+            waiting.told = first + events.len() as u64;
+            (first, events, is_missed)
         };
+        if events.is_empty() && is_missed {
+            // Only what nobody is sent came: whoever listens is told of it now, since nothing else may ever come.
+            self.send(Frame::Events(Arc::new(Batch { first, lines: Vec::new(), whole: OnceLock::new() })));
+        }
         if !events.is_empty() {
             let lines = events.iter().map(|event| Line::of(event)).collect();
             self.send(Frame::Events(Arc::new(Batch { first, lines, whole: OnceLock::new() })));
@@ -331,6 +341,18 @@ mod tests {
         assert_eq!(texts[0]["missed"], 30);
         assert_eq!(texts.len(), 3);
         assert_eq!([watcher.take_missed(), watcher.take_missed()], [30, 0]);
+    }
+
+    #[test]
+    fn whoever_came_while_history_was_read_is_told_what_it_missed_although_nothing_new_comes() {
+        let hub = Hub::new();
+        let mut receiver = hub.listen();
+        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        (0..4).for_each(|number| hub.offer(event(number), IsNews::No));
+        hub.send_batch(at(3));
+        hub.send_batch(at(4));
+        let texts = texts(&mut receiver, &mut watcher);
+        assert_eq!(texts, [serde_json::json!({"type": "lagged", "missed": 4})]);
     }
 
     #[test]

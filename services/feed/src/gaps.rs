@@ -63,6 +63,8 @@ pub(crate) struct Waiting {
     /// From here on the market is complete again.
     pub(crate) live_at: Timestamp,
     rounds: u32,
+    /// Its trades could not be had: not asked for before this moment.
+    not_before: Option<Timestamp>,
 }
 
 /// The gaps by cause: now open, opened and healed since the start; a cause without one is left out.
@@ -158,7 +160,7 @@ impl Gaps {
         }
         self.0.relay.tell(message(&gap));
         *state.opened.entry(cause.word()).or_default() += 1;
-        state.waiting.push(Waiting { gap, live_at: until, rounds: 0 });
+        state.waiting.push(Waiting { gap, live_at: until, rounds: 0, not_before: None });
         self.0.restored.notify_one();
     }
 
@@ -177,7 +179,8 @@ impl Gaps {
         let mut state = self.state();
         let open = self.close(&mut state, market);
         let gaps = open.into_iter().chain(state.dormant.remove(market).into_iter().flatten());
-        let waiting: Vec<Waiting> = gaps.map(|gap| Waiting { gap, live_at, rounds: 0 }).collect();
+        let waiting: Vec<Waiting> =
+            gaps.map(|gap| Waiting { gap, live_at, rounds: 0, not_before: None }).collect();
         if !waiting.is_empty() {
             state.waiting.extend(waiting);
             self.0.restored.notify_one();
@@ -244,6 +247,19 @@ impl Gaps {
         }
     }
 
+    /// The trades of a gap cannot be had now: it waits on, and costs no other.
+    pub(crate) fn postpone(&self, gap: TickId, not_before: Timestamp) {
+        let mut state = self.state();
+        if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.gap.id == gap) {
+            waiting.not_before = Some(not_before);
+        }
+    }
+
+    /// Gaps whose trades could not be had so far.
+    pub(crate) fn postponed(&self) -> u64 {
+        self.state().waiting.iter().filter(|waiting| waiting.not_before.is_some()).count() as u64
+    }
+
     /// How many there are.
     pub(crate) fn counts(&self) -> Counts {
         let state = self.state();
@@ -281,7 +297,8 @@ impl Gaps {
 
     fn due_at(&self, waiting: &Waiting) -> Timestamp {
         let early = waiting.rounds == 0;
-        waiting.live_at.plus(if early { self.0.settlement / EARLY } else { self.0.settlement })
+        let due_at = waiting.live_at.plus(if early { self.0.settlement / EARLY } else { self.0.settlement });
+        waiting.not_before.map_or(due_at, |not_before| due_at.max(not_before))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -372,6 +389,23 @@ mod tests {
         let once = BTreeMap::from([("silence", 1)]);
         let causes = Causes { opened: once.clone(), healed: once, ..Causes::default() };
         assert_eq!(gaps.causes(), causes);
+    }
+
+    #[test]
+    fn a_gap_whose_trades_cannot_be_had_waits_on_and_costs_no_other() {
+        let (gaps, _relay) = gaps();
+        for number in [1, 2] {
+            gaps.open(&market(number), Cause::Silence, at(5));
+            gaps.restored(&market(number), at(10));
+        }
+        let bad = gaps.due(at(50), 20).remove(0).gap;
+        gaps.postpone(bad.id, at(600));
+        let due = gaps.due(at(50), 20);
+        assert_eq!((due.len(), gaps.postponed()), (1, 1));
+        gaps.asked(due[0].gap.id, at(50));
+        assert_eq!((gaps.next_due(), gaps.counts().waiting), (Some(at(600)), 1));
+        gaps.asked(bad.id, at(600));
+        assert_eq!((gaps.postponed(), gaps.counts()), (0, Counts::default()));
     }
 
     #[test]

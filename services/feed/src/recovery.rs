@@ -28,6 +28,12 @@ const REMEMBERED_FOR: Duration = Duration::from_mins(10);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long an answer about the lag of the Data API is good.
 const LAG_GOOD_FOR: Duration = Duration::from_secs(10);
+/// How long the markets of a question that was refused are asked for one by one: one of them may be at fault.
+const SINGLY_FOR: Duration = Duration::from_mins(2);
+/// When a market is asked for again whose trades were refused or could not be had to the end.
+const POSTPONED_FOR: Duration = Duration::from_mins(10);
+/// When it is asked again after an answer from a cache.
+const AGED_PAUSE: Duration = Duration::from_secs(5);
 /// Pauses while the Data API cannot be asked.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
@@ -42,7 +48,18 @@ pub(crate) struct Recovery {
     instance: String,
     settlement: Duration,
     lag: Option<(Timestamp, Duration)>,
+    singly_until: Option<Timestamp>,
     rounds: u64,
+}
+
+/// What was fetched of some markets.
+#[derive(Debug)]
+struct Fetched {
+    rows: Vec<RestTrade>,
+    /// There are older rows that could not be had.
+    is_cut: bool,
+    /// A cache gave it, for so long already: newer rows may be missing.
+    age: Duration,
 }
 
 impl Recovery {
@@ -57,7 +74,8 @@ impl Recovery {
         settlement: Duration,
     ) -> Self {
         let instance = instance.to_owned();
-        Self { rest, gaps, fills, relay, board, instance, settlement, lag: None, rounds: 0 }
+        let (lag, singly_until) = (None, None);
+        Self { rest, gaps, fills, relay, board, instance, settlement, lag, singly_until, rounds: 0 }
     }
 
     /// Fetches until `stop`: one question at a time, so that many broken sockets make no storm.
@@ -102,7 +120,8 @@ impl Recovery {
     async fn round(&mut self, now: Timestamp) -> Result<Duration, RestError> {
         // Rows that the Data API has not read yet are not missing: it is asked as if it were that much earlier.
         let asked_at = now.minus(self.lag(now).await?);
-        let due = self.gaps.due(asked_at, TRADES_MARKETS_MAX);
+        let singly = self.singly_until.is_some_and(|until| now < until);
+        let due = self.gaps.due(asked_at, if singly { 1 } else { TRADES_MARKETS_MAX });
         let Some(since) = due.iter().map(|waiting| waiting.gap.opened_at).min() else {
             return Ok(LOOK_EVERY);
         };
@@ -110,10 +129,16 @@ impl Recovery {
             due.iter().map(|waiting| waiting.gap.condition_id.clone()).collect();
         markets.sort_unstable();
         markets.dedup();
-        let rows = self.fetch(&markets, seconds(since)).await?;
+        let fetched = match self.fetch(&markets, seconds(since)).await {
+            Err(error) if !error.is_transient() => {
+                self.at_fault(&due, &markets, now, &chassis::logline::chain(&error));
+                return Ok(Duration::ZERO);
+            }
+            fetched => fetched?,
+        };
         self.rounds += 1;
         let received_at = Timestamp::from(clock::now());
-        let untold = self.fills.untold(&rows, received_at);
+        let untold = self.fills.untold(&fetched.rows, received_at);
         let mut sum = 0;
         for trade in untold {
             let Some(waiting) = due.iter().find(|waiting| self.may_hold(waiting, &trade)) else { continue };
@@ -125,21 +150,50 @@ impl Recovery {
             self.board.recovered(1);
             sum += 1;
         }
-        for waiting in &due {
-            self.gaps.asked(waiting.gap.id, asked_at);
-        }
         if sum > 0 {
             info!(trades = sum, gaps = due.len(), "recovered {sum} trades of {} gaps", due.len());
+        }
+        if fetched.is_cut {
+            self.at_fault(&due, &markets, now, "there are older rows that the Data API does not give");
+        } else if fetched.age > Duration::ZERO {
+            warn!(age = ?fetched.age, "the Data API was answered for by a cache: asked again");
+            return Ok(AGED_PAUSE);
+        } else {
+            for waiting in &due {
+                self.gaps.asked(waiting.gap.id, asked_at);
+            }
         }
         Ok(Duration::ZERO)
     }
 
+    /// Of several markets each is asked for by itself from now on; one alone costs only itself.
+    fn at_fault(&mut self, due: &[Waiting], markets: &[ConditionId], now: Timestamp, why: &str) {
+        if let [market] = markets {
+            warn!(market = %market, "the trades of its gaps cannot be had: {why}");
+            for waiting in due {
+                self.gaps.postpone(waiting.gap.id, now.plus(POSTPONED_FOR));
+            }
+        } else {
+            debug!(markets = markets.len(), "asked for one by one: {why}");
+            self.singly_until = Some(now.plus(SINGLY_FOR));
+        }
+    }
+
     /// All rows of these markets from `since` on.
-    async fn fetch(&self, markets: &[ConditionId], since: Timestamp) -> Result<Vec<RestTrade>, RestError> {
+    async fn fetch(&self, markets: &[ConditionId], since: Timestamp) -> Result<Fetched, RestError> {
         let mut rows = Rows { overlap: self.rest.trades_pages_overlap(), ..Rows::default() };
         let mut cursor = None::<String>;
-        for _page in 0..PAGES_MAX {
-            let page = self.rest.trades(markets, TRADES_ROWS_MAX, cursor.as_deref()).await?;
+        let mut age = Duration::ZERO;
+        for number in 0..PAGES_MAX {
+            let page = match self.rest.trades(markets, TRADES_ROWS_MAX, cursor.as_deref()).await {
+                // What came before is kept: these rows are true.
+                Err(error) if number > 0 && !error.is_transient() => {
+                    debug!(%error, "a page of trades was refused");
+                    return Ok(Fetched { rows: rows.rows, is_cut: true, age });
+                }
+                page => page?,
+            };
+            age = age.max(page.age);
             if page.skipped.count > 0 {
                 warn!(rows = page.skipped.count, reasons = ?page.skipped.reasons, "rows of trades could not be read");
             }
@@ -147,12 +201,12 @@ impl Recovery {
             let repeats = page.next_cursor == cursor;
             rows.add(page.trades.into_iter().filter(|row| row.executed_at >= since).collect());
             if reached || page.next_cursor.is_none() || repeats {
-                return Ok(rows.rows);
+                return Ok(Fetched { rows: rows.rows, is_cut: page.is_cut && !reached, age });
             }
             cursor = page.next_cursor;
         }
         warn!(markets = markets.len(), %since, "more trades than {PAGES_MAX} pages hold: the oldest are not recovered");
-        Ok(rows.rows)
+        Ok(Fetched { rows: rows.rows, is_cut: true, age })
     }
 
     /// Whether a row may be of a match inside the gap: its block is not before it and not long after it.
@@ -184,10 +238,10 @@ impl Recovery {
         }
         let lag = match self.rest.trades_lag().await {
             Ok(lag) => lag.unwrap_or_default(),
-            // A service that says nothing of its lag is asked all the same: the settlement time holds a reserve.
+            // Unknown is not zero: it is waited for twice as long.
             Err(error) if !error.is_transient() => {
-                debug!(%error, "the Data API does not say how far it lags");
-                Duration::ZERO
+                warn!("the Data API does not say how far it lags: {}", chassis::logline::chain(&error));
+                self.settlement
             }
             Err(error) => return Err(error),
         };

@@ -135,6 +135,10 @@ impl Reporter {
             let (count, are) = (report.gaps_open, if report.gaps_open == 1 { "gap is" } else { "gaps are" });
             problems.push(format!("{count} {are} open"));
         }
+        match self.sources.gaps.postponed() {
+            0 => {}
+            count => problems.push(format!("the trades of {count} gaps cannot be had: the log says why")),
+        }
         match report.last_data_at {
             None => problems.push("no data from the venue yet".to_owned()),
             Some(at) if now.since(at) > DATA_AGE_MAX => {

@@ -41,7 +41,7 @@ const V1_ROWS_MAX: u32 = 500;
 pub const MARKETS_ROWS_MAX: u32 = 100;
 
 /// How far the old Data API can be paged; beyond it answers 400.
-const V1_OFFSET_MAX: u32 = 10_000;
+const V1_OFFSET_MAX: u32 = 3_000;
 
 /// Reasons kept of skipped rows; the rest are only counted.
 const REASONS_MAX: usize = 10;
@@ -111,6 +111,10 @@ pub struct TradePage {
     pub skipped: Skipped,
     /// Where the next page begins; none on the last.
     pub next_cursor: Option<String>,
+    /// There are older rows, and this way does not lead to them.
+    pub is_cut: bool,
+    /// For how long a cache between us and the venue has had this page; zero where it came from the venue itself.
+    pub age: Duration,
 }
 
 // === impl Rest ===
@@ -257,8 +261,9 @@ impl Rest {
                 let mut query = vec![("condition", asked), ("limit", limit.to_string())];
                 query.push(("taker_only", "true".to_owned()));
                 query.extend(cursor.map(|cursor| ("cursor", cursor.to_owned())));
-                let body = self.client.get(&self.config.data_url, "/v2/trades", &query).await?;
-                trades::page_v2("/v2/trades", &body)
+                query.push(self.uncached());
+                let answer = self.client.ask(&self.config.data_url, "/v2/trades", &query).await?;
+                Ok(TradePage { age: answer.age, ..trades::page_v2("/v2/trades", &answer.body)? })
             }
         }
     }
@@ -269,7 +274,8 @@ impl Rest {
         format!("{}{route}", self.config.data_url.trim_end_matches('/'))
     }
 
-    /// How far the Data API's rows lag behind the chain; none where its version does not say.
+    /// How far the Data API's rows lag behind the chain, with the age of that figure; none where its version does not
+    /// say.
     ///
     /// # Errors
     /// When the call fails or its answer is no number of seconds.
@@ -280,8 +286,12 @@ impl Rest {
         let route = "/v2/status";
         let body = self.client.get(&self.config.data_url, route, &[]).await?;
         let status: wire::Status<'_> = markets::wire_of(route, &body)?;
-        let seconds = wire::decimal(status.lag_seconds).and_then(|lag| u64::try_from(lag.ceil()).ok());
-        match seconds {
+        let serving = status.data.as_ref().and_then(|data| data.serving.as_ref());
+        let lag = wire::decimal(serving.map_or(status.lag_seconds, |serving| serving.lag_seconds));
+        // A status that is itself old says how far the rows lagged then.
+        let age = status.data.and_then(|data| wire::decimal(data.age_seconds)).unwrap_or_default();
+        let sum = lag.and_then(|lag| lag.checked_add(age));
+        match sum.and_then(|sum| u64::try_from(sum.ceil()).ok()) {
             Some(seconds) => Ok(Some(Duration::from_secs(seconds))),
             None => Err(RestError::odd(route, "no number of seconds that it lags behind")),
         }
@@ -307,13 +317,20 @@ impl Rest {
         let limit = limit.min(V1_ROWS_MAX);
         let offset: u32 = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
         let mut query = vec![("market", asked), ("limit", limit.to_string())];
-        query.extend([("takerOnly", "true".to_owned()), ("offset", offset.to_string())]);
-        let body = self.client.get(&self.config.data_url, "/trades", &query).await?;
-        let mut page = trades::page_v1("/trades", &body)?;
+        query.extend([("takerOnly", "true".to_owned()), ("offset", offset.to_string()), self.uncached()]);
+        let answer = self.client.ask(&self.config.data_url, "/trades", &query).await?;
+        let mut page = trades::page_v1("/trades", &answer.body)?;
         let next = offset.saturating_add(limit);
         let is_full = page.trades.len() as u64 + page.skipped.count >= u64::from(limit);
         page.next_cursor = (is_full && next <= V1_OFFSET_MAX).then(|| next.to_string());
+        (page.is_cut, page.age) = (is_full && next > V1_OFFSET_MAX, answer.age);
         Ok(page)
+    }
+
+    /// A parameter that the venue passes over and that makes each address another one: the same one is answered from a
+    /// cache for five minutes.
+    fn uncached(&self) -> (&'static str, String) {
+        ("_", format!("{}-{}", (self.config.now)().micros(), self.client.calls()))
     }
 
     async fn markets_by(

@@ -24,8 +24,8 @@ const LIMIT: usize = 100;
 const LIMIT_MAX_V2: usize = 1_000;
 /// Most rows of a page of v1.
 const LIMIT_MAX_V1: usize = 10_000;
-/// Furthest offset of v1.
-const OFFSET_MAX: usize = 10_000;
+/// Furthest offset of v1 (protocol reference 7, finding 3).
+const OFFSET_MAX: usize = 3_000;
 /// Most condition ids of one question to v2.
 const CONDITIONS_MAX: usize = 20;
 /// Dust below this is hidden unless a filter says otherwise: 0.01 share.
@@ -44,7 +44,7 @@ pub(crate) async fn trades_v1(State(shared): State<Arc<Shared>>, Query(query): P
     let limit = number(&query, "limit").unwrap_or(LIMIT).min(LIMIT_MAX_V1);
     let offset = number(&query, "offset").unwrap_or(0);
     if offset > OFFSET_MAX {
-        return refusal(StatusCode::BAD_REQUEST, "max historical trades offset of 10000 exceeded");
+        return refusal(StatusCode::BAD_REQUEST, "max historical activity offset of 3000 exceeded");
     }
     let (start, end) = (number(&query, "start"), number(&query, "end"));
     let within = |fill: &Fill| {
@@ -113,13 +113,18 @@ pub(crate) async fn trades_v2(State(shared): State<Arc<Shared>>, Query(query): P
     ))
 }
 
-/// `GET /v2/status`: how far the rows lag behind.
+/// `GET /v2/status`: how far the rows lag behind, in an envelope (protocol reference 7, finding 1).
 pub(crate) async fn status(State(shared): State<Arc<Shared>>) -> Response {
     if let Err(refused) = shared.desk.admit(Service::Data, "/v2/status", &shared.stop).await {
         return refused;
     }
     let lag_s = shared.venue().fills.settlement_ms() / 1000;
-    json(format!("{{\"status\":\"ok\",\"lag_seconds\":{lag_s}}}"))
+    json(format!(
+        "{{\"data\":{{\"computed_at\":\"{}\",\"age_seconds\":0,\"serving\":{{\"lag_seconds\":{lag_s},\"worst\":\"activity_feed\",\
+         \"mechanisms\":[{{\"name\":\"activity_feed\",\"age_seconds\":{lag_s}}}]}},\"ingestion\":{{\"network\":\"polygon\",\
+         \"cursors\":148,\"lagging\":[]}}}}}}",
+        clock::iso(clock::now_ms())
+    ))
 }
 
 /// The names of the members that differ between the versions.

@@ -7,6 +7,7 @@
 #![expect(clippy::similar_names, reason = "side and size are the venue's own words")]
 
 mod book;
+mod cdn;
 mod clob;
 mod clock;
 pub mod controls;
@@ -85,6 +86,8 @@ pub struct Options {
     pub queue_frames: usize,
     /// A socket with more tokens than this gets no opening books any more. Default 500.
     pub books_max: usize,
+    /// The same address of trades is answered from a cache for so long, with its `Age`. Default 300 s, as at the venue.
+    pub trades_cached_for: Duration,
     /// When the first tick is generated.
     pub begin: Begin,
     /// Entries the ledger keeps. Default: 200,000 of a scenario without end, else 5,000,000.
@@ -179,6 +182,7 @@ impl Options {
             settlement_delay: Duration::from_secs(2),
             queue_frames: 16_384,
             books_max: 500,
+            trades_cached_for: cdn::KEPT_FOR,
             begin: Begin::AtFirstBooks,
             ledger_limit: None,
             universe: None,
@@ -201,6 +205,7 @@ impl Simulator {
             ping_timeout: options.ping_timeout,
             queue_frames: options.queue_frames.max(1),
             books_max: options.books_max,
+            trades_cached_for: options.trades_cached_for,
         };
         let at_first_books = options.begin == Begin::AtFirstBooks;
         let ledger = |endless: bool| {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::{Query, State, WebSocketUpgrade};
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -15,7 +16,7 @@ use crate::rest::{json, refusal, value};
 use crate::scenario::Cut;
 use crate::shared::Shared;
 use crate::status::Status;
-use crate::{clob, data, gamma, socket};
+use crate::{cdn, clob, data, gamma, socket};
 
 /// Largest message of a client: a subscription of 1,000 tokens has 80 KB.
 const MESSAGE_MAX: usize = 1024 * 1024;
@@ -31,8 +32,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/clob/time", get(clob::time))
         .route("/gamma/markets", get(gamma::markets))
         .route("/gamma/markets/keyset", get(gamma::keyset))
-        .route("/data/trades", get(data::trades_v1))
-        .route("/data/v2/trades", get(data::trades_v2))
+        .merge(trades(Arc::clone(&shared)))
         .route("/data/v2/status", get(data::status))
         .route("/sim/status", get(status))
         .route("/sim/ledger", get(ledger))
@@ -40,6 +40,14 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/sim/end", post(end))
         .route("/sim/drop", post(drop_sockets))
         .with_state(shared)
+}
+
+/// The routes of trades, behind their cache.
+fn trades(shared: Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/data/trades", get(data::trades_v1))
+        .route("/data/v2/trades", get(data::trades_v2))
+        .layer(middleware::from_fn_with_state(shared, cdn::cached))
 }
 
 async fn market_channel(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {

@@ -28,6 +28,12 @@ const KNOWN: &[(&str, &str, &str, &str)] = &[
         "2000",
         "from a match to its row at the Data API, in milliseconds",
     ),
+    (
+        "trades-cache-s",
+        "SIM_TRADES_CACHE_S",
+        "300",
+        "the same address of trades is answered from a cache for so long, in seconds, with its Age; 0: never",
+    ),
     ("ledger", "SIM_LEDGER", "none", "file that gets the ledger at the end, one JSON object a line"),
     (
         "universe",
@@ -110,12 +116,14 @@ impl Given {
         let address = self.address();
         let ping_s = self.parsed("ping-timeout-s", "1 to 86400", |seconds| (1..=86_400).contains(seconds));
         let settlement_ms = self.parsed("settlement-ms", "0 to 600000", |ms| (0..=600_000).contains(ms));
+        let cache_s = self.parsed("trades-cache-s", "0 to 86400", |seconds| (0..=86_400).contains(seconds));
         let defaults = Options::of(Scenario::named("calm").ok()?);
         let options = Options {
             address: address?,
             source: source?,
             ping_timeout: ping_s.map_or(defaults.ping_timeout, Duration::from_secs),
             settlement_delay: settlement_ms.map_or(defaults.settlement_delay, Duration::from_millis),
+            trades_cached_for: cache_s.map_or(defaults.trades_cached_for, Duration::from_secs),
             universe: self.given.get("universe").map(PathBuf::from),
             ..defaults
         };

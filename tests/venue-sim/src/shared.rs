@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cdn::Cdn;
 use crate::door::Door;
 use crate::ledger::Ledger;
 use crate::rest::Desk;
@@ -37,6 +38,7 @@ pub(crate) struct Limits {
     pub(crate) ping_timeout: Duration,
     pub(crate) queue_frames: usize,
     pub(crate) books_max: usize,
+    pub(crate) trades_cached_for: Duration,
 }
 
 /// Shared by the sockets, REST, the generator and the handle.
@@ -47,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) desk: Desk,
     pub(crate) door: Door,
     pub(crate) limits: Limits,
+    pub(crate) cdn: Cdn,
     /// Ticks a second.
     pub(crate) rate: AtomicU32,
     /// Frames queued and not yet written.
@@ -74,6 +77,7 @@ impl Shared {
             ledger,
             desk: Desk::default(),
             door: Door::default(),
+            cdn: Cdn::new(limits.trades_cached_for),
             limits,
             rate: AtomicU32::new(rate_per_s),
             alive: watch::Sender::new(BTreeSet::new()),

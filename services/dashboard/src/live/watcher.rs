@@ -46,6 +46,9 @@ impl Watcher {
         // Events shown at first may still be in a batch that was sent afterwards.
         let seen = usize::try_from(self.next.saturating_sub(batch.first)).unwrap_or(usize::MAX);
         self.next = self.next.max(batch.end());
+        if batch.lines.is_empty() {
+            return texts;
+        }
         if seen == 0 && self.wish.takes_everything() {
             texts.push(batch.whole());
             return texts;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AGE, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use tokio::time::Instant;
 
@@ -20,6 +20,14 @@ const ERROR_BYTES_MAX: usize = 4 * 1024;
 
 /// Told of every call: route, outcome in a word, how long it took, waiting for its turn included.
 pub(super) type Witness = Box<dyn Fn(&'static str, &'static str, Duration) + Send + Sync>;
+
+/// What came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) body: String,
+    /// For how long a cache has had it: `Age`.
+    pub(super) age: Duration,
+}
 
 /// An HTTP client that keeps to a rate.
 pub(super) struct Client {
@@ -74,6 +82,16 @@ impl Client {
         route: &'static str,
         query: &[(&str, String)],
     ) -> Result<String, RestError> {
+        self.ask(base, route, query).await.map(|answer| answer.body)
+    }
+
+    /// As [`Client::get`], with the age of the answer.
+    pub(super) async fn ask(
+        &self,
+        base: &str,
+        route: &'static str,
+        query: &[(&str, String)],
+    ) -> Result<Answer, RestError> {
         self.call(route, self.http.get(address(base, route)).query(query)).await
     }
 
@@ -88,9 +106,10 @@ impl Client {
             self.http.post(address(base, route)).header(CONTENT_TYPE, "application/json").body(body),
         )
         .await
+        .map(|answer| answer.body)
     }
 
-    async fn call(&self, route: &'static str, request: RequestBuilder) -> Result<String, RestError> {
+    async fn call(&self, route: &'static str, request: RequestBuilder) -> Result<Answer, RestError> {
         let whole = async {
             self.limiter.until_ready().await;
             self.calls.fetch_add(1, Ordering::Relaxed);
@@ -117,7 +136,7 @@ fn address(base: &str, route: &str) -> String {
     format!("{}{route}", base.trim_end_matches('/'))
 }
 
-async fn read(route: &'static str, mut answer: Response) -> Result<String, RestError> {
+async fn read(route: &'static str, mut answer: Response) -> Result<Answer, RestError> {
     let status = answer.status();
     // Any other success would be an answer to another question: no content, or a part of it.
     if status != StatusCode::OK {
@@ -127,9 +146,13 @@ async fn read(route: &'static str, mut answer: Response) -> Result<String, RestE
         let said = String::from_utf8_lossy(&body);
         return Err(RestError::refused(route, status.as_u16(), retry_after.as_deref(), &said));
     }
+    let age = answer.headers().get(AGE).and_then(|age| age.to_str().ok()?.trim().parse().ok());
+    let age = Duration::from_secs(age.unwrap_or(0));
     let body = body(route, &mut answer, BODY_BYTES_MAX).await?;
-    String::from_utf8(body)
-        .map_err(|error| RestError::not_json(route, &String::from_utf8_lossy(error.as_bytes())))
+    match String::from_utf8(body) {
+        Ok(body) => Ok(Answer { body, age }),
+        Err(error) => Err(RestError::not_json(route, &String::from_utf8_lossy(error.as_bytes()))),
+    }
 }
 
 /// The body, piece by piece, so that an endless one ends at the limit.

@@ -108,8 +108,8 @@ async fn trades_of_v2_are_asked_for_by_market_and_paged_by_cursor() {
     assert_eq!(page.trades[1].size.to_string(), "0.000009");
     rest.trades(&[market("0xab")], 7, page.next_cursor.as_deref()).await.unwrap();
     let expected = [
-        "GET /v2/trades?condition=0xab%2C0xcd&limit=1000&taker_only=true",
-        "GET /v2/trades?condition=0xab&limit=7&taker_only=true&cursor=eyJzcSI6MX0",
+        "GET /v2/trades?condition=0xab%2C0xcd&limit=1000&taker_only=true&_=1790000000000000-0",
+        "GET /v2/trades?condition=0xab&limit=7&taker_only=true&cursor=eyJzcSI6MX0&_=1790000000000000-1",
     ];
     assert_eq!(server.asked(), expected);
 }
@@ -124,7 +124,10 @@ async fn trades_of_v1_say_the_same_and_are_paged_by_offset() {
     assert_eq!(page.next_cursor.as_deref(), Some("2"));
     assert_eq!(rest.trades(&[market("0xab")], 3, Some("2")).await.unwrap().next_cursor, None);
     assert_eq!(rest.trades(&[market("0xab")], 2, Some("10000")).await.unwrap().next_cursor, None);
-    assert_eq!(server.asked()[1], "GET /trades?market=0xab&limit=3&takerOnly=true&offset=2");
+    assert_eq!(
+        server.asked()[1],
+        "GET /trades?market=0xab&limit=3&takerOnly=true&offset=2&_=1790000000000000-1"
+    );
 }
 
 #[tokio::test]
@@ -225,6 +228,44 @@ async fn a_witness_is_told_of_every_call_by_route_and_outcome() {
     assert_eq!(calls, [("/time", "answered"), ("/time", "limited"), ("/time", "refused")]);
 }
 
+#[tokio::test]
+async fn trades_are_asked_for_so_that_no_cache_answers_and_one_that_does_is_known_by_its_age() {
+    let empty = r#"{"data":[]}"#;
+    let server =
+        Canned::start(vec![ok(empty), reply(200, "Age: 52\r\n", empty), reply(200, "Age: x\r\n", empty)])
+            .await;
+    let rest = server.rest(DataVersion::V2);
+    let markets = [ConditionId::try_from("0xab").unwrap()];
+    let mut ages = Vec::new();
+    for _ in 0..3 {
+        ages.push(rest.trades(&markets, 10, None).await.unwrap().age.as_secs());
+    }
+    assert_eq!(ages, [0, 52, 0]);
+    let asked: std::collections::BTreeSet<String> = server.asked().into_iter().collect();
+    assert_eq!(asked.len(), 3, "each address is another one: {asked:?}");
+}
+
+#[tokio::test]
+async fn the_old_data_api_is_paged_to_its_end_and_says_that_there_is_more() {
+    let row =
+        r#"{"conditionId":"0xab","asset":"71","side":"BUY","price":0.5,"size":1,"timestamp":1790000000}"#;
+    let full = format!("[{}]", vec![row; 500].join(","));
+    let server = Canned::start(vec![ok(&full)]).await;
+    let rest = server.rest(DataVersion::V1);
+    let markets = [ConditionId::try_from("0xab").unwrap()];
+    let (mut cursor, mut pages) = (None, 0);
+    loop {
+        let page = rest.trades(&markets, 500, cursor.as_deref()).await.unwrap();
+        pages += 1;
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            assert!(page.is_cut, "the last page that can be had was full");
+            break;
+        }
+    }
+    assert_eq!(pages, 7, "offsets 0 to 3000");
+}
+
 #[test]
 fn an_address_that_is_none_is_refused_at_once() {
     for url in ["", "clob", "ftp://x", "file:///etc/passwd", "http://"] {
@@ -236,11 +277,18 @@ fn an_address_that_is_none_is_refused_at_once() {
 
 #[tokio::test]
 async fn the_data_api_says_how_far_it_lags_behind_and_the_old_one_does_not() {
-    let server = Canned::start(vec![ok(r#"{"status":"ok","lag_seconds":2.5}"#), ok("{}")]).await;
+    let envelope = r#"{"data":{"computed_at":"2026-10-06T08:00:00Z","age_seconds":2,"serving":{"lag_seconds":240,
+        "worst":"activity_feed","mechanisms":[{"name":"activity_feed","age_seconds":4}]}}}"#;
+    let bare = r#"{"status":"ok","lag_seconds":2.5}"#;
+    let server =
+        Canned::start(vec![ok(envelope), ok(bare), ok("{}"), ok(r#"{"data":{"serving":{}}}"#)]).await;
     let rest = server.rest(DataVersion::V2);
-    assert_eq!(rest.trades_lag().await.unwrap(), Some(Duration::from_secs(3)));
-    assert!(rest.trades_lag().await.is_err(), "a lag that is not told is not zero");
-    assert_eq!(rest.calls(), 2);
+    assert_eq!(rest.trades_lag().await.unwrap(), Some(Duration::from_secs(242)), "with its own age");
+    assert_eq!(rest.trades_lag().await.unwrap(), Some(Duration::from_secs(3)), "the old, bare form");
+    for _ in 0..2 {
+        assert!(rest.trades_lag().await.is_err(), "a lag that is not told is not zero");
+    }
+    assert_eq!(rest.calls(), 4);
     let old = server.rest(DataVersion::V1);
     assert_eq!((old.trades_lag().await.unwrap(), old.calls()), (None, 0));
     assert!(old.trades_pages_overlap() && !rest.trades_pages_overlap());

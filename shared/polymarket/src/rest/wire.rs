@@ -97,9 +97,28 @@ pub(super) struct Level<'a> {
     pub(super) size: Raw<'a>,
 }
 
-/// `GET /v2/status`.
+/// `GET /v2/status`: an envelope since September 2026, bare before.
 #[derive(Debug, Deserialize)]
 pub(super) struct Status<'a> {
+    #[serde(borrow, default)]
+    pub(super) data: Option<StatusData<'a>>,
+    #[serde(borrow, default)]
+    pub(super) lag_seconds: Raw<'a>,
+}
+
+/// What stands in the envelope.
+#[derive(Debug, Deserialize)]
+pub(super) struct StatusData<'a> {
+    /// How old this status is.
+    #[serde(borrow, default)]
+    pub(super) age_seconds: Raw<'a>,
+    #[serde(borrow, default)]
+    pub(super) serving: Option<Serving<'a>>,
+}
+
+/// How far the rows that are served lag behind.
+#[derive(Debug, Deserialize)]
+pub(super) struct Serving<'a> {
     #[serde(borrow, default)]
     pub(super) lag_seconds: Raw<'a>,
 }

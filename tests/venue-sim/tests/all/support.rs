@@ -2,6 +2,7 @@
 //!
 //! Knows: bytes in and out, one time limit. Never: a type of the simulator's inside.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -127,6 +128,14 @@ pub(crate) async fn request(method: &str, url: &str, body: &str) -> (u16, String
     timeout(LIMIT, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The same address with a parameter that no cache knows: trades are answered by one.
+pub(crate) fn fresh(url: &str) -> String {
+    static ASKED: AtomicU64 = AtomicU64::new(0);
+    let (separator, number) =
+        (if url.contains('?') { '&' } else { '?' }, ASKED.fetch_add(1, Ordering::Relaxed));
+    format!("{url}{separator}_={number}")
 }
 
 /// The JSON of a GET that must succeed.

@@ -2,6 +2,7 @@
 //!
 //! Knows: names, shapes, defaults. Never: what happens with them.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use chassis::instance;
@@ -9,8 +10,12 @@ use chassis::vars::{Secret, Stop, Vars};
 use contract::stats::Service;
 use store::Reader;
 
+use crate::hosts::Hosts;
+
 /// A token shorter than this is guessed sooner or later.
-const TOKEN_LENGTH_MIN: usize = 8;
+const TOKEN_LENGTH_MIN: usize = 16;
+/// Different characters of a token: `changemechangeme` has seven and is no secret.
+const TOKEN_CHARACTERS_MIN: usize = 8;
 /// A token longer than this is a mistake.
 const TOKEN_LENGTH_MAX: usize = 200;
 
@@ -31,6 +36,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// `DASHBOARD_TOKEN`: what a visitor must know; everybody may come in where it is not set.
     pub token: Option<Secret>,
+    /// `DASHBOARD_HOSTS`: names that it answers to beside its own address and loopback.
+    pub hosts: Hosts,
 }
 
 // === impl Config ===
@@ -52,8 +59,20 @@ impl Config {
         let help = "Where the page, the JSON and the live stream are served.";
         let address = vars.address("DASHBOARD_ADDR", "127.0.0.1:8080", help);
         let token = token(&mut vars);
+        let shape = "names or addresses without ports, joined by commas; * for any";
+        let help = "Names that the dashboard answers to beside loopback: others are refused with 421.";
+        let parse = |text: &str| Hosts::parse(text, address.ip());
+        let hosts = vars.parsed("DASHBOARD_HOSTS", "localhost", shape, help, parse).unwrap_or_default();
+        let choices = [("true", true), ("false", false)];
+        let help = "Whether an address that others can reach may be open to everybody, without a token.";
+        let is_open = vars.choice("DASHBOARD_OPEN", "false", &choices, help);
+        if !address.ip().is_loopback() && token.is_none() && !is_open && !healthcheck {
+            let why =
+                "can be reached by others: set DASHBOARD_TOKEN, or DASHBOARD_OPEN=true if everybody may look";
+            vars.fault("DASHBOARD_ADDR", why);
+        }
         vars.finish()?;
-        Ok(Self { healthcheck, instance, bus, durability, database, address, token })
+        Ok(Self { healthcheck, instance, bus, durability, database, address, token, hosts })
     }
 }
 
@@ -75,9 +94,12 @@ fn token(vars: &mut Vars) -> Option<Secret> {
     let token = vars.secret("DASHBOARD_TOKEN", help)?;
     let length = token.expose().len();
     let is_usable = (TOKEN_LENGTH_MIN..=TOKEN_LENGTH_MAX).contains(&length)
-        && token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        && token.expose().bytes().all(|byte| byte.is_ascii_graphic())
+        && token.expose().bytes().collect::<BTreeSet<_>>().len() >= TOKEN_CHARACTERS_MIN;
     if !is_usable {
-        let shape = format!("{TOKEN_LENGTH_MIN} to {TOKEN_LENGTH_MAX} visible ASCII characters");
+        let shape = format!(
+            "{TOKEN_LENGTH_MIN} to {TOKEN_LENGTH_MAX} visible ASCII characters, {TOKEN_CHARACTERS_MIN} different ones"
+        );
         vars.fault("DASHBOARD_TOKEN", format!("must be {shape}"));
     }
     Some(token)
@@ -119,15 +141,31 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_eight_visible_characters_is_long_enough() {
+    fn a_token_of_sixteen_visible_characters_is_long_enough_and_a_well_known_one_is_not() {
         let token =
             |token: &str| read(&[DATABASE, ("DASHBOARD_TOKEN", token)], &[]).map(|config| config.token);
-        assert!(token("12345678").is_ok_and(|token| token.is_some()));
-        assert!(token("1234567").is_err());
-        assert!(token("1234 678").is_err());
-        let (longest, too_long) = ("x".repeat(200), "x".repeat(201));
+        assert!(token("1234567890abcdef").is_ok_and(|token| token.is_some()));
+        for weak in
+            ["1234567890abcde", "changeme", "1234567890 bcdef", "changemechangeme", "aaaaaaaaaaaaaaaaaaaaaa"]
+        {
+            assert!(token(weak).is_err(), "{weak}");
+        }
+        let (longest, too_long) = ("12345678".repeat(25), "12345678".repeat(26));
         assert!(token(&longest).is_ok());
         assert!(token(&too_long).is_err());
+    }
+
+    #[test]
+    fn an_address_that_others_reach_wants_a_token_or_to_be_open_on_purpose() {
+        let at = |more: &[(&str, &str)]| {
+            let map = [&[DATABASE, ("DASHBOARD_ADDR", "0.0.0.0:8080")], more].concat();
+            read(&map, &[]).map(drop).map_err(|stop| stop.to_string())
+        };
+        assert!(at(&[]).unwrap_err().contains("DASHBOARD_OPEN=true"));
+        assert_eq!(at(&[("DASHBOARD_OPEN", "true")]), Ok(()));
+        assert_eq!(at(&[("DASHBOARD_TOKEN", "1234567890abcdef")]), Ok(()));
+        assert!(at(&[("DASHBOARD_OPEN", "maybe")]).is_err());
+        assert!(at(&[("DASHBOARD_OPEN", "true"), ("DASHBOARD_HOSTS", "bots.example:8080")]).is_err());
     }
 
     #[test]

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::board::Board;
+use crate::hosts::Hosts;
 use crate::listing::Listing;
 use crate::metrics::Metrics;
 use door::{Door, Visit};
@@ -55,6 +56,8 @@ pub(crate) struct App {
     pub(crate) grids: Recent<(usize, CoverageOrder, usize, usize)>,
     pub(crate) durability: &'static str,
     pub(crate) token: Option<Arc<Secret>>,
+    /// The names it answers to.
+    pub(crate) hosts: Arc<Hosts>,
     pub(crate) readiness: Readiness,
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: Metrics,

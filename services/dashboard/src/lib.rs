@@ -6,6 +6,7 @@ mod board;
 pub mod config;
 mod follow;
 mod freshness;
+pub mod hosts;
 mod http;
 mod listing;
 mod live;
@@ -103,6 +104,7 @@ async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> 
         grids: Recent::default(),
         durability: config.durability,
         token: config.token.map(Arc::new),
+        hosts: Arc::new(config.hosts),
         readiness,
         registry: Arc::new(registry),
         metrics,

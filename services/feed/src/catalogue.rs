@@ -188,7 +188,12 @@ impl Catalogue {
             change.gone.push((market.condition_id.clone(), Gone::Closed));
             let known = self.known.remove(&market.condition_id);
             let mut known = known.unwrap_or_else(|| Known::of(market.clone()));
+            // The venue may have taken the tokens of a closed market away.
+            let had = std::mem::take(&mut known.market.tokens);
             known.market = market;
+            if known.market.tokens.is_empty() {
+                known.market.tokens = had;
+            }
             messages.extend(known.tell());
         }
         (change, messages)

@@ -260,7 +260,8 @@ impl Vars {
     /// # Errors
     ///
     /// [`Stop::Help`] or [`Stop::Version`] where one was asked for, even beside faults; else [`Stop::Faults`]
-    /// where there are any, including flags, words and variables that nobody has read.
+    /// where there are any, including flags and words that nobody has read. A variable that nobody has read
+    /// and that looks like a slip of ours is a warning in the log.
     pub fn finish(mut self) -> Result<(), Stop> {
         self.read_settings_of_the_frame();
         if self.given.help {
@@ -271,6 +272,9 @@ impl Vars {
             return Err(Stop::Version(help::version(self.service)));
         }
         self.fault_unknown();
+        for slip in self.slips() {
+            tracing::warn!("{slip}");
+        }
         if self.faults.is_empty() { Ok(()) } else { Err(Stop::Faults(self.faults)) }
     }
 
@@ -327,18 +331,22 @@ impl Vars {
                 format!("is not a flag of `{}`{}", self.service, did_you_mean(meant.as_deref())),
             ));
         }
-        for (name, value) in self.given.environment.iter().filter(|(name, _)| !is_known(name)) {
-            let value = if let Text::Readable(value) = value { value } else { "" };
-            if near::is_meant_for_us(name, value, &self.known) {
-                let hint = did_you_mean(near::nearest(name, self.known.iter().map(String::as_str)));
-                let name = logline::shown(name, SHOWN_MAX);
-                unknown.push((name, format!("is not a setting of `{}`{hint}", self.service)));
-            }
-        }
         for word in &self.given.words {
             unknown.push((logline::shown(word, SHOWN_MAX), "is one word too many".to_owned()));
         }
         self.faults.extend(unknown.into_iter().map(|(name, message)| Fault { name, message }));
+    }
+
+    /// Variables that nobody reads and that look like a slip of ours. They are no faults: other programs share our
+    /// prefixes.
+    fn slips(&self) -> Vec<String> {
+        let unknown = self.given.environment.keys().filter(|name| !self.known.contains(name));
+        let slip = |name: &String| {
+            let hint = near::meant(name, &self.known)?;
+            let name = logline::shown(name, SHOWN_MAX);
+            Some(format!("`{name}` is not a setting of `{}`{}", self.service, did_you_mean(Some(hint))))
+        };
+        unknown.filter_map(slip).collect()
     }
 
     fn declare(

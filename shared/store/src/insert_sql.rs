@@ -57,7 +57,7 @@ select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::
 on conflict (condition_id) do update set slug = excluded.slug, question = excluded.question, \
  end_at = excluded.end_at, active = excluded.active, closed = excluded.closed, neg_risk = excluded.neg_risk, \
  tick_size = excluded.tick_size, order_size_min = excluded.order_size_min, volume_24h = excluded.volume_24h, \
- tokens = excluded.tokens, updated_at = excluded.updated_at \
+ tokens = case when excluded.tokens = '[]'::jsonb then markets.tokens else excluded.tokens end, updated_at = excluded.updated_at \
  where excluded.updated_at > markets.updated_at \
 returning (xmax = 0) as fresh) \
 select count(*) filter (where fresh), count(*) from told";

@@ -99,6 +99,10 @@ async fn admit(app: &App, request: Request, next: Next) -> Response {
         let error = format!("the headers are longer than {HEADERS_MAX} bytes");
         return Refused::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, error).into_response();
     }
+    if !is_meant_for_us(app, &request) {
+        let error = "this dashboard does not answer to that name; DASHBOARD_HOSTS tells it its names";
+        return Refused::new(StatusCode::MISDIRECTED_REQUEST, error).into_response();
+    }
     if let Some(token) = &app.token {
         match entry(token, uri, request.headers()) {
             Entry::Granted => {}
@@ -110,6 +114,13 @@ async fn admit(app: &App, request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => Refused::new(StatusCode::SERVICE_UNAVAILABLE, "no answer within 10 s").into_response(),
     }
+}
+
+/// Probes and scrapers come by whatever address they know, and what they read is no secret of a page.
+fn is_meant_for_us(app: &App, request: &Request) -> bool {
+    const FOR_MACHINES: [&str; 3] = ["/live", "/ready", "/metrics"];
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    FOR_MACHINES.contains(&request.uri().path()) || host.is_some_and(|host| app.hosts.are_meant(host))
 }
 
 fn entry(token: &Secret, uri: &Uri, headers: &HeaderMap) -> Entry {

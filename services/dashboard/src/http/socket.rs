@@ -83,7 +83,10 @@ pub(crate) async fn live(
 fn is_own_page(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let of_origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    let of_origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    // Behind a proxy that speaks TLS for us the page has `https`; nothing else serves our page.
+    let is_web = |scheme: &str| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let of_origin = of_origin.filter(|(scheme, _)| is_web(scheme)).map(|(_, host)| host);
     of_origin.zip(host).is_some_and(|(ours, theirs)| ours.eq_ignore_ascii_case(theirs))
 }
 

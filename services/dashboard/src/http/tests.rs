@@ -2,6 +2,8 @@
 //!
 //! Knows: HTTP and WebSocket as bytes, so that client and server share no code. Never: a server of another kind.
 
+mod names;
+
 use std::io::Read as _;
 use std::net::SocketAddr;
 
@@ -49,6 +51,7 @@ impl World {
             grids: Recent::default(),
             durability: "standard",
             token: token.map(|token| Arc::new(Secret::new(token))),
+            hosts: Arc::new(Hosts::parse("x,here", std::net::Ipv4Addr::LOCALHOST.into()).unwrap()),
             readiness,
             registry: Arc::new(registry),
             metrics,
@@ -63,8 +66,12 @@ impl World {
     }
 
     async fn bytes(&self, request: &str, headers: &str) -> Vec<u8> {
+        self.said(&format!("{request} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n")).await
+    }
+
+    /// The answer to exactly this text.
+    async fn said(&self, text: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let text = format!("{request} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n");
         stream.write_all(text.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer").unwrap();
@@ -356,6 +363,7 @@ async fn a_foreign_origin_may_not_listen() {
         ("http://here:8080.evil.example", 403),
         ("http://here:9090", 403),
         ("null", 403),
+        ("file://here:8080", 403),
     ] {
         let (answered, stream) = world.upgrade("/ws/live", &format!("Origin: {origin}\r\n")).await;
         assert_eq!(answered, status, "{origin}");

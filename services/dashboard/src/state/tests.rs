@@ -158,7 +158,7 @@ fn what_is_stored_or_shown_too_late_is_a_problem_with_its_seconds_and_where_it_w
 #[test]
 fn what_is_stored_is_complete_up_to_the_oldest_tick_that_waits_and_to_the_last_word_of_every_feed() {
     let mut fold = well();
-    let mut look = |fold: &mut Fold, oldest: Option<i64>, second: i64| {
+    let look = |fold: &mut Fold, oldest: Option<i64>, second: i64| {
         for stage in [Stage::Judged, Stage::Stored] {
             fold.delivery.read(stage, oldest.map(at), 1, at(second));
         }

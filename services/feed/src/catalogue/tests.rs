@@ -77,6 +77,17 @@ fn a_market_stays_while_it_is_among_twice_as_many_and_is_replaced_when_it_falls_
 }
 
 #[test]
+fn a_market_that_closes_without_its_tokens_keeps_those_it_had() {
+    let mut catalogue = Catalogue::new(&Choice::All, ALONE);
+    catalogue.learn(vec![market(1)]);
+    let bare = Market { closed: true, tokens: Vec::new(), ..market(1) };
+    let (change, messages) = catalogue.close(vec![bare]);
+    assert_eq!(change.gone, [(market(1).condition_id, Gone::Closed)]);
+    let told: Market = contract::codec::decode(&messages[0].payload).unwrap();
+    assert_eq!((told.closed, told.tokens), (true, market(1).tokens));
+}
+
+#[test]
 fn a_closed_market_goes_and_the_next_in_rank_takes_its_place() {
     let mut catalogue = Catalogue::new(&Choice::Top(2), ALONE);
     sweep(&mut catalogue, &[1, 2, 3]);

@@ -2,10 +2,7 @@
 //!
 //! Knows: names and the distance between them. Never: values, but to tell whose a variable is.
 
-/// Prefixes that other programs use too: an unknown name behind them is not our business unless it is nearly ours.
-const SHARED_PREFIXES: [&str; 3] = ["LOG", "RUST", "OTEL"];
-
-/// Shortest name that is taken for a misspelling although its prefix is not ours: chance likenesses are shorter.
+/// Shortest name that is taken for a misspelling: chance likenesses are shorter.
 const MISSPELT_LENGTH_MIN: usize = 8;
 
 /// The name among `known` that `name` was probably meant to be.
@@ -19,31 +16,11 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// Whether the environment variable `name`, which is not among `known`, was meant for us.
-pub(super) fn is_meant_for_us(name: &str, value: &str, known: &[String]) -> bool {
-    if is_service_link(name, value) {
-        return false;
-    }
-    let is_ours = |prefix: &str| {
-        !SHARED_PREFIXES.contains(&prefix) && known.iter().any(|known| prefix_of(known) == Some(prefix))
-    };
-    prefix_of(name).is_some_and(is_ours)
-        || (name.len() >= MISSPELT_LENGTH_MIN && known.iter().any(|known| distance(name, known) == 1))
-}
-
-fn prefix_of(name: &str) -> Option<&str> {
-    name.split_once('_').map(|(prefix, _)| prefix)
-}
-
-/// Kubernetes sets `NATS_SERVICE_HOST`, `NATS_PORT=tcp://…`, `NATS_PORT_4222_TCP_ADDR` and their like in every
-/// container beside a service called `nats`; nobody chose them.
-fn is_service_link(name: &str, value: &str) -> bool {
-    let is_url = || ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
-    let behind = |part: &str| name.split_once(part).map(|(_, behind)| behind);
-    name.ends_with("_SERVICE_HOST")
-        || behind("_SERVICE_PORT").is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        || (name.ends_with("_PORT") && is_url())
-        || behind("_PORT_").is_some_and(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()))
+/// The name among `known` that the environment variable `name`, which is none of them, was probably meant to be. Other
+/// programs share our prefixes (`NATS_CONTEXT`), and Kubernetes sets `NATS_SERVICE_HOST`: those are nobody's mistake.
+pub(super) fn meant<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    let is_long = name.len() >= MISSPELT_LENGTH_MIN;
+    is_long.then(|| nearest(name, known.iter().map(String::as_str))).flatten()
 }
 
 /// Letters to insert, delete, replace or swap with their neighbour until `left` is `right`.
@@ -95,29 +72,23 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_ours_by_their_prefix_or_by_one_slip() {
-        let known = ["FEED_PING_S", "LOG_FORMAT", "INSTANCE"].map(str::to_owned);
-        let ours = |name: &str| is_meant_for_us(name, "x", &known);
-        assert!(ours("FEED_ANYTHING"));
-        assert!(ours("FEDE_PING_S"));
-        assert!(ours("LOG_FROMAT"));
-        assert!(!ours("LOG_LEVEL"));
-        assert!(!ours("PATH"));
-        assert!(!ours("FED"));
-    }
-
-    #[test]
-    fn what_kubernetes_sets_is_nobodys_mistake() {
-        let known = ["NATS_URL"].map(str::to_owned);
-        for (name, value) in [
-            ("NATS_SERVICE_HOST", "10.0.0.1"),
-            ("NATS_SERVICE_PORT", "4222"),
-            ("NATS_SERVICE_PORT_CLIENT", "4222"),
-            ("NATS_PORT", "tcp://10.0.0.1:4222"),
-            ("NATS_PORT_4222_TCP_ADDR", "10.0.0.1"),
-        ] {
-            assert!(!is_meant_for_us(name, value, &known), "{name}");
+    fn a_variable_is_a_slip_only_where_it_is_nearly_one_of_ours() {
+        let known = ["FEED_PING_S", "LOG_FORMAT", "NATS_URL", "INSTANCE"].map(str::to_owned);
+        for (slip, meant_for) in
+            [("FEDE_PING_S", "FEED_PING_S"), ("LOG_FROMAT", "LOG_FORMAT"), ("FEED_PIGN_S", "FEED_PING_S")]
+        {
+            assert_eq!(meant(slip, &known), Some(meant_for), "{slip}");
         }
-        assert!(is_meant_for_us("NATS_PORT", "4222", &known));
+        for foreign in [
+            "FEED_ANYTHING",
+            "LOG_LEVEL",
+            "PATH",
+            "FED",
+            "NATS_CONTEXT",
+            "NATS_PORT_4222_TCP_ADDR",
+            "NATS_SERVICE_HOST",
+        ] {
+            assert_eq!(meant(foreign, &known), None, "{foreign}");
+        }
     }
 }

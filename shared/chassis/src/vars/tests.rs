@@ -115,20 +115,25 @@ fn seconds_are_whole_or_decimal_and_exact() {
 }
 
 #[test]
-fn misspelt_flags_variables_and_words_are_faults_with_a_hint() {
+fn misspelt_flags_and_words_are_faults_with_a_hint_and_misspelt_variables_are_said() {
     let mut vars = vars(
-        [("FEED_PIGN_S", "5"), ("FEED_OTHER", "x"), ("FEED_SHARED_WITH", "x"), ("PATH", "/bin")],
+        [
+            ("FEED_PIGN_S", "5"),
+            ("FEED_OTHER", "x"),
+            ("FEED_PING_X", "x"),
+            ("NATS_CONTEXT", "x"),
+            ("PATH", "/bin"),
+        ],
         &["extra", "--feed-png-s", "5", "--loud"],
     );
     ping(&mut vars);
-    vars.elsewhere(&["FEED_SHARED_WITH"]);
+    vars.elsewhere(&["FEED_PING_X"]);
+    assert_eq!(vars.slips(), ["`FEED_PIGN_S` is not a setting of `feed`; did you mean `FEED_PING_S`?"]);
     assert_eq!(
         faults(vars),
         [
             "`--feed-png-s` is not a flag of `feed`; did you mean `--feed-ping-s`?",
             "`--loud` is not a flag of `feed`",
-            "`FEED_OTHER` is not a setting of `feed`",
-            "`FEED_PIGN_S` is not a setting of `feed`; did you mean `FEED_PING_S`?",
             "`extra` is one word too many",
         ]
     );
@@ -198,7 +203,8 @@ fn no_fault_shows_a_password() {
         vars([("NATS_URL", "nats://me:hunter2@h:1"), ("NATS_PASSWRD", "hunter2")], &["--x=hunter2"]);
     vars.parsed("NATS_URL", "", "an address", HELP, |text| Err::<(), _>(format!("bad: {text}")));
     vars.secret("NATS_PASSWORD", HELP);
-    let told = faults(vars).join("\n");
+    let mut told = vars.slips().join("\n");
+    told.push_str(&faults(vars).join("\n"));
     assert!(!told.contains("hunter2"), "{told}");
     assert!(told.contains("nats://***@h:1"), "{told}");
     assert!(told.contains("did you mean `NATS_PASSWORD`?"), "{told}");

@@ -72,11 +72,17 @@ fn market(row: &wire::Market<'_>, now: Timestamp) -> Result<Market, String> {
         |raw, name: &str| wire::boolean(raw).map_err(|()| odd(&format!("{name} is neither true nor false")));
     let slug = cleaned(row.slug, SLUG_MAX);
     let question = Some(cleaned(row.question, QUESTION_MAX)).filter(|question| !question.is_empty());
+    let closed = flag(row.closed, "closed")?.unwrap_or(false);
+    let tokens = match tokens(row) {
+        // Closed is closed: the venue may have taken its tokens away. They are known from before, or nobody needs them.
+        Err(_) if closed => Vec::new(),
+        tokens => tokens.map_err(|what| odd(&what))?,
+    };
     Ok(Market {
-        tokens: tokens(row).map_err(|what| odd(&what))?,
+        tokens,
         end_at: wire::text(row.end_date).and_then(|text| moment(&text)),
         active: flag(row.active, "active")?.unwrap_or(false),
-        closed: flag(row.closed, "closed")?.unwrap_or(false),
+        closed,
         neg_risk: flag(row.neg_risk, "negRisk")?.unwrap_or(false),
         tick_size: wire::decimal(row.order_price_min_tick_size).filter(is_grid),
         order_size_min: wire::decimal(row.order_min_size).filter(is_amount),
@@ -103,6 +109,9 @@ fn tokens(row: &wire::Market<'_>) -> Result<Vec<Outcome>, String> {
     for (id, outcome) in ids.iter().zip(outcomes) {
         let token_id = TokenId::try_from(id.as_str()).map_err(|odd| odd.to_string())?;
         tokens.push(Outcome { token_id, outcome: clean(&outcome, OUTCOME_MAX) });
+    }
+    if tokens[0].token_id == tokens[1].token_id {
+        return Err(format!("both outcomes have the token {}", tokens[0].token_id));
     }
     Ok(tokens)
 }
@@ -137,6 +146,7 @@ fn clean(text: &str, characters_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rest::Skipped;
 
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
@@ -199,6 +209,25 @@ mod tests {
             assert_eq!((page.markets.len(), page.skipped.count), (0, 1), "{tokens}");
         }
         assert_eq!(replaced(r#"[\"Up\",\"Down\"]"#, r#"[\"Up\"]"#).markets.len(), 0);
+    }
+
+    #[test]
+    fn a_closed_market_is_closed_whatever_its_tokens_say() {
+        let open = r#""clobTokenIds":"[\"71\",\"72\"]""#;
+        assert!(ROW.contains(open));
+        for tokens in [r#""[]""#, r#""""#, "null", r#""[\"71\"]""#] {
+            let row = ROW.replace(open, &format!("\"clobTokenIds\":{tokens}"));
+            let row = row.replace("\"closed\":false", "\"closed\":true");
+            let page = list("/markets", &format!("[{row}]"), NOW).unwrap();
+            assert_eq!(page.skipped, Skipped::default(), "{tokens}");
+            assert!(page.markets[0].closed && page.markets[0].tokens.is_empty(), "{tokens}");
+        }
+    }
+
+    #[test]
+    fn two_outcomes_with_one_token_are_refused_by_name() {
+        let page = replaced(r#"[\"71\",\"72\"]"#, r#"[\"71\",\"71\"]"#);
+        assert_eq!(page.skipped.reasons, ["market 0xab: both outcomes have the token 71"]);
     }
 
     #[test]

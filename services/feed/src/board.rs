@@ -46,6 +46,8 @@ pub(crate) struct SocketNotes {
     pub(crate) dead: u64,
     /// Ticks about tokens nobody asked for.
     pub(crate) unwatched: u64,
+    /// Hashes that are none.
+    pub(crate) hashes_unreadable: u64,
     /// Ticks dropped because the buffer was full.
     pub(crate) dropped: u64,
     /// What its books counted.
@@ -177,6 +179,7 @@ impl Board {
                 resyncs: sum(|socket| socket.resyncs),
                 trades_recovered: notes.recovered,
                 unwatched: sum(|socket| socket.unwatched),
+                hashes_unreadable: sum(|socket| socket.hashes_unreadable),
                 without_book: without_book(&notes).into_iter().take(NAMED_MAX).collect(),
                 set_aside: notes.set_aside.iter().take(NAMED_MAX).cloned().collect(),
                 set_aside_count: notes.set_aside.len() as u64,

@@ -66,6 +66,8 @@ pub(crate) struct Reading {
     pub(crate) news: Vec<News>,
     /// Ticks about tokens that nobody asked for.
     pub(crate) unwatched: u64,
+    /// Hashes that are none; their ticks were read.
+    pub(crate) hashes_unreadable: u64,
     /// Our `PING` was answered.
     pub(crate) pong: bool,
     /// The venue wants an answer.
@@ -206,6 +208,7 @@ impl Desk {
             match heard {
                 Heard::Tick(tick) => self.take(tick, &mut reading),
                 Heard::Refused { error, bytes } => reading.refused.push((error, bytes.as_bytes().to_vec())),
+                Heard::HashUnreadable(count) => reading.hashes_unreadable += count,
                 Heard::Nothing(Quiet::Pong) => reading.pong = true,
                 Heard::Nothing(Quiet::Ping) => reading.ping = true,
                 Heard::Nothing(Quiet::Empty) => {}

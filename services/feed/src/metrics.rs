@@ -32,7 +32,7 @@ const SKEW_SECONDS: [f64; 14] =
 type Told = (&'static str, &'static str, fn(&FeedReport) -> u64);
 
 /// What the report counts.
-const COUNTS: [Told; 13] = [
+const COUNTS: [Told; 14] = [
     ("frames", "Data frames read from the venue", |report| report.frames),
     ("published", "Messages acknowledged by the bus", |report| report.published),
     ("dead", "Elements that could not be understood", |report| report.dead),
@@ -50,6 +50,9 @@ const COUNTS: [Told; 13] = [
         report.depth.trades_recognised
     }),
     ("unwatched", "Ticks about tokens that are not followed", |report| report.depth.unwatched),
+    ("hashes_unreadable", "Hashes of the venue that are none; their ticks were read", |report| {
+        report.depth.hashes_unreadable
+    }),
 ];
 
 /// What the report states.

@@ -447,6 +447,7 @@ impl Socket {
             }
             notes.dead += reading.refused.len() as u64;
             notes.unwatched += reading.unwatched;
+            notes.hashes_unreadable += reading.hashes_unreadable;
             notes.dropped += dropped;
         });
         // Counting anew takes a walk over all tokens: only when a book came, or now and then.

@@ -173,6 +173,8 @@ pub struct Depth {
     pub trades_recognised: u64,
     /// Ticks about tokens that are not followed.
     pub unwatched: u64,
+    /// Hashes of books and transactions that are none: their ticks were read, and not checked.
+    pub hashes_unreadable: u64,
     /// Tokens without a book although they were subscribed again and moved; the first 20.
     pub without_book: Vec<String>,
     /// Tokens that make the venue close the socket, set aside for a while; the first 20.

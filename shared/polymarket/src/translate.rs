@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use contract::ids::{BookHash, ConditionId, TickId, TokenId, TransactionHash};
+use contract::ids::{BookHash, ConditionId, TickId, TokenId};
 use contract::money::{Price, Size, plain_decimal};
 use contract::tick::{Book, Level, Origin, PriceChange, Quote, Side, Tick, TickSizeChange, Trade};
 use contract::time::Timestamp;
@@ -25,6 +25,8 @@ pub enum Heard<'a> {
     NewMarket(ConditionId),
     /// A market was resolved.
     Resolved(ConditionId),
+    /// So many hashes, of books or transactions, that are none: their ticks are here, without them.
+    HashUnreadable(u64),
     /// A sign of life or an empty answer: no data.
     Nothing(Quiet),
     /// An element that could not be understood, with its bytes. Its neighbours are not touched.
@@ -83,14 +85,21 @@ fn quiet(text: &str) -> Option<Quiet> {
 }
 
 fn element<'a>(raw: &'a str, received_at: Timestamp, heard: &mut Vec<Heard<'a>>) {
-    let before = heard.len();
-    if let Err(error) = understood(raw, received_at, heard) {
+    let (before, mut odd) = (heard.len(), 0);
+    if let Err(error) = understood(raw, received_at, heard, &mut odd) {
         heard.truncate(before);
         heard.push(Heard::Refused { error, bytes: raw });
+    } else if odd > 0 {
+        heard.push(Heard::HashUnreadable(odd));
     }
 }
 
-fn understood<'a>(raw: &'a str, received_at: Timestamp, heard: &mut Vec<Heard<'a>>) -> Outcome<()> {
+fn understood<'a>(
+    raw: &'a str,
+    received_at: Timestamp,
+    heard: &mut Vec<Heard<'a>>,
+    odd: &mut u64,
+) -> Outcome<()> {
     let peek: wire::Peek<'a> = parse(raw)?;
     let kind = match peek.event_type {
         Some(scalar) => scalar.text().ok_or("`event_type` is no text")?,
@@ -103,11 +112,11 @@ fn understood<'a>(raw: &'a str, received_at: Timestamp, heard: &mut Vec<Heard<'a
     };
     heard.push(match kind.as_ref() {
         "price_change" if peek.price_changes.is_some() => {
-            return price_changes(&parse(raw)?, received_at, heard);
+            return price_changes(&parse(raw)?, received_at, heard, odd);
         }
-        "price_change" => return old_changes(&parse(raw)?, received_at, heard),
-        "book" => Heard::Tick(Tick::Book(book(&parse(raw)?, received_at)?)),
-        "last_trade_price" => Heard::Tick(Tick::Trade(Box::new(trade(&parse(raw)?, received_at)?))),
+        "price_change" => return old_changes(&parse(raw)?, received_at, heard, odd),
+        "book" => Heard::Tick(Tick::Book(book(&parse(raw)?, received_at, odd)?)),
+        "last_trade_price" => Heard::Tick(Tick::Trade(Box::new(trade(&parse(raw)?, received_at, odd)?))),
         "best_bid_ask" => Heard::Tick(Tick::Quote(quote(&parse(raw)?, received_at)?)),
         "tick_size_change" => Heard::Tick(Tick::TickSize(grid(&parse(raw)?, received_at)?)),
         "new_market" => Heard::NewMarket(news(&parse(raw)?)?),
@@ -121,12 +130,14 @@ fn price_changes<'a>(
     wire: &wire::PriceChanges<'a>,
     received_at: Timestamp,
     heard: &mut Vec<Heard<'a>>,
+    odd: &mut u64,
 ) -> Outcome<()> {
     let (market, changed_at) = (condition(&wire.market)?, moment(&wire.timestamp)?);
     for raw in &wire.entries {
         let entry = parse::<wire::Change<'a>>(raw.get()).and_then(|change| {
             let token = change.asset_id.as_ref().ok_or("`asset_id` is missing")?;
-            change_tick(&change, &market, token_id(token)?, change.hash.as_ref(), changed_at, received_at)
+            let hash = book_hash(change.hash.as_ref(), odd);
+            change_tick(&change, &market, token_id(token)?, hash, changed_at, received_at)
         });
         heard.push(match entry {
             Ok(tick) => Heard::Tick(tick),
@@ -140,12 +151,14 @@ fn old_changes<'a>(
     wire: &wire::OldChanges<'a>,
     received_at: Timestamp,
     heard: &mut Vec<Heard<'a>>,
+    odd: &mut u64,
 ) -> Outcome<()> {
     let (market, changed_at, token) =
         (condition(&wire.market)?, moment(&wire.timestamp)?, token_id(&wire.asset_id)?);
+    let hash = book_hash(wire.hash.as_ref(), odd);
     for raw in &wire.changes {
         let entry = parse::<wire::Change<'a>>(raw.get()).and_then(|change| {
-            change_tick(&change, &market, token.clone(), wire.hash.as_ref(), changed_at, received_at)
+            change_tick(&change, &market, token.clone(), hash.clone(), changed_at, received_at)
         });
         heard.push(match entry {
             Ok(tick) => Heard::Tick(tick),
@@ -159,7 +172,7 @@ fn change_tick(
     wire: &wire::Change<'_>,
     market: &ConditionId,
     token_id: TokenId,
-    hash: Option<&Scalar<'_>>,
+    hash: Option<BookHash>,
     changed_at: Timestamp,
     received_at: Timestamp,
 ) -> Outcome<Tick> {
@@ -172,7 +185,7 @@ fn change_tick(
         size: size(&wire.size)?,
         best_bid: best(wire.best_bid.as_ref(), Side::Buy)?,
         best_ask: best(wire.best_ask.as_ref(), Side::Sell)?,
-        hash: book_hash(hash)?,
+        hash,
         changed_at,
         received_at,
     };
@@ -180,14 +193,14 @@ fn change_tick(
     Ok(Tick::Price(change))
 }
 
-fn book(wire: &wire::Book<'_>, received_at: Timestamp) -> Outcome<Book> {
+fn book(wire: &wire::Book<'_>, received_at: Timestamp, odd: &mut u64) -> Outcome<Book> {
     let mut book = Book {
         id: TickId::of_bytes([0; 16]),
         condition_id: condition(&wire.market)?,
         token_id: token_id(&wire.asset_id)?,
         bids: levels(&wire.bids, "bids")?,
         asks: levels(&wire.asks, "asks")?,
-        hash: book_hash(wire.hash.as_ref())?,
+        hash: book_hash(wire.hash.as_ref(), odd),
         hash_ok: None,
         tick_size: filled(wire.tick_size.as_ref()).map(|text| decimal(&text)).transpose()?,
         last_trade_price: filled(wire.last_trade_price.as_ref()).map(|text| price_text(&text)).transpose()?,
@@ -214,7 +227,7 @@ fn levels(wire: &[wire::Level<'_>], side: &str) -> Outcome<Vec<Level>> {
     sized.filter(|level| level.as_ref().map_or(true, |level| !level.1.is_zero())).collect()
 }
 
-fn trade(wire: &wire::LastTrade<'_>, received_at: Timestamp) -> Outcome<Trade> {
+fn trade(wire: &wire::LastTrade<'_>, received_at: Timestamp, odd: &mut u64) -> Outcome<Trade> {
     let mut trade = Trade {
         id: TickId::of_bytes([0; 16]),
         condition_id: condition(&wire.market)?,
@@ -228,10 +241,8 @@ fn trade(wire: &wire::LastTrade<'_>, received_at: Timestamp) -> Outcome<Trade> {
         origin: Origin::Socket,
         executed_at: moment(&wire.timestamp)?,
         received_at,
-        transaction_hash: match filled(wire.transaction_hash.as_ref()) {
-            Some(text) => Some(TransactionHash::try_from(text.as_ref()).map_err(|odd| odd.to_string())?),
-            None => None,
-        },
+        // An odd hash is no hash: the trade is kept.
+        transaction_hash: readable(wire.transaction_hash.as_ref(), odd),
         price_before: None,
         prevailing: None,
     };
@@ -298,12 +309,13 @@ fn moment(scalar: &Scalar<'_>) -> Outcome<Timestamp> {
 }
 
 fn side(scalar: &Scalar<'_>) -> Outcome<Side> {
-    match needed(scalar, "side")?.as_ref() {
-        "BUY" => Ok(Side::Buy),
-        "SELL" => Ok(Side::Sell),
-        other => {
-            Err(format!("side `{}` is neither BUY nor SELL", other.chars().take(20).collect::<String>()))
-        }
+    let text = needed(scalar, "side")?;
+    if text.eq_ignore_ascii_case("BUY") {
+        Ok(Side::Buy)
+    } else if text.eq_ignore_ascii_case("SELL") {
+        Ok(Side::Sell)
+    } else {
+        Err(format!("side `{}` is neither BUY nor SELL", text.chars().take(20).collect::<String>()))
     }
 }
 
@@ -331,11 +343,16 @@ fn best(scalar: Option<&Scalar<'_>>, side: Side) -> Outcome<Option<Price>> {
     Ok((price != Price::ZERO && !(side == Side::Sell && one)).then_some(price))
 }
 
-fn book_hash(scalar: Option<&Scalar<'_>>) -> Outcome<Option<BookHash>> {
-    match filled(scalar) {
-        Some(text) => BookHash::try_from(text.as_ref()).map(Some).map_err(|odd| odd.to_string()),
-        None => Ok(None),
-    }
+fn book_hash(scalar: Option<&Scalar<'_>>, odd: &mut u64) -> Option<BookHash> {
+    readable(scalar, odd)
+}
+
+/// A hash, if there is one; one that is none is counted. It is a check on the fact beside it, never a reason to lose it.
+fn readable<T: for<'a> TryFrom<&'a str>>(scalar: Option<&Scalar<'_>>, odd: &mut u64) -> Option<T> {
+    let text = filled(scalar)?;
+    let hash = T::try_from(text.as_ref()).ok();
+    *odd += u64::from(hash.is_none());
+    hash
 }
 
 #[cfg(test)]

@@ -134,7 +134,50 @@ fn a_transaction_hash_is_part_of_the_id_and_may_be_absent() {
     assert_eq!(with.transaction_hash.unwrap().as_str(), "0xfe");
     assert_eq!(without.transaction_hash, None);
     assert_ne!(with.id, without.id);
-    assert!(refusal(&last_trade(r#""size":"1", "transaction_hash":"nope", "#)).contains("transaction hash"));
+}
+
+#[test]
+fn an_odd_hash_is_no_hash_and_costs_its_tick_nothing() {
+    let heard = |text: &str| -> (Vec<Tick>, u64) {
+        let (mut ticks, mut odd) = (Vec::new(), 0);
+        for heard in frame(text, NOW) {
+            match heard {
+                Heard::Tick(tick) => ticks.push(tick),
+                Heard::HashUnreadable(count) => odd += count,
+                other => panic!("{other:?}"),
+            }
+        }
+        (ticks, odd)
+    };
+    for hash in ["0x", "nope", "0xzz"] {
+        let members = format!(r#""size":"1", "transaction_hash":"{hash}", "#);
+        let (ticks, odd) = heard(&last_trade(&members));
+        assert!(matches!(&ticks[..], [Tick::Trade(trade)] if trade.transaction_hash.is_none()), "{hash}");
+        assert_eq!(odd, 1, "{hash}");
+    }
+    let good = "caab9fea204d5ce8d2eca8410ae7d71f107bab10";
+    for hash in ["0xcaab9fea204d5ce8d2eca8410ae7d71f107bab10", &good.repeat(2)[..64], "x"] {
+        let text = price_change(&[change("0.63", "9"), change("0.64", "9")]).replace(good, hash);
+        let (ticks, odd) = heard(&text);
+        assert!(
+            ticks.iter().all(|tick| matches!(tick, Tick::Price(change) if change.hash.is_none())),
+            "{hash}"
+        );
+        assert_eq!((ticks.len(), odd), (2, 2), "{hash}");
+        let (ticks, odd) = heard(&book_of("", "").replace(good, hash));
+        assert!(matches!(&ticks[..], [Tick::Book(book)] if book.hash.is_none()), "{hash}");
+        assert_eq!(odd, 1, "{hash}");
+    }
+}
+
+#[test]
+fn small_letters_exponents_and_a_side_that_is_null_are_read() {
+    let trade = only_trade(&last_trade(r#""size":"2e-6", "#).replace("\"BUY\"", "\"buy\""));
+    assert_eq!((trade.side, trade.size.unwrap().to_string()), (Side::Buy, "0.000002".to_owned()));
+    let text = book_of("", r#"{"price":"0.5","size":"3"}"#).replace("\"bids\":[]", "\"bids\":null");
+    let Some(Tick::Book(book)) = ticks(&text).pop() else { panic!("no book") };
+    assert_eq!((book.bids.len(), book.asks.len()), (0, 1));
+    assert!(refusal(&book_of("", "").replace("\"bids\":[],", "")).contains("bids"), "missing is not empty");
 }
 
 #[test]
@@ -204,7 +247,7 @@ fn a_time_in_seconds_or_an_odd_id_is_refused() {
         ("1789156413830", "1789156413"),
         (MARKET, "0xzz"),
         (r#""asset_id":"71""#, r#""asset_id":"7.1""#),
-        (r#""side":"BUY""#, r#""side":"buy""#),
+        (r#""side":"BUY""#, r#""side":"B""#),
         (r#""price":"0.55""#, r#""price":{}"#),
     ] {
         refusal(&good.replace(from, to));

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// A scalar as it stands in the frame: `"0.5"`, `0.5`, `null`.
@@ -50,9 +50,9 @@ pub(crate) struct Book<'a> {
     pub(crate) timestamp: Scalar<'a>,
     #[serde(borrow, default)]
     pub(crate) hash: Option<Scalar<'a>>,
-    #[serde(borrow, alias = "buys")]
+    #[serde(borrow, alias = "buys", deserialize_with = "levels")]
     pub(crate) bids: Vec<Level<'a>>,
-    #[serde(borrow, alias = "sells")]
+    #[serde(borrow, alias = "sells", deserialize_with = "levels")]
     pub(crate) asks: Vec<Level<'a>>,
     #[serde(borrow, default)]
     pub(crate) tick_size: Option<Scalar<'a>>,
@@ -159,6 +159,11 @@ pub(crate) struct TickSizeChange<'a> {
 pub(crate) struct MarketNews<'a> {
     #[serde(borrow)]
     pub(crate) market: Scalar<'a>,
+}
+
+/// A side of a book; `null` is an empty one.
+fn levels<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Vec<Level<'a>>, D::Error> {
+    Option::<Vec<Level<'a>>>::deserialize(from).map(Option::unwrap_or_default)
 }
 
 // === impl Scalar ===

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use reqwest::header::{ACCEPT, AGE, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AGE, CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use tokio::time::Instant;
 
@@ -140,11 +140,17 @@ async fn read(route: &'static str, mut answer: Response) -> Result<Answer, RestE
     let status = answer.status();
     // Any other success would be an answer to another question: no content, or a part of it.
     if status != StatusCode::OK {
-        let retry_after =
-            answer.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap_or_default().to_owned());
+        let header =
+            |name| answer.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_owned());
+        let (retry_after, date) = (header(RETRY_AFTER), header(DATE));
         let body = body(route, &mut answer, ERROR_BYTES_MAX).await.unwrap_or_default();
         let said = String::from_utf8_lossy(&body);
-        return Err(RestError::refused(route, status.as_u16(), retry_after.as_deref(), &said));
+        return Err(RestError::refused(
+            route,
+            status.as_u16(),
+            (retry_after.as_deref(), date.as_deref()),
+            &said,
+        ));
     }
     let age = answer.headers().get(AGE).and_then(|age| age.to_str().ok()?.trim().parse().ok());
     let age = Duration::from_secs(age.unwrap_or(0));

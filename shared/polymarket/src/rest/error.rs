@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
+
 /// Longest pause that the venue may ask for; a longer one is cut to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 /// The pause where the venue asks for one in a way that cannot be read.
@@ -77,20 +79,24 @@ pub enum RestError {
 
 impl RestError {
     /// Whether the same call may succeed later without anybody changing a setting.
-    pub const fn is_transient(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::TimedOut { .. } | Self::Unreachable { .. } | Self::NotJson { .. } => true,
-            Self::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
+            // The venue calls a question that it gave up itself a bad one.
+            Self::Refused { status: 400, said, .. } => is_given_up(said),
+            // Blocked: it may pass, and is not asked often.
+            Self::Refused { status, .. } => matches!(status, 403 | 408 | 425 | 429 | 500..),
             Self::Address(_) | Self::Setup(_) | Self::TooLarge { .. } | Self::Odd { .. } => false,
         }
     }
 
-    /// What went wrong, in a word: one of eight.
+    /// What went wrong, in a word: one of nine.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Address(_) | Self::Setup(_) => "not_sent",
             Self::TimedOut { .. } => "late",
             Self::Unreachable { .. } => "unreachable",
+            Self::Refused { status: 403, .. } => "blocked",
             Self::Refused { status: 429, .. } => "limited",
             Self::Refused { .. } => "refused",
             Self::TooLarge { .. } => "too_large",
@@ -112,18 +118,32 @@ impl RestError {
         Self::NotJson { route, said: beginning(body) }
     }
 
-    pub(super) fn refused(route: &'static str, status: u16, retry_after: Option<&str>, body: &str) -> Self {
-        let retry_after = retry_after.map(pause);
+    /// `date`: when the answer was written, by the clock of whoever wrote it.
+    pub(super) fn refused(
+        route: &'static str,
+        status: u16,
+        (retry_after, date): (Option<&str>, Option<&str>),
+        body: &str,
+    ) -> Self {
+        let blocked = (status == 403).then_some(RETRY_AFTER_MAX);
+        let retry_after = retry_after.map(|text| pause(text, date)).or(blocked);
         Self::Refused { route, status, said: beginning(body), retry_after }
     }
 }
 
-/// Reads `Retry-After`. Only whole seconds are understood; a date counts as odd.
-fn pause(text: &str) -> Duration {
-    match text.trim().parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds).min(RETRY_AFTER_MAX),
-        Err(_odd) => RETRY_AFTER_ODD,
+/// Reads `Retry-After`: whole seconds, or a moment, which is held against `date`.
+fn pause(text: &str, date: Option<&str>) -> Duration {
+    if let Ok(seconds) = text.trim().parse::<u64>() {
+        return Duration::from_secs(seconds).min(RETRY_AFTER_MAX);
     }
+    let moment = |text: &str| DateTime::parse_from_rfc2822(text.trim()).ok();
+    let span = moment(text).zip(date.and_then(moment)).map(|(until, now)| until - now);
+    // A moment that is over asks for no pause.
+    span.map_or(RETRY_AFTER_ODD, |span| span.to_std().unwrap_or_default().min(RETRY_AFTER_MAX))
+}
+
+fn is_given_up(said: &str) -> bool {
+    said.contains("context canceled") || said.contains("context deadline exceeded")
 }
 
 fn beginning(body: &str) -> String {
@@ -135,15 +155,15 @@ mod tests {
     use super::*;
 
     fn refused(status: u16, retry_after: Option<&str>) -> RestError {
-        RestError::refused("/book", status, retry_after, "no\0\nway")
+        RestError::refused("/book", status, (retry_after, Some("Wed, 21 Oct 2026 07:27:48 GMT")), "no\0\nway")
     }
 
     #[test]
     fn what_may_pass_by_itself_is_transient() {
-        for status in [408, 425, 429, 500, 502, 503, 520, 524] {
+        for status in [403, 408, 425, 429, 500, 502, 503, 520, 524] {
             assert!(refused(status, None).is_transient(), "{status}");
         }
-        for status in [204, 206, 301, 304, 400, 401, 403, 404, 409, 418, 451] {
+        for status in [204, 206, 301, 304, 400, 401, 404, 409, 418, 451] {
             assert!(!refused(status, None).is_transient(), "{status}");
         }
         assert!(RestError::not_json("/book", "<html>").is_transient());
@@ -155,9 +175,27 @@ mod tests {
         for (text, seconds) in [("3", 3), ("60", 60), ("61", 60), ("99999999", 60), ("-1", 2), ("abc", 2)] {
             assert_eq!(refused(429, Some(text)).retry_after(), Some(Duration::from_secs(seconds)), "{text}");
         }
-        assert_eq!(refused(429, Some("Wed, 21 Oct 2026 07:28:00 GMT")).retry_after(), Some(RETRY_AFTER_ODD));
+        for (text, seconds) in [
+            ("Wed, 21 Oct 2026 07:28:00 GMT", 12),
+            ("Wed, 21 Oct 2026 07:27:00 GMT", 0),
+            ("Thu, 21 Oct 2027 07:28:00 GMT", 60),
+            ("Wed, 99 Oct 2026 07:28:00 GMT", 2),
+        ] {
+            assert_eq!(refused(429, Some(text)).retry_after(), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        let undated = RestError::refused("/book", 429, (Some("Wed, 21 Oct 2026 07:28:00 GMT"), None), "");
+        assert_eq!(undated.retry_after(), Some(RETRY_AFTER_ODD), "by whose clock?");
         assert_eq!(refused(429, None).retry_after(), None);
         assert_eq!(RestError::odd("/book", "x").retry_after(), None);
+    }
+
+    #[test]
+    fn a_question_that_the_venue_gave_up_may_be_asked_again_and_one_that_is_blocked_not_soon() {
+        let said = |status, body| RestError::refused("/book", status, (None, None), body);
+        assert!(said(400, r#"{"error":"context canceled"}"#).is_transient());
+        assert!(!said(400, r#"{"error":"invalid token id"}"#).is_transient());
+        let blocked = said(403, "<html>error code: 1010</html>");
+        assert_eq!((blocked.word(), blocked.retry_after()), ("blocked", Some(RETRY_AFTER_MAX)));
     }
 
     #[test]

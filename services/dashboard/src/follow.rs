@@ -5,12 +5,11 @@
 mod probe;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
-use bus::{Bus, BusError, Source, Start, StreamMessage, StreamReader};
+use bus::{Bus, BusError, ReadUpTo, Source, Start, StreamMessage, StreamReader};
 use chassis::backoff::Backoff;
 use chassis::tasks::Tasks;
 use chassis::trace::{Role, Tracer};
@@ -67,10 +66,8 @@ pub(crate) struct Follower {
     pub(crate) tracer: Tracer,
     /// The bus, once it was reached, for whoever has something to say.
     pub(crate) reached: Arc<OnceLock<Bus>>,
-    /// Sequence of the judged tick that was folded last.
-    pub(crate) read_up_to: Arc<AtomicU64>,
-    /// When this process began.
-    pub(crate) started_at: Timestamp,
+    /// Where the reader of judged ticks has come to, once there is one.
+    pub(crate) read_up_to: Arc<OnceLock<ReadUpTo>>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -198,6 +195,9 @@ impl Follower {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         let mut is_news = IsNews::No;
         let mut is_first = true;
+        if source == Source::Judged {
+            self.read_up_to.get_or_init(|| reader.read_up_to());
+        }
         loop {
             let read = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
@@ -213,11 +213,10 @@ impl Follower {
                         self.undecodable(&message.subject, &odd);
                     }
                     if source == Source::Judged {
-                        let keep = self.kept_of_pending(&message, is_first, is_news);
-                        is_first = false;
-                        if let Some(keep) = keep {
-                            self.leave_out(&mut reader, keep).await;
+                        if let Some(keep) = self.kept_of_pending(&message, is_first, is_news) {
+                            self.leave_out(&mut reader, keep, is_first).await;
                         }
+                        is_first = false;
                     }
                 }
                 Err(failure) => {
@@ -242,14 +241,16 @@ impl Follower {
     }
 
     /// Passes over what is old: a live stream that shows the past says nothing.
-    async fn leave_out(&self, reader: &mut StreamReader, keep: u64) {
+    async fn leave_out(&self, reader: &mut StreamReader, keep: u64, is_history: bool) {
         match reader.skip(keep).await {
             Ok(0) => {}
             Ok(ticks) => {
                 let now = Timestamp::from(clock::now());
                 warn!(ticks, "{ticks} ticks were left out to show what is new");
                 self.board.hub().skip(ticks, now);
-                self.board.with(|fold| fold.delivery.skip(ticks, now));
+                if !is_history {
+                    self.board.with(|fold| fold.delivery.skip(ticks, now));
+                }
             }
             Err(failure) => debug!("could not go on to what is new: {}", logline::chain(&failure)),
         }
@@ -270,7 +271,6 @@ impl Follower {
             self.metrics.shown(now.micros_since(trade.judged_at));
         }
         self.board.tick(judged, is_news, now);
-        self.read_up_to.store(message.sequence, Ordering::Relaxed);
         if let Some(span) = span {
             span.end();
         }
@@ -396,7 +396,6 @@ mod tests {
             tracer: Tracer::default(),
             reached: Arc::default(),
             read_up_to: Arc::default(),
-            started_at: Timestamp::from_micros(0),
             stop: CancellationToken::new(),
         }
     }

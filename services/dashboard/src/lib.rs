@@ -94,7 +94,6 @@ async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> 
         tracer,
         reached: reached.clone(),
         read_up_to: Arc::default(),
-        started_at: clock::now().into(),
         stop: stop.clone(),
     };
     let app = App {

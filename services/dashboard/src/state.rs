@@ -32,7 +32,7 @@ use contract::tick::{Kind, Origin};
 use contract::time::Timestamp;
 use contract::verdict::Reason;
 
-use delivery::{Delivery, Stage};
+use delivery::{Delivery, Reading, Stage};
 use event::{Event, Judged};
 use events::{EventFilter, EventPage, Events};
 use fleet::Fleet;
@@ -192,24 +192,28 @@ impl Fold {
 
     /// What waits in the feeds for the bus: the oldest of all of them.
     fn read_feeds(&mut self, now: Timestamp) {
-        let mut sum = None;
+        let mut sum: Option<Reading> = None;
         for instance in self.fleet.of(Service::Feed).filter(|instance| instance.is_present(now)) {
             let Some(feed) = instance.feed() else { continue };
-            // As old as it was when the feed said so: since then it may have gone.
-            let age = feed.depth.oldest_unpublished_at.map(|oldest| instance.stats.at.since(oldest));
-            let (most, waiting) = sum.unwrap_or((None, 0));
-            sum = Some((age.into_iter().chain(most).max(), feed.buffered.saturating_add(waiting)));
+            // As it was when the feed said so: since then it may have gone.
+            let (oldest, waiting) = (feed.depth.oldest_unpublished_at, feed.buffered);
+            let one = Reading::of_oldest(oldest, waiting, instance.stats.at);
+            sum = Some(sum.map_or(one, |all| Reading {
+                at: all.at.min(one.at),
+                behind: all.behind.max(one.behind),
+                oldest: all.oldest.into_iter().chain(one.oldest).min(),
+                waiting: all.waiting.saturating_add(one.waiting),
+            }));
         }
-        if let Some((age, waiting)) = sum {
-            self.delivery.read(Stage::Published, age.map(|age| now.minus(age)), waiting, now);
+        if let Some(reading) = sum {
+            self.delivery.read(Stage::Published, reading);
         }
     }
 
     /// Behind the last word of a feed nothing is known of what it received, and what waits is not stored.
     fn stored_until_now(&self, now: Timestamp) -> Option<Timestamp> {
-        let (_, whole) = self.delivery.whole(Stage::Stored, now)?;
         let heard_at = self.fleet.of(Service::Feed).map(|instance| instance.stats.at).min()?;
-        Some(now.minus(whole.behind).min(heard_at))
+        Some(self.delivery.stored_until(now)?.min(heard_at))
     }
 
     fn sample(&self, now: Timestamp) -> Sample {

@@ -217,7 +217,7 @@ impl Conductor {
                 instance: self.config.instance.clone(),
                 settings: self.config.sockets.clone(),
                 list: told,
-                desk: Desk::new(self.budget.clone()),
+                desk: Desk::new(self.budget.clone(), self.config.trade_age_max),
                 outlet: self.outlet.clone(),
                 board: self.board.clone(),
                 words: self.words.clone(),

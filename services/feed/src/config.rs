@@ -35,6 +35,8 @@ pub struct Config {
     pub sockets_max: usize,
     /// `FEED_CONNECTS_PER_S`, default 10: many at once are answered with 429.
     pub connects_per_s: u32,
+    /// `GATE_TRADE_AGE_MAX_S`, default 300: an older trade says nothing of the price before the next one.
+    pub trade_age_max: Duration,
     /// `FEED_SETTLEMENT_S`, default 60: longest time from a match to its row at the Data API.
     pub settlement: Duration,
     /// `FEED_BOOK_EVERY_S`, default 300: books that changed are published this often, beside the venue's own; 0 never.
@@ -106,6 +108,12 @@ impl Config {
             tokens_per_socket: usize::try_from(per_socket).unwrap_or(usize::MAX),
             sockets_max: usize::try_from(sockets_max).unwrap_or(usize::MAX),
             connects_per_s: u32::try_from(connects).unwrap_or(u32::MAX),
+            trade_age_max: vars.seconds(
+                "GATE_TRADE_AGE_MAX_S",
+                300,
+                1..=86_400,
+                "G1, as the processors have it: an older trade is not the price before the next one",
+            ),
             settlement: vars.seconds(
                 "FEED_SETTLEMENT_S",
                 60,

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use book::{Applied, Around, Budget, Check, Tally, TokenBook, Trust};
 use contract::ids::{ConditionId, TokenId};
-use contract::money::Price;
 use contract::tick::{Book, Tick};
 use contract::time::Timestamp;
 use polymarket::translate::{Heard, Quiet, frame};
 use rust_decimal::Decimal;
 
 use crate::announced::News;
+use crate::last_trades::LastTrades;
 use crate::ordinals::Ordinals;
 use crate::roster::Watched;
 
@@ -42,6 +42,8 @@ pub(crate) struct Desk {
     suspects: HashSet<TokenId>,
     /// Of markets that left.
     past: Tally,
+    /// An older trade says nothing of the price before the next one.
+    trade_age_max: Duration,
 }
 
 /// What may be hashed by all sockets together.
@@ -89,7 +91,7 @@ pub(crate) struct Broken {
 struct Held {
     market: ConditionId,
     book: TokenBook,
-    last_price: Option<Price>,
+    last_trades: LastTrades,
     heard_at: Option<Timestamp>,
     /// Since when the book is suspect.
     suspect_at: Option<Timestamp>,
@@ -100,8 +102,9 @@ struct Held {
 
 impl Desk {
     /// A desk without tokens.
-    pub(crate) fn new(budget: HashBudget) -> Self {
+    pub(crate) fn new(budget: HashBudget, trade_age_max: Duration) -> Self {
         Self {
+            trade_age_max,
             tokens: HashMap::new(),
             markets: HashMap::new(),
             ordinals: Ordinals::default(),
@@ -183,10 +186,11 @@ impl Desk {
         watched.is_some_and(|watched| !watched.tokens.iter().any(|token| self.lacks_book(token)))
     }
 
-    /// Forgets all books: the connection is lost. Ordinals and last prices stay.
+    /// Forgets all books and last prices: the connection is lost. Ordinals stay.
     pub(crate) fn lose_books(&mut self) {
         for held in self.tokens.values_mut() {
             held.book.lose();
+            held.last_trades.forget();
         }
         self.grouping.clear();
         self.suspects.clear();
@@ -196,6 +200,7 @@ impl Desk {
     pub(crate) fn lose_book(&mut self, token: &TokenId) {
         if let Some(held) = self.tokens.get_mut(token) {
             held.book.lose();
+            held.last_trades.forget();
         }
         self.grouping.remove(token);
         self.suspects.remove(token);
@@ -291,7 +296,7 @@ impl Desk {
         }
         {
             let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-            held.note(&mut tick, &mut budget);
+            held.note(&mut tick, &mut budget, self.trade_age_max);
         }
         if !matches!(tick, Tick::Book(_)) && held.is_suspect(received_at) {
             self.suspects.insert(token.clone());
@@ -333,7 +338,7 @@ impl Held {
         Self {
             market: watched.market.clone(),
             book: TokenBook::new(around),
-            last_price: None,
+            last_trades: LastTrades::default(),
             heard_at: None,
             suspect_at: None,
             resynced_at: None,
@@ -342,7 +347,7 @@ impl Held {
     }
 
     /// Brings the book up to date and stamps a trade with what prevailed before it.
-    fn note(&mut self, tick: &mut Tick, budget: &mut Budget) {
+    fn note(&mut self, tick: &mut Tick, budget: &mut Budget, trade_age_max: Duration) {
         match tick {
             Tick::Book(book) => {
                 let (applied, check) = self.book.snapshot(book, budget);
@@ -353,7 +358,6 @@ impl Held {
                 };
                 if applied == Applied::Yes {
                     self.told_at = self.told_at.max(Some(book.changed_at));
-                    self.last_price = self.last_price.or(book.last_trade_price);
                 }
             }
             Tick::Price(change) => {
@@ -361,7 +365,9 @@ impl Held {
             }
             Tick::Quote(quote) => self.book.confirm(quote),
             Tick::Trade(trade) => {
-                trade.price_before = self.last_price.replace(trade.price);
+                // The last trade of a book is the market's, which may be the other outcome's: it says nothing here.
+                let counts = trade.received_at.since(trade.executed_at) <= trade_age_max;
+                trade.price_before = self.last_trades.before(trade.executed_at, trade.price, counts);
                 trade.prevailing = self.book.prevailing(trade.executed_at, trade.received_at);
             }
             Tick::TickSize(change) => self.book.regrid(change.new_tick_size),

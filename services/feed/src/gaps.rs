@@ -150,9 +150,19 @@ impl Gaps {
     }
 
     /// A span in which ticks were lost, after which they flow: its trades are to be fetched.
-    pub(crate) fn missed(&self, market: &ConditionId, cause: Cause, from: Timestamp, until: Timestamp) {
-        let gap = Gap::opened(market.clone(), &self.0.shard, cause, from);
+    /// `not_before`: not before this moment are they asked for.
+    pub(crate) fn missed(
+        &self,
+        market: &ConditionId,
+        cause: Cause,
+        (from, until): (Timestamp, Timestamp),
+        not_before: Option<Timestamp>,
+    ) {
         let mut state = self.state();
+        // One that is healed up to somewhere stays so: the new one begins there.
+        let healed = |gap: &&Gap| gap.condition_id == *market && gap.cause == cause && gap.opened_at == from;
+        let from = state.closed.iter().rev().find(healed).and_then(|gap| gap.healed_at).unwrap_or(from);
+        let gap = Gap::opened(market.clone(), &self.0.shard, cause, from);
         // Two losses before anything was stored again are one span.
         if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.gap.id == gap.id) {
             (waiting.live_at, waiting.rounds) = (until, 0);
@@ -160,7 +170,7 @@ impl Gaps {
         }
         self.0.relay.tell(message(&gap));
         *state.opened.entry(cause.word()).or_default() += 1;
-        state.waiting.push(Waiting { gap, live_at: until, rounds: 0, not_before: None });
+        state.waiting.push(Waiting { gap, live_at: until, rounds: 0, not_before });
         self.0.restored.notify_one();
     }
 
@@ -358,16 +368,24 @@ mod tests {
     #[test]
     fn ticks_that_were_lost_behind_the_feed_are_a_gap_that_waits_for_its_trades_at_once() {
         let (gaps, relay) = gaps();
-        gaps.missed(&market(1), Cause::StreamLost, at(5), at(8));
-        gaps.missed(&market(1), Cause::StreamLost, at(5), at(12));
+        gaps.missed(&market(1), Cause::StreamLost, (at(5), at(8)), None);
+        gaps.missed(&market(1), Cause::StreamLost, (at(5), at(12)), None);
         assert_eq!((gaps.counts(), told(&relay)), (Counts { open: 0, waiting: 1 }, 1));
         let waiting = gaps.due(at(52), 20);
         assert_eq!((waiting.len(), waiting[0].live_at), (1, at(12)));
         gaps.asked(waiting[0].gap.id, at(52));
+        gaps.missed(&market(1), Cause::StreamLost, (at(5), at(60)), Some(at(900)));
+        let again = gaps.due(at(900), 20).remove(0);
+        assert_eq!(
+            (again.gap.opened_at, gaps.next_due()),
+            (at(12), Some(at(900))),
+            "what is healed stays healed"
+        );
+        gaps.asked(again.gap.id, at(900));
         gaps.open(&market(2), Cause::Silence, at(20));
         // A stream that lost them gets the healed one and the open one again.
         gaps.publish_again();
-        assert_eq!(told(&relay), 5);
+        assert_eq!(told(&relay), 8);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod universe;
 
 // From a frame to the bus.
 mod desk;
+mod last_trades;
 mod openings;
 mod ordinals;
 mod outlet;
@@ -43,7 +44,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use book::Budget;
-use bus::{Bus, Gauges, Source, Start};
+use bus::{Bus, Gauges, Source, Start, Work};
 use chassis::admin::Admin;
 use chassis::backoff::Backoff;
 use chassis::exposition;
@@ -263,7 +264,9 @@ async fn recalled(bus: &Bus, config: &Config, outlet: &Outlet) -> Result<Before,
         let since = since.minus(config.settlement * 2);
         let trades = bus.stored(Source::RawTrades, Start::Moment(since)).await?;
         info!(trades = trades.len(), %since, "read {} trades that the bus has already", trades.len());
-        outlet.fills.forget(since);
+        // What a stream that was lost held is not remembered: its fills are known from its successor's beginning on.
+        let created_at = bus.identity(Work::Raw).await?.created_at();
+        outlet.fills.forget(since.max(created_at));
         let trades = trades.iter().filter_map(|seen| decode::<Trade>(&seen.payload).ok());
         trades
             .filter(|trade| config.shard.holds(&trade.condition_id))

@@ -34,6 +34,8 @@ const SINGLY_FOR: Duration = Duration::from_mins(2);
 const POSTPONED_FOR: Duration = Duration::from_mins(10);
 /// When it is asked again after an answer from a cache.
 const AGED_PAUSE: Duration = Duration::from_secs(5);
+/// After so many in a row the gaps are postponed, so that others come to their turn.
+const AGED_MAX: u32 = 3;
 /// Pauses while the Data API cannot be asked.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
@@ -49,6 +51,8 @@ pub(crate) struct Recovery {
     settlement: Duration,
     lag: Option<(Timestamp, Duration)>,
     singly_until: Option<Timestamp>,
+    /// Answers of a cache in a row.
+    aged: u32,
     rounds: u64,
 }
 
@@ -75,7 +79,7 @@ impl Recovery {
     ) -> Self {
         let instance = instance.to_owned();
         let (lag, singly_until) = (None, None);
-        Self { rest, gaps, fills, relay, board, instance, settlement, lag, singly_until, rounds: 0 }
+        Self { rest, gaps, fills, relay, board, instance, settlement, lag, singly_until, aged: 0, rounds: 0 }
     }
 
     /// Fetches until `stop`: one question at a time, so that many broken sockets make no storm.
@@ -156,9 +160,19 @@ impl Recovery {
         if fetched.is_cut {
             self.at_fault(&due, &markets, now, "there are older rows that the Data API does not give");
         } else if fetched.age > Duration::ZERO {
-            warn!(age = ?fetched.age, "the Data API was answered for by a cache: asked again");
-            return Ok(AGED_PAUSE);
+            let why = "a cache answers for the Data API, whatever the address";
+            self.aged += 1;
+            if self.aged < AGED_MAX {
+                debug!(age = ?fetched.age, "{why}: asked again");
+                return Ok(AGED_PAUSE);
+            }
+            self.aged = 0;
+            warn!(age = ?fetched.age, gaps = due.len(), "the trades of {} gaps cannot be had: {why}", due.len());
+            for waiting in &due {
+                self.gaps.postpone(waiting.gap.id, now.plus(POSTPONED_FOR));
+            }
         } else {
+            self.aged = 0;
             for waiting in &due {
                 self.gaps.asked(waiting.gap.id, asked_at);
             }

@@ -22,6 +22,9 @@ use crate::unstored::{StoredUntil, Unstored};
 /// How often the streams are looked at: four questions to the server, and what a lost stream costs of prices.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// A gap that nothing will heal is asked for so late.
+const NEVER: Duration = Duration::from_hours(24 * 365);
+
 /// Watches for one feed.
 #[derive(Debug)]
 pub(crate) struct StreamWatch {
@@ -38,7 +41,8 @@ pub(crate) struct StreamWatch {
 /// The streams as they were at the last look; none before the first.
 #[derive(Debug)]
 struct Seen {
-    ticks: Option<[StreamIdentity; 2]>,
+    raw: Option<StreamIdentity>,
+    judged: Option<StreamIdentity>,
     markets: Option<StreamIdentity>,
     gaps: Option<StreamIdentity>,
     stored: StoredUntil,
@@ -57,7 +61,14 @@ impl StreamWatch {
         let mut every = interval(LOOK_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let since = clock::now().into();
-        let mut seen = Seen { ticks: None, markets: None, gaps: None, stored: StoredUntil::default(), since };
+        let mut seen = Seen {
+            raw: None,
+            judged: None,
+            markets: None,
+            gaps: None,
+            stored: StoredUntil::default(),
+            since,
+        };
         loop {
             tokio::select! {
                 _ = every.tick() => {}
@@ -83,12 +94,19 @@ impl StreamWatch {
             info!("the stream of gaps was made again: the gaps are published anew");
             self.gaps.publish_again();
         }
+        // Whether or not somebody takes from them.
+        let raw = self.bus.identity(Work::Raw).await?;
+        let judged = self.bus.identity(Work::Judged).await?;
+        if changed(&mut seen.raw, raw) | changed(&mut seen.judged, judged) {
+            let from = seen.stored.lost().unwrap_or(seen.since);
+            self.lost(from, clock::now().into());
+        }
         // In this order: what the raw stream's consumer had acknowledged is in the judged stream by then.
         let raw = self.bus.progress(Work::Raw).await?;
         let judged = self.bus.progress(Work::Judged).await?;
-        if changed(&mut seen.ticks, [raw.identity, judged.identity]) {
-            let from = seen.stored.lost().unwrap_or(seen.since);
-            self.lost(from, clock::now().into());
+        // One that was lost since the lines above is seen at the next look.
+        if seen.raw != Some(raw.identity) || seen.judged != Some(judged.identity) {
+            return Ok(());
         }
         if let Some(until) = seen.stored.look(at, raw, judged) {
             self.unstored.stored(until);
@@ -105,16 +123,20 @@ impl StreamWatch {
             "a stream of ticks was lost with what was not stored yet: {count} trades are published again, prices and \
              books since {from} are a gap"
         );
+        let mut not_before = None;
         if let_go > 0 {
-            error!("{let_go} trades that may have been lost with it were not kept any more");
+            // The memory of fills takes them for published: REST would not bring them.
+            error!("{let_go} trades that may have been lost with it were not kept any more: its gaps stay");
+            not_before = Some(until.plus(NEVER));
+        }
+        // Before the trades: a feed that ends in between has said what is missing.
+        for market in markets.iter() {
+            self.gaps.missed(market, Cause::StreamLost, (from, until), not_before);
         }
         for mut trade in trades {
             // The raw stream may still know the id, and what is judged again is stored once by the trade's own.
             trade.id = trade.id.map(|id| format!("{id}-{}", until.micros()));
             self.relay.tell(trade);
-        }
-        for market in markets.iter() {
-            self.gaps.missed(market, Cause::StreamLost, from, until);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_nats::datetime::DateTime;
 use tracing::error;
 
-/// How long one that was made again is a problem: what it held is lost, and somebody should know.
+/// How long one that was made again is a problem: somebody should know.
 const REPORTED_FOR: Duration = Duration::from_mins(1);
 /// The most that are reported at a time.
 const REPORTED_MAX: usize = 16;
@@ -32,7 +32,7 @@ impl Declared {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = state.created.insert(what.to_owned(), created);
         if before.is_some_and(|before| before != created) {
-            error!("{what} was gone and has been made again: what it held is lost");
+            error!("{what} was gone and has been made again");
             state.again.push_back((what.to_owned(), now));
             while state.again.len() > REPORTED_MAX {
                 state.again.pop_front();
@@ -46,7 +46,7 @@ impl Declared {
         state.again.retain(|(_, at)| now.duration_since(*at) < REPORTED_FOR);
         let problem = |(what, at): &(String, Instant)| {
             let ago = now.duration_since(*at).as_secs();
-            format!("{what} was gone and has been made again {ago} s ago: what it held is lost")
+            format!("{what} was gone and has been made again {ago} s ago")
         };
         state.again.iter().map(problem).collect()
     }
@@ -66,10 +66,7 @@ mod tests {
         assert!(declared.problems(now).is_empty());
         declared.note("the stream `DEAD`", created(2), now);
         let told = declared.problems(now + Duration::from_secs(59));
-        assert_eq!(
-            told,
-            ["the stream `DEAD` was gone and has been made again 59 s ago: what it held is lost"]
-        );
+        assert_eq!(told, ["the stream `DEAD` was gone and has been made again 59 s ago"]);
         assert!(declared.problems(now + REPORTED_FOR).is_empty());
     }
 

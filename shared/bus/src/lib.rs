@@ -23,6 +23,6 @@ pub use error::BusError;
 pub use gauges::Gauges;
 pub use listen::{Heard, Listener};
 pub use publish::{Message, Pending, Stored};
-pub use reader::{Source, Start, StreamMessage, StreamReader};
+pub use reader::{ReadUpTo, Source, Start, StreamMessage, StreamReader, Waiting};
 pub use topology::{Limits, REDELIVERY_AFTER, Work};
 pub use upkeep::{Progress, StreamIdentity};

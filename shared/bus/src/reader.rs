@@ -6,6 +6,7 @@
 //! behind as it likes at the same price a message, and its login needs no right to create anything on the server.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream::message;
@@ -72,7 +73,12 @@ pub struct StreamReader {
     batch: VecDeque<StreamMessage>,
     /// Not before this moment is the server asked again.
     not_before: Option<Instant>,
+    read_up_to: ReadUpTo,
 }
+
+/// Up to which message a reader has come, for whoever watches it; a clone is the same.
+#[derive(Clone, Debug, Default)]
+pub struct ReadUpTo(Arc<Mutex<Option<u64>>>);
 
 /// Where a reader is in its stream.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +90,17 @@ struct Place {
     /// Tells a stream from another one of the same name.
     created: datetime::DateTime,
     checked_at: Instant,
+}
+
+/// What waits for a shared consumer.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// How many messages.
+    pub backlog: Backlog,
+    /// The oldest that was delivered and is not acknowledged.
+    pub unacknowledged: Option<StreamMessage>,
+    /// The oldest that was not delivered yet.
+    pub undelivered: Option<StreamMessage>,
 }
 
 /// A message read.
@@ -107,31 +124,52 @@ impl Bus {
     /// Reads a stream from `start` on.
     pub fn reader(&self, source: Source, start: Start) -> StreamReader {
         let (bus, batch) = (self.clone(), VecDeque::new());
-        StreamReader { bus, source, start, place: None, batch, not_before: None }
+        StreamReader {
+            bus,
+            source,
+            start,
+            place: None,
+            batch,
+            not_before: None,
+            read_up_to: ReadUpTo::default(),
+        }
     }
 
-    /// How far behind the shared consumer of `work` is, and the oldest message that it has not acknowledged; none where
-    /// nothing waits.
+    /// How far behind the shared consumer of `work` is, and what waits longest for it.
     ///
     /// # Errors
     /// When the server does not answer within 5 s.
-    pub async fn waiting(&self, work: Work) -> Result<(Backlog, Option<StreamMessage>), BusError> {
+    pub async fn waiting(&self, work: Work) -> Result<Waiting, BusError> {
         let info = self.consumer_info(work).await?;
         let backlog = Backlog { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 };
-        if backlog == Backlog::default() {
-            return Ok((backlog, None));
+        let mut waiting = Waiting { backlog, unacknowledged: None, undelivered: None };
+        if backlog.pending > 0 {
+            waiting.undelivered = self.after(work.stream(), info.delivered.stream_sequence).await?;
         }
-        let name = work.stream();
-        let oldest = request(self, name, ALL, info.ack_floor.stream_sequence + 1, 1).await?.pop();
-        Ok((backlog, oldest.map(|reply| message(reply, 0, name)).transpose()?))
+        if backlog.unacknowledged > 0 {
+            waiting.unacknowledged = self.after(work.stream(), info.ack_floor.stream_sequence).await?;
+        }
+        Ok(waiting)
     }
 
-    /// Sequence of the newest message of the stream behind `source`.
+    /// How many messages of a stream a reader has not read yet, and the first of them.
     ///
     /// # Errors
     /// When the server does not answer within 5 s.
-    pub async fn newest(&self, source: Source) -> Result<u64, BusError> {
-        Ok(stream_info(&self.jetstream, source.stream()).await?.state.last_sequence)
+    pub async fn unread(
+        &self,
+        source: Source,
+        read_up_to: u64,
+    ) -> Result<(u64, Option<StreamMessage>), BusError> {
+        let last = stream_info(&self.jetstream, source.stream()).await?.state.last_sequence;
+        let count = last.saturating_sub(read_up_to);
+        let first = if count > 0 { self.after(source.stream(), read_up_to).await? } else { None };
+        Ok((count, first))
+    }
+
+    async fn after(&self, stream: &str, sequence: u64) -> Result<Option<StreamMessage>, BusError> {
+        let next = request(self, stream, ALL, sequence + 1, 1).await?.pop();
+        next.map(|reply| message(reply, 0, stream)).transpose()
     }
 
     /// Everything that is stored from `start` on, and no more.
@@ -157,6 +195,7 @@ impl StreamReader {
         loop {
             let place = self.place().await?;
             if let Some(message) = self.batch.pop_front() {
+                self.read_up_to.set(message.sequence);
                 self.place = Some(Place { next: message.sequence + 1, ..place });
                 return Ok(message);
             }
@@ -164,7 +203,9 @@ impl StreamReader {
                 sleep_until(not_before).await;
             }
             self.batch = fetch(&self.bus, self.source, place.next, place.last).await?.into();
-            let is_full = self.batch.len() as u64 == BATCH_MESSAGES;
+            // A server before 2.11 gives one message at a time, however many there are.
+            let is_full = self.batch.len() as u64 == BATCH_MESSAGES
+                || (self.batch.len() == 1 && self.batch.iter().any(|message| message.pending > 0));
             self.not_before = (!is_full).then(|| Instant::now() + PAUSE);
         }
     }
@@ -179,7 +220,13 @@ impl StreamReader {
         let next = (last + 1).saturating_sub(keep).max(place.next);
         self.batch.clear();
         self.place = Some(Place { next, last, ..place });
+        self.read_up_to.set(next - 1);
         Ok(next - place.next)
+    }
+
+    /// Where it has come to.
+    pub fn read_up_to(&self) -> ReadUpTo {
+        self.read_up_to.clone()
     }
 
     /// Where to go on. A stream that was made anew, or that lost its newest messages with the server's disk, is read
@@ -199,8 +246,24 @@ impl StreamReader {
             self.batch.clear();
         }
         let place = Place { next, last, created, checked_at: Instant::now() };
+        if self.batch.is_empty() {
+            self.read_up_to.set(next - 1);
+        }
         self.place = Some(place);
         Ok(place)
+    }
+}
+
+// === impl ReadUpTo ===
+
+impl ReadUpTo {
+    /// Sequence of the last message that was read or passed over; none before the reader knows where to begin.
+    pub fn sequence(&self) -> Option<u64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, sequence: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sequence);
     }
 }
 

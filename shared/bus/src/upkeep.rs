@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream::Info;
+use contract::time::Timestamp;
 use tokio::time::sleep;
 use tracing::debug;
 
@@ -34,6 +35,11 @@ pub struct Progress {
 impl StreamIdentity {
     fn of(info: &Info) -> Self {
         Self(info.created.unix_timestamp_nanos())
+    }
+
+    /// When the stream was made: it holds nothing from before.
+    pub fn created_at(self) -> Timestamp {
+        Timestamp::from_micros(i64::try_from(self.0 / 1_000).unwrap_or(i64::MAX))
     }
 }
 

@@ -89,7 +89,7 @@ fn start_first(service: &'static str, instance: &str) -> Telemetry {
     if layered(lines, filter, errors.clone()).try_init().is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
-    for fault in [format_fault, filter_fault].into_iter().flatten() {
+    for fault in [format_fault, filter_fault].into_iter().flatten().chain(vars::take_slips()) {
         warn!("{fault}");
     }
     let (tracer, exporting) = start_traces(service, instance).unzip();

@@ -14,6 +14,7 @@ mod tests;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::{instance_name, logline, trace};
@@ -42,6 +43,14 @@ pub struct Vars {
     words: Vec<Word>,
     known: Vec<String>,
     faults: Vec<Fault>,
+}
+
+/// What [`Vars::finish`] found and what the log says once there is one.
+static SLIPS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Variables that look like a slip of ours, found since this was last asked.
+pub(crate) fn take_slips() -> Vec<String> {
+    std::mem::take(&mut *SLIPS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 enum Raw {
@@ -272,9 +281,7 @@ impl Vars {
             return Err(Stop::Version(help::version(self.service)));
         }
         self.fault_unknown();
-        for slip in self.slips() {
-            tracing::warn!("{slip}");
-        }
+        *SLIPS.lock().unwrap_or_else(PoisonError::into_inner) = self.slips();
         if self.faults.is_empty() { Ok(()) } else { Err(Stop::Faults(self.faults)) }
     }
 

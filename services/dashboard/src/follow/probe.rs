@@ -2,9 +2,9 @@
 //!
 //! Knows: the oldest tick that waits in each stage. Never: how far behind is too far.
 
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use bus::{Bus, BusError, Source, StreamMessage, Work};
+use bus::{Bus, BusError, REDELIVERY_AFTER, ReadUpTo, Source, StreamMessage, Waiting, Work};
 use chassis::clock;
 use contract::codec::{decode, decode_tick};
 use contract::subject;
@@ -14,7 +14,7 @@ use contract::verdict::JudgedTrade;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{Follower, PROBE_EVERY, PROBE_MAX, of_bus};
-use crate::state::delivery::Stage;
+use crate::state::delivery::{Reading, Stage};
 use crate::state::link::Queue;
 
 impl Follower {
@@ -47,28 +47,48 @@ impl Follower {
             let backlog = match stage_of(queue) {
                 None => bus.backlog(work_of(queue)).await.map_err(|failure| of_bus(&failure))?,
                 Some(stage) => {
-                    let waiting = bus.waiting(work_of(queue)).await;
-                    let (backlog, oldest) = waiting.map_err(|failure| of_bus(&failure))?;
-                    let count = backlog.pending + backlog.unacknowledged;
-                    // Of one that cannot be read it is not known when it was received.
-                    let received = oldest.as_ref().map(received_at);
-                    if let Some(oldest) = received.map_or(Some(None), |received| received.map(Some)) {
-                        self.board.with(|fold| fold.delivery.read(stage, oldest, count, clock::now().into()));
+                    let at = Timestamp::from(clock::now());
+                    let waiting = bus.waiting(work_of(queue)).await.map_err(|failure| of_bus(&failure))?;
+                    if let Some(reading) = reading(stage, &waiting, at) {
+                        self.board.with(|fold| fold.delivery.read(stage, reading));
                     }
-                    backlog
+                    waiting.backlog
                 }
             };
             self.board.with(|fold| fold.backlog(queue, backlog, clock::now().into()));
         }
-        // In this order: what was there before is shown by now, or waits.
-        let newest = bus.newest(Source::Judged).await.map_err(|failure| of_bus(&failure))?;
-        let waiting = newest.saturating_sub(self.read_up_to.load(Ordering::Relaxed));
-        self.board.with(|fold| {
-            let oldest = (waiting > 0).then(|| fold.newest_at.unwrap_or(self.started_at));
-            fold.delivery.read(Stage::Shown, oldest, waiting, clock::now().into());
-        });
+        let Some(read_up_to) = self.read_up_to.get().and_then(ReadUpTo::sequence) else { return Ok(()) };
+        let at = Timestamp::from(clock::now());
+        let unread = bus.unread(Source::Judged, read_up_to).await;
+        let (waiting, first) = unread.map_err(|failure| of_bus(&failure))?;
+        let oldest = first.as_ref().and_then(received_at);
+        // Of one that cannot be read it is not known when it was received.
+        if first.is_none() || oldest.is_some() {
+            let reading = Reading::of_oldest(oldest, waiting, at);
+            self.board.with(|fold| fold.delivery.read(Stage::Shown, reading));
+        }
         Ok(())
     }
+}
+
+/// How a stage stands; none where what waits cannot be read.
+fn reading(stage: Stage, waiting: &Waiting, at: Timestamp) -> Option<Reading> {
+    let (delivered, undelivered) = (&waiting.unacknowledged, &waiting.undelivered);
+    let age = |message: &Option<StreamMessage>| match message {
+        None => Some(None),
+        Some(message) => received_at(message).map(Some),
+    };
+    let (delivered, undelivered) = (age(delivered)?, age(undelivered)?);
+    let oldest = delivered.into_iter().chain(undelivered).min();
+    let count = waiting.backlog.pending + waiting.backlog.unacknowledged;
+    let mut reading = Reading::of_oldest(oldest, count, at);
+    if stage == Stage::Judged {
+        // One that waits for an answer, or for its redelivery, lets the others pass by.
+        let since =
+            |received: Option<Timestamp>| received.map_or(Duration::ZERO, |received| at.since(received));
+        reading.behind = since(undelivered).max(since(delivered).saturating_sub(REDELIVERY_AFTER));
+    }
+    Some(reading)
 }
 
 /// The stage in which ticks wait for this consumer; markets, gaps and letters are none.

@@ -20,6 +20,8 @@ const READING_AGE_MAX: Duration = Duration::from_secs(10);
 const SLOPE_OVER: Duration = Duration::from_secs(8);
 /// A lag that changes by less than this over that time is steady.
 const SLOPE_MIN: Duration = Duration::from_millis(800);
+/// A feed speaks about this often.
+const EVERY: Duration = Duration::from_secs(2);
 /// Readings kept of a stage: one or two in a second.
 const READINGS_MAX: usize = 40;
 
@@ -80,10 +82,22 @@ pub(crate) struct Drops {
     pub(crate) since: Timestamp,
 }
 
+/// What was seen of a stage.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Reading {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// How late what comes now is.
+    pub(crate) behind: Duration,
+    /// When the oldest tick of all that wait was received; none where none waits.
+    pub(crate) oldest: Option<Timestamp>,
+    /// How many wait.
+    pub(crate) waiting: u64,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Readings {
-    /// When, how far behind, how many wait.
-    newest_last: VecDeque<(Timestamp, Duration, u64)>,
+    newest_last: VecDeque<Reading>,
     over_since: Option<Timestamp>,
 }
 
@@ -139,15 +153,15 @@ impl Slope {
 // === impl Delivery ===
 
 impl Delivery {
-    /// At `now` the oldest of `waiting` ticks in a stage was received at `oldest`; none where none waits.
-    pub(crate) fn read(&mut self, stage: Stage, oldest: Option<Timestamp>, waiting: u64, now: Timestamp) {
-        let behind = oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
+    /// A stage was looked at.
+    pub(crate) fn read(&mut self, stage: Stage, reading: Reading) {
         let readings = self.stages.entry(stage).or_default();
-        readings.newest_last.push_back((now, behind, waiting));
+        let is_over = reading.behind > stage.limit();
+        readings.over_since = is_over.then(|| readings.over_since.unwrap_or(reading.at));
+        readings.newest_last.push_back(reading);
         if readings.newest_last.len() > READINGS_MAX {
             readings.newest_last.pop_front();
         }
-        readings.over_since = (behind > stage.limit()).then(|| readings.over_since.unwrap_or(now));
     }
 
     /// A feed's word on itself.
@@ -159,9 +173,15 @@ impl Delivery {
             since: None,
             last_at: None,
         };
+        self.feeds.retain(|_, feed| feed.is_known(now));
         let feed = self.feeds.entry(stats.instance.clone()).or_insert_with(fresh);
         if feed.started_at != stats.started_at {
             *feed = fresh();
+        }
+        // What it dropped before it was first heard of is old, unless all of its life is young.
+        let is_young = now.since(stats.started_at) <= DROPS_COUNT_FOR;
+        if feed.newest_last.is_empty() && is_young {
+            feed.newest_last.push_back((stats.started_at, 0, 0));
         }
         feed.count(report, now);
     }
@@ -176,11 +196,21 @@ impl Delivery {
     /// How a stage stands; none where nothing is known of now.
     pub(crate) fn standing(&self, stage: Stage, now: Timestamp) -> Option<Standing> {
         let readings = self.stages.get(&stage)?;
-        let &(at, behind, waiting) = readings.newest_last.back()?;
-        if now.since(at) > READING_AGE_MAX {
-            return None;
+        let reading = readings.fresh(now)?;
+        let Reading { behind, waiting, .. } = reading;
+        Some(Standing { behind, waiting, slope: readings.slope(&reading), over_since: readings.over_since })
+    }
+
+    /// Everything that was received before this moment is stored; none while a stage on its way is unknown.
+    pub(crate) fn stored_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut until = None;
+        for stage in [Stage::Published, Stage::Judged, Stage::Stored] {
+            let reading = self.stages.get(&stage)?.fresh(now)?;
+            // What came after the look is not known of.
+            let known = reading.oldest.map_or(reading.at, |oldest| oldest.min(reading.at));
+            until = Some(until.map_or(known, |until: Timestamp| until.min(known)));
         }
-        Some(Standing { behind, waiting, slope: readings.slope(at, behind), over_since: readings.over_since })
+        until
     }
 
     /// How far behind what reaches `end` is as a whole, with the stage in which it loses most of its time; none while a
@@ -237,16 +267,28 @@ impl Delivery {
 // === impl Readings ===
 
 impl Readings {
-    fn slope(&self, at: Timestamp, behind: Duration) -> Slope {
-        let then = self.newest_last.iter().rev().find(|(earlier, ..)| at.since(*earlier) >= SLOPE_OVER);
-        let Some(&(_, before, _)) = then.or(self.newest_last.front()) else { return Slope::Steady };
-        if behind > before + SLOPE_MIN {
+    fn fresh(&self, now: Timestamp) -> Option<Reading> {
+        self.newest_last.back().copied().filter(|reading| now.since(reading.at) <= READING_AGE_MAX)
+    }
+
+    fn slope(&self, now: &Reading) -> Slope {
+        let earlier = |then: &&Reading| now.at.since(then.at) >= SLOPE_OVER;
+        let then = self.newest_last.iter().rev().find(earlier).or(self.newest_last.front());
+        let Some(then) = then else { return Slope::Steady };
+        if now.behind > then.behind + SLOPE_MIN {
             Slope::Growing
-        } else if before > behind + SLOPE_MIN {
+        } else if then.behind > now.behind + SLOPE_MIN {
             Slope::Shrinking
         } else {
             Slope::Steady
         }
+    }
+}
+
+impl Reading {
+    /// A stage in which the oldest of `waiting` ticks was received at `oldest`.
+    pub(crate) fn of_oldest(oldest: Option<Timestamp>, waiting: u64, at: Timestamp) -> Self {
+        Self { at, behind: oldest.map_or(Duration::ZERO, |oldest| at.since(oldest)), oldest, waiting }
     }
 }
 
@@ -255,8 +297,7 @@ impl Readings {
 impl Dropped {
     fn count(&mut self, report: &FeedReport, now: Timestamp) {
         let read = report.ticks.values().sum();
-        let before = self.newest_last.back().map_or(0, |(_, dropped, _)| *dropped);
-        if report.dropped > before {
+        if self.newest_last.back().is_some_and(|(_, before, _)| report.dropped > *before) {
             if !self.is_dropping(now) {
                 self.since = Some(now);
             }
@@ -273,19 +314,17 @@ impl Dropped {
         self.last_at.is_some_and(|at| now.since(at) <= DROPS_COUNT_FOR)
     }
 
+    fn is_known(&self, now: Timestamp) -> bool {
+        self.newest_last.back().is_some_and(|(at, ..)| now.since(*at) <= DROPS_COUNT_FOR)
+    }
+
     fn within_last_minute(&self, now: Timestamp) -> (u64, u64) {
-        let from = self
-            .newest_last
-            .iter()
-            .find(|(at, ..)| now.since(*at) <= DROPS_COUNT_FOR + Duration::from_secs(2));
-        match (from, self.newest_last.back()) {
-            (Some((_, dropped, read)), Some((_, dropped_now, read_now))) if self.newest_last.len() > 1 => {
-                (dropped_now - dropped, read_now - read)
-            }
-            // All that is known is one word of it: it dropped all of that since its start.
-            (_, Some((_, dropped, read))) => (*dropped, *read),
-            _ => (0, 0),
-        }
+        let from = self.newest_last.iter().find(|(at, ..)| now.since(*at) <= DROPS_COUNT_FOR + EVERY);
+        let (Some((_, dropped, read)), Some((_, dropped_now, read_now))) = (from, self.newest_last.back())
+        else {
+            return (0, 0);
+        };
+        (dropped_now - dropped, read_now - read)
     }
 }
 

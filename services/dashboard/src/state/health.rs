@@ -232,7 +232,7 @@ impl Findings {
             let ago = seconds(now.since(at));
             self.notice(
                 "dashboard",
-                format!("{ticks} ticks were left out to show what is new, last {ago} ago; they are stored"),
+                format!("{ticks} ticks were left out to show what is new, last {ago} ago; no other reader lacks them"),
             );
         }
     }

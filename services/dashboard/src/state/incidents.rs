@@ -16,6 +16,9 @@ const KEPT_FOR: Duration = Duration::from_hours(1);
 /// One that is back within this time was not over.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
+/// Characters, without digits, by which one incident is known again.
+const SAME_LENGTH: usize = 24;
+
 /// The incidents of the last hour.
 #[derive(Debug, Default)]
 pub(crate) struct Incidents {
@@ -82,9 +85,10 @@ impl Incidents {
     }
 }
 
-/// Whether two texts say the same but for their numbers, which count on: up to the first of them.
+/// Whether two texts begin with the same words: numbers count on, and how it goes on may change.
 fn is_same(one: &str, two: &str) -> bool {
-    let words = |text: &str| text.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default().to_owned();
+    let words =
+        |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).take(SAME_LENGTH).collect::<String>();
     words(one) == words(two)
 }
 
@@ -138,6 +142,16 @@ mod tests {
         assert!(told(&incidents).iter().all(|(.., is_open)| !is_open));
         incidents.note(&health(&[]), at(41 + 3_600));
         assert_eq!(incidents.count(), 2);
+    }
+
+    #[test]
+    fn two_that_begin_with_a_number_are_two() {
+        let mut incidents = Incidents::default();
+        incidents.note(&health(&[]), at(0));
+        incidents.note(&health(&["803 ticks were dropped", "3 gaps are open"]), at(1));
+        incidents.note(&health(&["950 ticks were dropped", "4 gaps are open"]), at(2));
+        let what: Vec<String> = told(&incidents).into_iter().map(|(what, ..)| what).collect();
+        assert_eq!(what, ["4 gaps are open", "950 ticks were dropped"]);
     }
 
     #[test]

@@ -140,9 +140,9 @@ fn what_is_stored_or_shown_too_late_is_a_problem_with_its_seconds_and_where_it_w
     for second in 0..=30 {
         hear_everybody(&mut fold, second);
         fold.bus.told(Ok(()), at(second));
-        fold.delivery.read(Stage::Judged, None, 0, at(second));
-        fold.delivery.read(Stage::Stored, Some(at(0)), 275_000, at(second));
-        fold.delivery.read(Stage::Shown, Some(at(second - 6)), 9_000, at(second));
+        fold.delivery.read(Stage::Judged, Reading::of_oldest(None, 0, at(second)));
+        fold.delivery.read(Stage::Stored, Reading::of_oldest(Some(at(0)), 275_000, at(second)));
+        fold.delivery.read(Stage::Shown, Reading::of_oldest(Some(at(second - 6)), 9_000, at(second)));
         fold.settle(at(second));
     }
     let health = fold.health(at(30));
@@ -160,7 +160,7 @@ fn what_is_stored_is_complete_up_to_the_oldest_tick_that_waits_and_to_the_last_w
     let mut fold = well();
     let look = |fold: &mut Fold, oldest: Option<i64>, second: i64| {
         for stage in [Stage::Judged, Stage::Stored] {
-            fold.delivery.read(stage, oldest.map(at), 1, at(second));
+            fold.delivery.read(stage, Reading::of_oldest(oldest.map(at), 1, at(second)));
         }
         fold.settle(at(second));
         fold.stored_until

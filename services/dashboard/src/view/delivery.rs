@@ -44,7 +44,7 @@ struct Dropped {
     since: Option<Timestamp>,
 }
 
-/// Ticks that this dashboard passed over to show what is new; they are stored.
+/// Ticks that this dashboard passed over to show what is new; no other reader lacks them.
 #[derive(Debug, Serialize)]
 struct LeftOut {
     last_minute: u64,

@@ -248,7 +248,7 @@ async fn each_service_can_do_all_it_does_with_its_own_rights() {
     for work in [Work::Raw, Work::Judged] {
         dashboard.waiting(work).await.unwrap();
     }
-    assert_eq!(dashboard.newest(Source::Judged).await.unwrap(), 1);
+    assert_eq!(dashboard.unread(Source::Judged, 0).await.unwrap().0, 1);
     for (bus, name) in
         [(&feed, "feed"), (&processor, "processor"), (&writer, "writer"), (&dashboard, "dashboard")]
     {

@@ -9,7 +9,7 @@ use crate::state::testing::{at, feed, stats};
 fn aged(stage: Stage, to: i64, age: impl Fn(i64) -> i64) -> Delivery {
     let mut delivery = Delivery::default();
     for second in 0..=to {
-        delivery.read(stage, Some(at(second - age(second))), 1_000, at(second));
+        delivery.read(stage, Reading::of_oldest(Some(at(second - age(second))), 1_000, at(second)));
     }
     delivery
 }
@@ -24,7 +24,7 @@ fn told(delivery: &mut Delivery, second: i64, dropped: u64, read: u64) {
 fn a_stage_in_which_nothing_waits_is_not_behind_and_one_that_was_not_read_lately_is_unknown() {
     let mut delivery = Delivery::default();
     assert_eq!(delivery.standing(Stage::Stored, at(0)), None);
-    delivery.read(Stage::Stored, None, 0, at(0));
+    delivery.read(Stage::Stored, Reading::of_oldest(None, 0, at(0)));
     let standing = delivery.standing(Stage::Stored, at(10)).unwrap();
     assert_eq!((standing.behind, standing.waiting, standing.slope), (Duration::ZERO, 0, Slope::Steady));
     assert_eq!(delivery.standing(Stage::Stored, at(11)), None);
@@ -55,11 +55,11 @@ fn the_stage_that_is_named_is_the_one_that_adds_most_and_the_whole_is_the_oldest
     let mut delivery = Delivery::default();
     // What the writers take has waited 21 s in the feed before.
     for (stage, age) in [(Stage::Published, 21), (Stage::Judged, 22), (Stage::Stored, 23)] {
-        delivery.read(stage, Some(at(100 - age)), 5, at(100));
+        delivery.read(stage, Reading::of_oldest(Some(at(100 - age)), 5, at(100)));
     }
     let (stage, late) = delivery.late(Stage::Stored, at(100)).unwrap();
     assert_eq!((stage, late.behind), (Stage::Published, Duration::from_secs(23)));
-    delivery.read(Stage::Stored, Some(at(100 - 60)), 5, at(101));
+    delivery.read(Stage::Stored, Reading::of_oldest(Some(at(100 - 60)), 5, at(101)));
     assert_eq!(delivery.late(Stage::Stored, at(101)).unwrap().0, Stage::Stored);
 }
 
@@ -84,14 +84,39 @@ fn a_drop_counts_for_a_minute_with_its_share_and_since_when_they_go_on() {
 }
 
 #[test]
-fn a_feed_that_started_again_has_dropped_nothing_yet() {
+fn what_a_feed_dropped_before_it_was_first_heard_of_is_old_unless_it_is_young() {
     let mut delivery = Delivery::default();
-    told(&mut delivery, 0, 500, 1_000);
-    assert_eq!(delivery.drops(at(0)).map(|drops| drops.ticks), Some(500), "all that is known of it");
-    let mut again = stats("feed-1", 5, Report::Feed(feed(5)));
-    again.started_at = at(4);
-    delivery.feed(&again, at(5));
-    assert_eq!(delivery.drops(at(5)), None);
+    told(&mut delivery, 30, 500, 1_000);
+    assert_eq!(delivery.drops(at(30)).map(|drops| (drops.ticks, drops.of)), Some((500, 1_000)), "30 s old");
+    let mut again = stats("feed-1", 35, Report::Feed(feed(35)));
+    again.started_at = at(34);
+    delivery.feed(&again, at(35));
+    assert_eq!(delivery.drops(at(35)), None, "another life");
+    let mut old = Delivery::default();
+    told(&mut old, 90_000, 500, 1_000_000);
+    assert_eq!(old.drops(at(90_000)), None, "yesterday, or a minute ago: nobody knows");
+    told(&mut old, 90_001, 507, 1_000_100);
+    assert_eq!(old.drops(at(90_001)).map(|drops| (drops.ticks, drops.of)), Some((7, 100)));
+    told(&mut old, 90_500, 507, 1_000_200);
+    assert_eq!((old.drops(at(90_500)), old.feeds.len()), (None, 1));
+}
+
+#[test]
+fn one_that_waits_for_an_answer_lets_the_others_pass_and_is_not_stored() {
+    let mut delivery = Delivery::default();
+    for stage in [Stage::Published, Stage::Stored] {
+        delivery.read(stage, Reading::of_oldest(None, 0, at(100)));
+    }
+    assert_eq!(delivery.stored_until(at(100)), None, "nothing is known of the judged stage");
+    let asked = Reading { behind: Duration::ZERO, ..Reading::of_oldest(Some(at(80)), 1, at(100)) };
+    delivery.read(Stage::Judged, asked);
+    assert_eq!((delivery.late(Stage::Stored, at(100)), delivery.stored_until(at(101))), (None, Some(at(80))));
+    delivery.read(Stage::Judged, Reading::of_oldest(None, 0, at(102)));
+    assert_eq!(
+        delivery.stored_until(at(103)),
+        Some(at(100)),
+        "what came after the earliest look is not known of"
+    );
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn desk_of(frames: &[String]) -> Desk {
             neg_risk: false,
         })
         .collect();
-    let mut desk = Desk::new(Arc::new(Mutex::new(Budget::unlimited())));
+    let mut desk = Desk::new(Arc::new(Mutex::new(Budget::unlimited())), Duration::from_mins(5));
     desk.follow(&list);
     desk
 }

@@ -3,17 +3,15 @@
 //! Knows: addresses, bodies, their age (protocol reference 7, finding 2). Never: what stands in a body.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-
-use crate::shared::Shared;
 
 /// How long the venue lets an answer be kept.
 pub(crate) const KEPT_FOR: Duration = Duration::from_mins(5);
@@ -56,18 +54,18 @@ impl Cdn {
 }
 
 /// Answers from what is kept, else from behind it; only what was good is kept.
-pub(crate) async fn cached(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub(crate) async fn through(cdn: &Cdn, request: Request, next: Next) -> Response {
     let address = request.uri().to_string();
-    if let Some((age, body)) = shared.cdn.kept(&address, Instant::now()) {
+    if let Some((age, body)) = cdn.kept(&address, Instant::now()) {
         return answer(age, body);
     }
     let fresh = next.run(request).await;
-    if fresh.status() != StatusCode::OK || shared.cdn.kept_for.is_zero() {
+    if fresh.status() != StatusCode::OK || cdn.kept_for.is_zero() {
         return fresh;
     }
     match to_bytes(fresh.into_body(), BODY_BYTES_MAX).await {
         Ok(body) => {
-            shared.cdn.keep(address, body.clone(), Instant::now());
+            cdn.keep(address, body.clone(), Instant::now());
             answer(Duration::ZERO, body)
         }
         Err(_) => StatusCode::BAD_GATEWAY.into_response(),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Query, State, WebSocketUpgrade};
+use axum::extract::{Query, Request, State, WebSocketUpgrade};
 use axum::http::{StatusCode, header};
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -47,7 +47,11 @@ fn trades(shared: Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/data/trades", get(data::trades_v1))
         .route("/data/v2/trades", get(data::trades_v2))
-        .layer(middleware::from_fn_with_state(shared, cdn::cached))
+        .layer(middleware::from_fn_with_state(shared, cached))
+}
+
+async fn cached(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    cdn::through(&shared.cdn, request, next).await
 }
 
 async fn market_channel(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {

@@ -301,9 +301,17 @@ async fn fills_that_an_overrun_buffer_had_no_room_for_are_recovered() {
     })
     .await;
     world.nats.restart().await.expect("nats-server starts again");
-    world.all_healthy().await;
+    eventually("what was dropped is said", Duration::from_secs(30), async || {
+        let (status, body) = world.get("/api/status").await.map_err(|error| error.to_string())?;
+        let text = body["details"]["problems"].to_string();
+        let said = status == 503 && text.contains("were dropped within the last minute");
+        if said { Ok(()) } else { Err(format!("{status} {text}")) }
+    })
+    .await;
     world.all_gaps_healed().await;
     world.sim.stop_generating().await.expect("the venue could write all it had to say");
+    // A minute after the last drop.
+    world.all_healthy().await;
     let gaps =
         world.query("select count(*), sum(trades_recovered) from api.gaps where cause = 'buffer_full'").await;
     assert!(gaps[0][0] != "0" && gaps[0][1] != "0", "{gaps:?}");

@@ -276,6 +276,11 @@ impl Fold {
         self.fleet.feeds(now).flat_map(|feed| &feed.depth.set_aside).cloned().collect()
     }
 
+    /// The market of a token, where it is known.
+    pub(crate) fn market_of(&self, token_id: &TokenId) -> Option<ConditionId> {
+        self.tokens.market_of(token_id)
+    }
+
     /// The question of a market, where it is known.
     pub(crate) fn question(&self, condition_id: &ConditionId) -> Option<Arc<str>> {
         self.tokens.question(condition_id)

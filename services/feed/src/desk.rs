@@ -70,6 +70,8 @@ pub(crate) struct Reading {
     pub(crate) unwatched: u64,
     /// Hashes that are none; their ticks were read.
     pub(crate) hashes_unreadable: u64,
+    /// The venue did not understand what was subscribed.
+    pub(crate) not_understood: bool,
     /// Our `PING` was answered.
     pub(crate) pong: bool,
     /// The venue wants an answer.
@@ -214,6 +216,7 @@ impl Desk {
                 Heard::Tick(tick) => self.take(tick, &mut reading),
                 Heard::Refused { error, bytes } => reading.refused.push((error, bytes.as_bytes().to_vec())),
                 Heard::HashUnreadable(count) => reading.hashes_unreadable += count,
+                Heard::NotUnderstood => reading.not_understood = true,
                 Heard::Nothing(Quiet::Pong) => reading.pong = true,
                 Heard::Nothing(Quiet::Ping) => reading.ping = true,
                 Heard::Nothing(Quiet::Empty) => {}

@@ -186,6 +186,7 @@ fn answers(text: &str, group: &[TokenId]) -> bool {
         Heard::Tick(_)
         | Heard::Refused { .. }
         | Heard::HashUnreadable(_)
+        | Heard::NotUnderstood
         | Heard::NewMarket(_)
         | Heard::Resolved(_)
         | Heard::Nothing(_) => false,

@@ -279,6 +279,9 @@ impl Socket {
             Event::Frame(frame) => {
                 let frame = frame?;
                 let mut reading = self.frame(&frame, life);
+                if reading.not_understood {
+                    return Err(SessionError::NotUnderstood);
+                }
                 let broken = std::mem::take(&mut reading.broken);
                 self.resync(broken, session, life).await?;
                 if reading.ping {

@@ -56,6 +56,9 @@ pub enum SessionError {
         /// Its reason, at most 123 bytes, control characters left out.
         reason: String,
     },
+    /// The venue did not understand what was subscribed: what it sends from here on is not what was asked for.
+    #[error("the venue did not understand the subscription (INVALID OPERATION)")]
+    NotUnderstood,
     /// The connection could not be made, or broke.
     #[error("the connection failed")]
     Broken(#[source] Box<WsError>),
@@ -176,7 +179,7 @@ impl SessionError {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
-            Self::Closed { .. } | Self::Broken(_) | Self::Slow { .. } => None,
+            Self::Closed { .. } | Self::NotUnderstood | Self::Broken(_) | Self::Slow { .. } => None,
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::wire::{self, Scalar};
 /// Most levels a side of a book may have; the deepest captured one has a few hundred.
 const LEVELS_MAX: usize = 20_000;
 
+/// What the venue answers to a subscription that it does not understand.
+const NOT_UNDERSTOOD: &str = "INVALID OPERATION";
+
 /// What one frame said, element by element.
 #[derive(Debug)]
 pub enum Heard<'a> {
@@ -27,6 +30,8 @@ pub enum Heard<'a> {
     Resolved(ConditionId),
     /// So many hashes, of books or transactions, that are none: their ticks are here, without them.
     HashUnreadable(u64),
+    /// `INVALID OPERATION`: the venue did not understand what we subscribed.
+    NotUnderstood,
     /// A sign of life or an empty answer: no data.
     Nothing(Quiet),
     /// An element that could not be understood, with its bytes. Its neighbours are not touched.
@@ -56,6 +61,9 @@ pub fn frame(text: &str, received_at: Timestamp) -> Vec<Heard<'_>> {
     let trimmed = text.trim();
     if let Some(quiet) = quiet(trimmed) {
         return vec![Heard::Nothing(quiet)];
+    }
+    if trimmed == NOT_UNDERSTOOD {
+        return vec![Heard::NotUnderstood];
     }
     if !trimmed.starts_with('[') {
         let mut heard = Vec::with_capacity(2);

@@ -76,6 +76,12 @@ fn signs_of_life_carry_no_data() {
 }
 
 #[test]
+fn a_subscription_that_is_not_understood_is_told_apart_from_what_is_no_json() {
+    assert!(matches!(frame("INVALID OPERATION", NOW).as_slice(), [Heard::NotUnderstood]));
+    assert!(refusal("INVALID").starts_with("not as documented"));
+}
+
+#[test]
 fn each_entry_of_a_price_change_is_a_tick() {
     let ticks = ticks(&price_change(&[change("0.63", "9"), change("0.64", "0")]));
     let Tick::Price(second) = &ticks[1] else { panic!() };

@@ -22,6 +22,8 @@ use crate::shared::Shared;
 
 /// Close code of the venue for a client that breaks the rules.
 const POLICY: u16 = 1008;
+/// The answer to a first message that is repeated (protocol reference 7, finding 7).
+const NOT_UNDERSTOOD: &str = "INVALID OPERATION";
 /// Close code of a server that met an error of its own.
 const INTERNAL: u16 = 1011;
 /// What the venue says to a first message that is no subscription, and to any it cannot read.
@@ -64,6 +66,8 @@ enum Ending {
 /// What became of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Obeyed {
+    /// The first message once more.
+    Repeated,
     /// What it asked.
     Done,
     /// It asks for nothing known.
@@ -133,6 +137,9 @@ async fn read(
         }
         match obey(&text, id, shared, subscribed) {
             Obeyed::Done => subscribed = true,
+            Obeyed::Repeated => {
+                shared.venue().hub.answer(id, Message::text(NOT_UNDERSTOOD), Marks::default(), false);
+            }
             Obeyed::Invalid => return Ending::Fault(POLICY, INVALID),
             Obeyed::Poisoned => return Ending::Fault(INTERNAL, ""),
         }
@@ -163,6 +170,7 @@ fn obey(text: &str, id: u64, shared: &Arc<Shared>, subscribed: bool) -> Obeyed {
             }
         }
         (None, Some("unsubscribe"), true) => venue.unsubscribe(id, &tokens),
+        (Some("market"), None, true) => return Obeyed::Repeated,
         _ => return Obeyed::Invalid,
     }
     Obeyed::Done

@@ -66,7 +66,10 @@ pub(crate) async fn live(
     if !is_own_page(&headers) {
         return Err(Refused::new(StatusCode::FORBIDDEN, "this page may not listen here: foreign Origin"));
     }
-    let wish = wish(&uri)?;
+    let mut wish = wish(&uri)?;
+    if let Some(token_id) = &wish.token_id {
+        wish.market_of_token = app.board.with(|fold| fold.market_of(token_id));
+    }
     let upgrade = upgrade.map_err(|odd| {
         let status = odd.into_response().status();
         Refused::new(status, "this is a WebSocket: open it with one")

@@ -19,6 +19,8 @@ pub(crate) struct Wish {
     kinds: Option<HashSet<Kind>>,
     without_gaps: bool,
     pub(crate) token_id: Option<TokenId>,
+    /// The market of that token, where it is known: gaps are of whole markets.
+    pub(crate) market_of_token: Option<ConditionId>,
     pub(crate) condition_id: Option<ConditionId>,
 }
 
@@ -47,9 +49,11 @@ impl Wish {
             && self.condition_id.as_ref().is_none_or(|id| *id == line.condition_id)
     }
 
-    /// Whether a gap of this market passes. A token does not narrow gaps: they are of whole markets.
+    /// Whether a gap of this market passes.
     pub(super) fn takes_gap(&self, condition_id: &ConditionId) -> bool {
-        !self.without_gaps && self.condition_id.as_ref().is_none_or(|id| id == condition_id)
+        !self.without_gaps
+            && self.condition_id.as_ref().is_none_or(|id| id == condition_id)
+            && (self.token_id.is_none() || self.market_of_token.as_ref() == Some(condition_id))
     }
 
     /// Whether every event passes.
@@ -88,6 +92,17 @@ mod tests {
         assert!(!Wish::default().of_kinds("price").unwrap().takes_gap(&market));
         assert_eq!(wish.filter().kind, Some(Kind::Trade));
         assert_eq!(Wish::default().of_kinds("trade,price").unwrap().filter().kind, None);
+    }
+
+    #[test]
+    fn a_token_narrows_gaps_to_those_of_its_market() {
+        let [own, other] = ["0x1", "0x2"].map(|id| ConditionId::try_from(id).unwrap());
+        let token_id = TokenId::try_from("71").ok();
+        let known =
+            Wish { token_id: token_id.clone(), market_of_token: Some(own.clone()), ..Wish::default() };
+        assert!(known.takes_gap(&own) && !known.takes_gap(&other));
+        let unknown = Wish { token_id, ..Wish::default() };
+        assert!(!unknown.takes_gap(&own), "of a token that nobody knows there is no market");
     }
 
     #[test]

@@ -165,6 +165,11 @@ impl Tokens {
         Some(Name { question: about.question.clone(), outcome: label.outcome.clone() })
     }
 
+    /// Market of a token.
+    pub(crate) fn market_of(&self, token_id: &TokenId) -> Option<ConditionId> {
+        self.places.get(token_id).map(|&place| self.slots[place].condition_id.clone())
+    }
+
     /// Question of a market.
     pub(crate) fn question(&self, condition_id: &ConditionId) -> Option<Arc<str>> {
         self.markets.get(condition_id).map(|about| about.question.clone())

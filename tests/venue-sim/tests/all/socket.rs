@@ -41,6 +41,17 @@ async fn ping_is_answered_by_pong_after_the_subscription_and_closes_before_it() 
 }
 
 #[tokio::test]
+async fn a_first_message_that_is_repeated_is_no_operation_and_the_socket_stays() {
+    let simulator = start("calm", |_, _| {}).await;
+    let (mut client, _) = Client::subscribed(&simulator, &["12345".to_owned()]).await;
+    client.say("{\"type\":\"market\",\"assets_ids\":[\"12345\"]}").await;
+    assert_eq!(client.text().await, "INVALID OPERATION");
+    client.say("PING").await;
+    assert_eq!(client.text().await, "PONG");
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_payload_that_is_no_subscription_closes() {
     let simulator = start("calm", |_, _| {}).await;
     for payload in [

@@ -11,6 +11,12 @@ import { Panel } from "./panel.js";
 /** Lines shown; the number beside the title counts all. */
 const SHOWN_MAX = 60;
 
+/** What an empty list says: before the first answer it is not empty, it is not there. */
+function nothing(isLoaded: boolean, isWhole: boolean): string {
+  if (!isLoaded) return "loading …";
+  return isWhole ? "no service told of an error" : "unknown: a service is silent";
+}
+
 export function Errors(): JSX.Element {
   const errors = metrics.value?.errors_last_hour ?? [];
   const total = status.value?.errors_last_hour;
@@ -45,9 +51,7 @@ export function Errors(): JSX.Element {
             <b>{instance}</b> {message}
           </li>
         ))}
-        {errors.length === 0 && (
-          <li class="empty">{isWhole ? "no service told of an error" : "unknown: a service is silent"}</li>
-        )}
+        {errors.length === 0 && <li class="empty">{nothing(status.value !== null, isWhole)}</li>}
       </ol>
     </Panel>
   );

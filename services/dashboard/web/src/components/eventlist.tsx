@@ -6,6 +6,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { count, UNKNOWN } from "../format/number.js";
 import { filter, held, missed, paused, pauseOrGoOn, rows, type Row } from "../state/events.js";
+import { status } from "../state/live.js";
 import { param, set, units } from "../state/route.js";
 import { eventCells, gapCells } from "./eventcells.js";
 import { Grid, type Column } from "./grid.js";
@@ -102,11 +103,16 @@ export function EventList({ id }: { id: string }): JSX.Element {
         // Who walks through the rows does not want them to run away.
         if (!paused.value) pauseOrGoOn();
       }}
-      empty={
-        filter.value.text || filter.value.verdict || filter.value.reason ? "no event matches" : "no event yet"
-      }
+      empty={nothing()}
     />
   );
+}
+
+/** What an empty list says: before the first word of the live stream it is not empty, it is not there. */
+function nothing(): string {
+  if (status.value === null) return "loading …";
+  const { text, verdict, reason } = filter.value;
+  return text || verdict || reason ? "no event matches" : "no event yet";
 }
 
 type Shown = ReturnType<Parameters<typeof Grid>[0]["row"]>;

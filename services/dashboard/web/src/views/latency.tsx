@@ -11,11 +11,11 @@ import { latency } from "../format/time.js";
 import { param, set } from "../state/route.js";
 import { HeatMap } from "./heatmap.js";
 
+/** What is kept: an hour. */
 const SPANS: readonly [string, string][] = [
+  ["5", "5 min"],
   ["15", "15 min"],
   ["60", "1 h"],
-  ["360", "6 h"],
-  ["1440", "24 h"],
 ];
 
 const STAGES: readonly { stage: LatencyStage; title: string; note: string; needs: ServiceName[] }[] = [
@@ -39,7 +39,8 @@ const STAGES: readonly { stage: LatencyStage; title: string; note: string; needs
 export const millis = (ms: number | null | undefined): string => latency(known(ms) ? ms * 1000 : null);
 
 export function LatencyView(): JSX.Element {
-  const minutes = param("minutes") || "60";
+  const asked = param("minutes");
+  const minutes = SPANS.some(([name]) => name === asked) ? asked : "60";
   const { value, why } = usePoll<Latency>("/api/latency", { minutes }, 5000);
   return (
     <div class="latency">

@@ -220,7 +220,7 @@ impl StreamReader {
         let next = (last + 1).saturating_sub(keep).max(place.next);
         self.batch.clear();
         self.place = Some(Place { next, last, ..place });
-        self.read_up_to.set(next - 1);
+        self.read_up_to.set(next.saturating_sub(1));
         Ok(next - place.next)
     }
 
@@ -245,9 +245,10 @@ impl StreamReader {
         if self.place.is_some_and(|place| place.next != next) {
             self.batch.clear();
         }
-        let place = Place { next, last, created, checked_at: Instant::now() };
+        // A stream that never held anything says that its first sequence is 0.
+        let place = Place { next: next.max(1), last, created, checked_at: Instant::now() };
         if self.batch.is_empty() {
-            self.read_up_to.set(next - 1);
+            self.read_up_to.set(place.next - 1);
         }
         self.place = Some(place);
         Ok(place)

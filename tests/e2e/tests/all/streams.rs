@@ -174,16 +174,25 @@ async fn a_reader_has_every_message_once_in_order_from_where_it_was_told_to_begi
     assert_eq!(later.iter().map(|message| message.sequence).collect::<Vec<_>>(), [2_501, 2_551]);
     let future = moment.plus(Duration::from_hours(1));
     assert!(bus.stored(Source::RawTrades, Start::Moment(future)).await.unwrap().is_empty());
-    // Several batches, and what comes while it is read.
-    publish(bus, judged, 0..2_500).await;
+    // Nothing yet, then several batches, and what comes while they are read.
     let mut reader = bus.reader(Source::Judged, Start::Beginning);
+    let (read_up_to, none_yet) = (reader.read_up_to(), Duration::from_millis(200));
+    assert_eq!(read_up_to.sequence(), None);
+    assert!(tokio::time::timeout(none_yet, reader.next()).await.is_err());
+    assert_eq!(read_up_to.sequence(), Some(0));
+    publish(bus, judged, 0..2_500).await;
     for sequence in 1..=2_500 {
         assert_eq!(reader.next().await.unwrap().sequence, sequence);
     }
     // A wait that is dropped loses nothing.
     assert!(tokio::time::timeout(Duration::from_millis(100), reader.next()).await.is_err());
     publish(bus, judged, 2_500..2_501).await;
-    assert_eq!(reader.next().await.unwrap().sequence, 2_501);
+    assert_eq!(
+        bus.unread(Source::Judged, 2_500).await.unwrap().1.map(|message| message.sequence),
+        Some(2_501)
+    );
+    assert_eq!((reader.next().await.unwrap().sequence, read_up_to.sequence()), (2_501, Some(2_501)));
+    assert_eq!(bus.unread(Source::Judged, 2_501).await.unwrap().0, 0);
 }
 
 #[tokio::test]

@@ -194,12 +194,14 @@ async fn open(config: &Config, standing: Standing) -> Result<Client, BusError> {
             async move { standing.note(&event, Instant::now()) }
         });
     let given = config.user.as_deref().zip(config.password.as_deref());
-    // The client itself passes over a login in the address.
+    // The client itself passes over a login in the address, and at `debug` it logs the address: it gets none.
     if let Some((user, password)) = given.or_else(|| login_in(&config.url)) {
         // Answers come to inboxes that nobody else may read.
         options = options
             .user_and_password(user.to_owned(), password.to_owned())
             .custom_inbox_prefix(inboxes(user));
+    } else if let Some(token) = token_in(&config.url) {
+        options = options.token(token.to_owned());
     }
     let failed = |path: &Path| {
         let path = path.display().to_string();
@@ -215,7 +217,7 @@ async fn open(config: &Config, standing: Standing) -> Result<Client, BusError> {
         options = options.add_root_certificates(path.clone()).require_tls(true);
     }
     let url = without_password(&config.url);
-    let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
+    let servers: Vec<String> = config.url.split(',').map(|url| without_login(url.trim())).collect();
     match tokio::time::timeout(ANSWER_WITHIN, options.connect(servers)).await {
         Ok(Ok(client)) => Ok(client),
         Ok(Err(refused)) if refused.kind() == ConnectErrorKind::AuthorizationViolation => {
@@ -249,6 +251,21 @@ fn login_in(url: &str) -> Option<(&str, &str)> {
     let (_, rest) = url.split(',').next()?.split_once("://")?;
     let (login, _) = rest.rsplit_once('@')?;
     login.split_once(':')
+}
+
+/// The token in an address such as `nats://token@host`.
+fn token_in(url: &str) -> Option<&str> {
+    let (_, rest) = url.split(',').next()?.split_once("://")?;
+    let (login, _) = rest.rsplit_once('@')?;
+    (!login.is_empty() && !login.contains(':')).then_some(login)
+}
+
+/// The address alone.
+fn without_login(url: &str) -> String {
+    match url.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
+        Some((scheme, Some((_, host)))) => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
+    }
 }
 
 /// Prefix of the inboxes of `user`: one token, whatever the name.
@@ -360,6 +377,20 @@ mod tests {
             limits: Limits::default(),
         };
         assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_client_gets_addresses_without_a_login_and_so_cannot_log_one() {
+        for (url, bare) in [
+            ("nats://writer:se%40cret@h:1", "nats://h:1"),
+            ("tls://token@h:1", "tls://h:1"),
+            ("nats://h:1", "nats://h:1"),
+            ("h:1", "h:1"),
+        ] {
+            assert_eq!(without_login(url), bare);
+        }
+        assert_eq!(token_in("nats://token@h:1,nats://h:2"), Some("token"));
+        assert_eq!(token_in("nats://user:password@h:1").or(token_in("nats://h:1")), None);
     }
 
     #[test]

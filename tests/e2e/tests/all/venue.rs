@@ -70,7 +70,7 @@ async fn every_recorded_frame_goes_through_the_whole_pipeline() {
         elements.iter().filter_map(|element| element["price_changes"].as_array()).map(Vec::len).sum();
     let books: BTreeSet<String> = elements
         .iter()
-        .filter(|element| element["event_type"] == "book" && element["asset_id"] != "1111")
+        .filter(|element| element["event_type"] == "book")
         .map(|element| {
             format!("{} {}", element["asset_id"].as_str().unwrap(), element["timestamp"].as_str().unwrap())
         })
@@ -81,8 +81,8 @@ async fn every_recorded_frame_goes_through_the_whole_pipeline() {
         let stored: BTreeSet<String> =
             world.query(sql).await.into_iter().map(|mut row| row.remove(0)).collect();
         let missing: Vec<&String> = books.difference(&stored).collect();
-        // One entry of the synthetic file has a word for its hash.
-        if prices == changes - 1 && missing.is_empty() {
+        // Two in the synthetic file have a word for their hash: that costs them the check, and nothing else.
+        if prices == changes && missing.is_empty() {
             Ok(())
         } else {
             Err(format!("{prices} of {changes} changes; books missing: {missing:?}; {}", world.logs()))

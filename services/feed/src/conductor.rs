@@ -152,7 +152,7 @@ impl Conductor {
             let Some(market) = self.roster.market_of(token).cloned() else { continue };
             if self.moved.insert(token.clone()) && self.roster.move_away(token) {
                 info!(token.id = %token, "no opening book came for a token: its market moves to another socket");
-                self.outlet.gaps.open(&market, Cause::Resubscribed, now);
+                self.outlet.gaps.open(&market, Cause::Resubscribed, now, now);
             } else {
                 warn!(token.id = %token, "no opening book comes for a token, on two sockets");
             }

@@ -1,4 +1,4 @@
-//! The gaps of all markets: opened once, healed once, each told to the bus when it happens.
+//! The gaps of all markets: opened, waiting for their trades, closed; each step is published when it happens.
 //!
 //! Knows: which market lacks ticks since when, and which gaps wait for their trades. Never: why a socket broke.
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bus::Message;
 use contract::codec::encode;
-use contract::gap::{Cause, Gap};
+use contract::gap::{Cause, Gap, State as Stage};
 use contract::ids::{ConditionId, TickId};
 use contract::subject;
 use contract::time::Timestamp;
@@ -22,7 +22,10 @@ const ROUNDS: u32 = 2;
 /// When the early one is, as a part of the settlement time.
 const EARLY: u32 = 8;
 
-/// Healed gaps that are remembered: more than are healed while a stream is missed, with a whole shard's broken at once.
+/// Times that the trades of a gap could not be had; then it is closed as incomplete.
+const POSTPONED_MAX: u32 = 6;
+
+/// Closed gaps that are remembered: more than are healed while a stream is missed, with a whole shard's broken at once.
 const CLOSED_KEPT: usize = 40_000;
 
 /// The gaps; a clone is the same ones.
@@ -48,11 +51,12 @@ struct State {
     dormant: HashMap<ConditionId, Vec<Gap>>,
     /// Ticks flow again; trades are still to be fetched.
     waiting: Vec<Waiting>,
-    /// Those healed last, should the bus lose them before they are stored.
+    /// Those closed last, should the bus lose them before they are stored.
     closed: VecDeque<Gap>,
-    /// Gaps told as opened and as healed since the start, by the word of their cause.
+    /// Gaps opened and closed since the start, by the word of their cause.
     opened: BTreeMap<&'static str, u64>,
     healed: BTreeMap<&'static str, u64>,
+    incomplete: BTreeMap<&'static str, u64>,
 }
 
 /// A gap behind which ticks flow again.
@@ -60,11 +64,20 @@ struct State {
 pub(crate) struct Waiting {
     /// The gap, with the trades recovered so far.
     pub(crate) gap: Gap,
-    /// From here on the market is complete again.
-    pub(crate) live_at: Timestamp,
     rounds: u32,
-    /// Its trades could not be had: not asked for before this moment.
+    /// How often its trades could not be had.
+    postponed: u32,
+    /// They are not asked for before this moment.
     not_before: Option<Timestamp>,
+}
+
+/// Whether the trades of a gap can be fetched.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Trades {
+    /// They are asked for.
+    ToFetch,
+    /// They are lost: the gap is closed as incomplete.
+    Lost,
 }
 
 /// The gaps by cause: now open, opened and healed since the start; a cause without one is left out.
@@ -72,10 +85,12 @@ pub(crate) struct Waiting {
 pub(crate) struct Causes {
     /// Of followed markets, without ticks.
     pub(crate) open: BTreeMap<&'static str, u64>,
-    /// Told as opened by this process.
+    /// Opened by this process.
     pub(crate) opened: BTreeMap<&'static str, u64>,
-    /// Told as healed by this process.
+    /// Healed by this process.
     pub(crate) healed: BTreeMap<&'static str, u64>,
+    /// Closed by this process although trades are missing.
+    pub(crate) incomplete: BTreeMap<&'static str, u64>,
     /// Since when the oldest of the open ones is open.
     pub(crate) oldest: Option<Timestamp>,
 }
@@ -103,13 +118,21 @@ impl Gaps {
         Self(Arc::new(shared))
     }
 
-    /// A gap that an earlier feed left open, or a new one that `is_new` tells of: it goes on until its market is complete.
+    /// A gap that an earlier feed did not close, or a new one that `is_new` tells of: it goes on.
     pub(crate) fn inherit(&self, gap: Gap, is_new: New) {
+        let mut state = self.state();
         if is_new == New::Yes {
             self.0.relay.tell(message(&gap));
-            *self.state().opened.entry(gap.cause.word()).or_default() += 1;
+            *state.opened.entry(gap.cause.word()).or_default() += 1;
         }
-        self.state().dormant.entry(gap.condition_id.clone()).or_default().push(gap);
+        match gap.state {
+            Stage::Open => state.dormant.entry(gap.condition_id.clone()).or_default().push(gap),
+            Stage::Waiting => {
+                state.waiting.push(Waiting::of(gap));
+                self.0.restored.notify_one();
+            }
+            Stage::Incomplete | Stage::Healed => {}
+        }
     }
 
     /// The market is followed from now on; gaps of its past are open again.
@@ -124,7 +147,7 @@ impl Gaps {
 
     /// The market is not followed any more: a gap from `at` on, until it is followed again.
     pub(crate) fn unfollow(&self, market: &ConditionId, at: Timestamp) {
-        self.open(market, Cause::NotFollowed, at);
+        self.open(market, Cause::NotFollowed, at, at);
         let mut state = self.state();
         let gaps = self.close(&mut state, market);
         state.dormant.entry(market.clone()).or_default().extend(gaps);
@@ -137,11 +160,11 @@ impl Gaps {
         state.dormant.iter().filter(|(_, gaps)| left(gaps)).map(|(market, _)| market.clone()).collect()
     }
 
-    /// Opens a gap, if the market has none: what breaks inside a gap lies inside it.
-    pub(crate) fn open(&self, market: &ConditionId, cause: Cause, opened_at: Timestamp) {
+    /// Opens a gap from `opened_at` on, noticed at `now`, if the market has none: what breaks inside a gap lies inside it.
+    pub(crate) fn open(&self, market: &ConditionId, cause: Cause, opened_at: Timestamp, now: Timestamp) {
         let mut state = self.state();
         if !state.open.contains_key(market) {
-            let gap = Gap::opened(market.clone(), &self.0.shard, cause, opened_at);
+            let gap = Gap::opened(market.clone(), &self.0.shard, cause, opened_at, now);
             self.0.relay.tell(message(&gap));
             *state.opened.entry(cause.word()).or_default() += 1;
             state.open.insert(market.clone(), vec![gap]);
@@ -149,32 +172,40 @@ impl Gaps {
         }
     }
 
-    /// A span in which ticks were lost, after which they flow: its trades are to be fetched.
-    /// `not_before`: not before this moment are they asked for.
+    /// A span up to now in which ticks were lost, after which they flow.
     pub(crate) fn missed(
         &self,
         market: &ConditionId,
         cause: Cause,
-        (from, until): (Timestamp, Timestamp),
-        not_before: Option<Timestamp>,
+        (from, now): (Timestamp, Timestamp),
+        trades: Trades,
     ) {
         let mut state = self.state();
-        // One that is healed up to somewhere stays so: the new one begins there.
-        let healed = |gap: &&Gap| gap.condition_id == *market && gap.cause == cause && gap.opened_at == from;
-        let from = state.closed.iter().rev().find(healed).and_then(|gap| gap.healed_at).unwrap_or(from);
-        let gap = Gap::opened(market.clone(), &self.0.shard, cause, from);
+        // One that is closed up to somewhere stays so: the new one begins there.
+        let closed = |gap: &&Gap| gap.condition_id == *market && gap.cause == cause && gap.opened_at == from;
+        let from = state.closed.iter().rev().find(closed).and_then(|gap| gap.healed_at).unwrap_or(from);
+        let mut gap = Gap::opened(market.clone(), &self.0.shard, cause, from, now);
+        (gap.state, gap.healed_at) = (Stage::Waiting, Some(now.max(from)));
         // Two losses before anything was stored again are one span.
-        if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.gap.id == gap.id) {
-            (waiting.live_at, waiting.rounds) = (until, 0);
-            return;
+        let earlier = state.waiting.iter().position(|waiting| waiting.gap.id == gap.id);
+        match earlier.map(|at| state.waiting.swap_remove(at)) {
+            Some(earlier) => {
+                gap.detected_at = earlier.gap.detected_at;
+                gap.trades_recovered = earlier.gap.trades_recovered;
+            }
+            None => *state.opened.entry(cause.word()).or_default() += 1,
         }
-        self.0.relay.tell(message(&gap));
-        *state.opened.entry(cause.word()).or_default() += 1;
-        state.waiting.push(Waiting { gap, live_at: until, rounds: 0, not_before });
-        self.0.restored.notify_one();
+        match trades {
+            Trades::ToFetch => {
+                self.0.relay.tell(message(&gap));
+                state.waiting.push(Waiting::of(gap));
+                self.0.restored.notify_one();
+            }
+            Trades::Lost => self.closed(&mut state, gap, Stage::Incomplete),
+        }
     }
 
-    /// Publishes again what a stream that was lost held of gaps: those that are not healed, and those healed last.
+    /// Publishes again what a stream that was lost held of gaps: those that are not closed, and those closed last.
     pub(crate) fn publish_again(&self) {
         let state = self.state();
         let open = state.open.values().chain(state.dormant.values()).flatten();
@@ -189,10 +220,14 @@ impl Gaps {
         let mut state = self.state();
         let open = self.close(&mut state, market);
         let gaps = open.into_iter().chain(state.dormant.remove(market).into_iter().flatten());
-        let waiting: Vec<Waiting> =
-            gaps.map(|gap| Waiting { gap, live_at, rounds: 0, not_before: None }).collect();
-        if !waiting.is_empty() {
-            state.waiting.extend(waiting);
+        let before = state.waiting.len();
+        for mut gap in gaps {
+            // A gap never ends before it opened.
+            (gap.state, gap.healed_at) = (Stage::Waiting, Some(live_at.max(gap.opened_at)));
+            self.0.relay.tell(message(&gap));
+            state.waiting.push(Waiting::of(gap));
+        }
+        if state.waiting.len() > before {
             self.0.restored.notify_one();
         }
     }
@@ -239,29 +274,48 @@ impl Gaps {
 
     /// All trades of a gap were asked for at `now`. It is healed by the last round.
     pub(crate) fn asked(&self, gap: TickId, now: Timestamp) {
+        self.round(gap, now, Stage::Healed);
+    }
+
+    /// The trades of a gap that can be had were asked for at `now`; others are lost. It is closed by the last round.
+    pub(crate) fn asked_in_part(&self, gap: TickId, now: Timestamp) {
+        self.round(gap, now, Stage::Incomplete);
+    }
+
+    fn round(&self, gap: TickId, now: Timestamp, by_the_last: Stage) {
         let mut state = self.state();
         let Some(at) = state.waiting.iter().position(|waiting| waiting.gap.id == gap) else { return };
-        let settled = state.waiting[at].live_at.plus(self.0.settlement);
         let waiting = &mut state.waiting[at];
+        let settled = waiting.live_at().plus(self.0.settlement);
         waiting.rounds = if now >= settled { ROUNDS } else { waiting.rounds + 1 };
         if waiting.rounds >= ROUNDS {
-            let mut healed = state.waiting.swap_remove(at);
-            // A gap never ends before it opened.
-            healed.gap.healed_at = Some(healed.live_at.max(healed.gap.opened_at));
-            self.0.relay.tell(message(&healed.gap));
-            *state.healed.entry(healed.gap.cause.word()).or_default() += 1;
-            state.closed.push_back(healed.gap);
-            if state.closed.len() > CLOSED_KEPT {
-                state.closed.pop_front();
-            }
+            let gap = state.waiting.swap_remove(at).gap;
+            self.closed(&mut state, gap, by_the_last);
         }
     }
 
-    /// The trades of a gap cannot be had now: it waits on, and costs no other.
+    /// The trades of a gap cannot be had now: it waits on, and costs no other; after so many times it is incomplete.
     pub(crate) fn postpone(&self, gap: TickId, not_before: Timestamp) {
         let mut state = self.state();
-        if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.gap.id == gap) {
-            waiting.not_before = Some(not_before);
+        let Some(at) = state.waiting.iter().position(|waiting| waiting.gap.id == gap) else { return };
+        let waiting = &mut state.waiting[at];
+        waiting.postponed += 1;
+        waiting.not_before = Some(not_before);
+        if waiting.postponed >= POSTPONED_MAX {
+            let gap = state.waiting.swap_remove(at).gap;
+            self.closed(&mut state, gap, Stage::Incomplete);
+        }
+    }
+
+    /// Nothing more is done for a gap.
+    fn closed(&self, state: &mut State, mut gap: Gap, by: Stage) {
+        gap.state = by;
+        self.0.relay.tell(message(&gap));
+        let counts = if by == Stage::Healed { &mut state.healed } else { &mut state.incomplete };
+        *counts.entry(gap.cause.word()).or_default() += 1;
+        state.closed.push_back(gap);
+        if state.closed.len() > CLOSED_KEPT {
+            state.closed.pop_front();
         }
     }
 
@@ -285,7 +339,13 @@ impl Gaps {
             *open.entry(gap.cause.word()).or_default() += 1;
         }
         let oldest = state.open.values().flatten().map(|gap| gap.opened_at).min();
-        Causes { open, opened: state.opened.clone(), healed: state.healed.clone(), oldest }
+        Causes {
+            open,
+            opened: state.opened.clone(),
+            healed: state.healed.clone(),
+            incomplete: state.incomplete.clone(),
+            oldest,
+        }
     }
 
     /// When the oldest gap was opened whose trades may still be asked for.
@@ -307,12 +367,24 @@ impl Gaps {
 
     fn due_at(&self, waiting: &Waiting) -> Timestamp {
         let early = waiting.rounds == 0;
-        let due_at = waiting.live_at.plus(if early { self.0.settlement / EARLY } else { self.0.settlement });
+        let due_at =
+            waiting.live_at().plus(if early { self.0.settlement / EARLY } else { self.0.settlement });
         waiting.not_before.map_or(due_at, |not_before| due_at.max(not_before))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn of(gap: Gap) -> Self {
+        Self { gap, rounds: 0, postponed: 0, not_before: None }
+    }
+
+    /// Since when ticks flow again.
+    pub(crate) fn live_at(&self) -> Timestamp {
+        self.gap.healed_at.unwrap_or(self.gap.opened_at)
     }
 }
 
@@ -325,10 +397,14 @@ pub(crate) enum New {
     No,
 }
 
-/// A gap on its subject; opened and healed are two messages.
+/// A gap on its subject; each of its states is a message, and a later end of one that waits.
 fn message(gap: &Gap) -> Message {
-    let word = if gap.healed_at.is_some() { "healed" } else { "opened" };
-    Message::new(subject::gap(&gap.condition_id), format!("{}-{word}", gap.id), encode(gap))
+    let until = gap.healed_at.map_or(0, Timestamp::micros);
+    Message::new(
+        subject::gap(&gap.condition_id),
+        format!("{}-{}-{until}", gap.id, gap.state.word()),
+        encode(gap),
+    )
 }
 
 #[cfg(test)]

@@ -191,6 +191,7 @@ async fn follow(
     let (suspects, suspected) = mpsc::channel(prober::GROUPS_MAX);
     let (names, followed) = watch::channel(Arc::default());
     let turnstile = Turnstile::new(config.connects_per_s);
+    let kept = outlet.clone();
     let relay = outlet.relay.clone();
     let mut tasks = Tasks::new(stop.clone());
     let universe = Universe::new(
@@ -224,7 +225,7 @@ async fn follow(
     );
     tasks.spawn("recovery", recovery.run(stop.clone()));
     tasks.spawn("venue clock", venue_clock::watch(rest, board.clone(), stop.clone()));
-    tasks.spawn("memory", memory::keep(bus, relay, config.shard, followed, stop.clone()));
+    tasks.spawn("memory", memory::keep(bus, kept, config.shard, followed, stop.clone()));
     let budget = Arc::new(Mutex::new(Budget::new(config.hash_levels_per_s)));
     let ears = Ears { prober: suspects, universe: news, followed: names };
     let conductor = Conductor::new(config, board, outlet, budget, turnstile, ears, words);
@@ -243,7 +244,7 @@ async fn recall(bus: &Bus, config: &Config, outlet: &Outlet, stop: &Cancellation
         };
         match recalled {
             Ok(before) => {
-                before.hand_on(&outlet.gaps, config.shard);
+                before.hand_on(&outlet.gaps, config.shard, chassis::clock::now().into());
                 return true;
             }
             Err(error) => {
@@ -266,7 +267,7 @@ async fn recalled(bus: &Bus, config: &Config, outlet: &Outlet) -> Result<Before,
         info!(trades = trades.len(), %since, "read {} trades that the bus has already", trades.len());
         // What a stream that was lost held is not remembered: its fills are known from its successor's beginning on.
         let created_at = bus.identity(Work::Raw).await?.created_at();
-        outlet.fills.forget(since.max(created_at));
+        outlet.fills.forget(before.fills_known_since(created_at).map_or(since, |known| known.max(since)));
         let trades = trades.iter().filter_map(|seen| decode::<Trade>(&seen.payload).ok());
         trades
             .filter(|trade| config.shard.holds(&trade.condition_id))

@@ -6,10 +6,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Source, Start};
+use bus::{Bus, BusError, Source, Start, Work};
 use chassis::clock;
 use contract::codec::{decode, encode};
-use contract::gap::{Cause, Gap};
+use contract::gap::{Cause, Gap, State};
 use contract::ids::{ConditionId, TickId};
 use contract::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::gaps::{Gaps, New};
-use crate::relay::Relay;
+use crate::outlet::Outlet;
 use crate::shard::Shard;
 
 /// How often the mark is kept: what a kill costs beyond what was really lost.
@@ -39,12 +39,19 @@ struct Mark {
     complete_until: Timestamp,
     /// Lists of markets there are.
     lists: usize,
+    /// Which raw stream it was: one made later does not hold what was published before.
+    stream_created_at: Option<Timestamp>,
+    /// From when on every fill published is remembered; none where nothing was ever forgotten.
+    fills_known_since: Option<Timestamp>,
 }
 
 /// What an earlier feed of this shard left behind.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
     mark: Option<(Timestamp, HashSet<ConditionId>)>,
+    stream_created_at: Option<Timestamp>,
+    fills_known_since: Option<Timestamp>,
+    /// Gaps that are not closed.
     open: Vec<Gap>,
 }
 
@@ -54,34 +61,38 @@ impl Before {
     /// # Errors
     /// When the bus does not answer: without the answer a gap might stay untold.
     pub(crate) async fn recall(bus: &Bus, shard: Shard) -> Result<Self, BusError> {
-        let mark = match bus.kept(&key(shard)).await? {
+        let mut before = match bus.kept(&key(shard)).await? {
             Some(bytes) => read_mark(bus, shard, &bytes).await?,
-            None => None,
+            None => Self::default(),
         };
         let told = bus.stored(Source::Gaps, Start::Beginning).await?;
         let shard = shard.to_string();
         let mut open: HashMap<TickId, Gap> = HashMap::new();
         for gap in told.iter().filter_map(|seen| decode::<Gap>(&seen.payload).ok()) {
-            // One market may have several; each is told when it opens and when it is healed.
-            if gap.healed_at.is_some() {
+            // One market may have several; each is published with each of its states.
+            if gap.is_closed() {
                 open.remove(&gap.id);
             } else if gap.shard == shard {
                 open.insert(gap.id, gap);
             }
         }
-        Ok(Self { mark, open: open.into_values().collect() })
+        before.open = open.into_values().collect();
+        Ok(before)
     }
 
-    /// Hands on the gaps that are still open, and opens one for each market that was followed and has none.
-    pub(crate) fn hand_on(self, gaps: &Gaps, shard: Shard) {
+    /// Hands on the gaps that are not closed, and opens one for each market that was followed and has no open one.
+    pub(crate) fn hand_on(self, gaps: &Gaps, shard: Shard, now: Timestamp) {
         let mut known: HashSet<ConditionId> = HashSet::new();
         for gap in self.open {
-            known.insert(gap.condition_id.clone());
+            if gap.state == State::Open {
+                known.insert(gap.condition_id.clone());
+            }
             gaps.inherit(gap, New::No);
         }
         let Some((ended_at, markets)) = self.mark else { return };
         for market in markets.into_iter().filter(|market| !known.contains(market)) {
-            gaps.inherit(Gap::opened(market, &shard.to_string(), Cause::FeedRestart, ended_at), New::Yes);
+            let gap = Gap::opened(market, &shard.to_string(), Cause::FeedRestart, ended_at, now);
+            gaps.inherit(gap, New::Yes);
         }
     }
 
@@ -93,15 +104,24 @@ impl Before {
     }
 }
 
+impl Before {
+    /// From when on all fills of the last feed are on the raw stream, which was made at `created_at`; none where all are.
+    pub(crate) fn fills_known_since(&self, created_at: Timestamp) -> Option<Timestamp> {
+        let is_another = self.stream_created_at != Some(created_at);
+        self.fills_known_since.max(is_another.then_some(created_at))
+    }
+}
+
 /// Keeps the mark until `stop`, and once more at the end; the lists of markets whenever they changed, and now and then:
 /// the bucket may have been lost and made again.
 pub(crate) async fn keep(
     bus: Bus,
-    relay: Relay,
+    Outlet { relay, fills, .. }: Outlet,
     shard: Shard,
     mut followed: watch::Receiver<Arc<[ConditionId]>>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let (mut stream_created_at, mut remade_at) = (None, None);
     let mut lists = None;
     let mut lists_at = Instant::now();
     let mut stopping = false;
@@ -113,8 +133,21 @@ pub(crate) async fn keep(
             lists = keep_lists(&bus, shard, &markets).await;
         }
         if let Some(lists) = lists {
-            let mark = Mark { complete_until: relay.complete_until(clock::now().into()), lists };
-            if let Err(error) = bus.keep(&key(shard), encode(&mark)).await {
+            let complete_until = relay.complete_until(clock::now().into());
+            let kept = match bus.identity(Work::Raw).await {
+                Ok(raw) => {
+                    let created_at = raw.created_at();
+                    if stream_created_at.replace(created_at).is_some_and(|before| before != created_at) {
+                        remade_at = Some(created_at);
+                    }
+                    // What a stream that was lost held is known to this feed alone.
+                    let fills_known_since = fills.known_since().max(remade_at);
+                    let mark = Mark { complete_until, lists, stream_created_at, fills_known_since };
+                    bus.keep(&key(shard), encode(&mark)).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = kept {
                 debug!(%error, "the mark was not kept; the next one will be");
             }
         }
@@ -139,11 +172,7 @@ async fn keep_lists(bus: &Bus, shard: Shard, markets: &[ConditionId]) -> Option<
     Some(lists)
 }
 
-async fn read_mark(
-    bus: &Bus,
-    shard: Shard,
-    bytes: &[u8],
-) -> Result<Option<(Timestamp, HashSet<ConditionId>)>, BusError> {
+async fn read_mark(bus: &Bus, shard: Shard, bytes: &[u8]) -> Result<Before, BusError> {
     let unread = |error: &dyn std::error::Error| {
         warn!(%error, "what the last feed kept could not be read: no gap can be told for the time since");
     };
@@ -151,7 +180,7 @@ async fn read_mark(
         Ok(mark) => mark,
         Err(error) => {
             unread(&error);
-            return Ok(None);
+            return Ok(Before::default());
         }
     };
     let mut markets = HashSet::new();
@@ -162,7 +191,12 @@ async fn read_mark(
             Err(error) => unread(&error),
         }
     }
-    Ok(Some((mark.complete_until.minus(MARGIN), markets)))
+    Ok(Before {
+        mark: Some((mark.complete_until.minus(MARGIN), markets)),
+        stream_created_at: mark.stream_created_at,
+        fills_known_since: mark.fills_known_since,
+        open: Vec::new(),
+    })
 }
 
 fn key(shard: Shard) -> String {
@@ -176,6 +210,7 @@ fn list_key(shard: Shard, list: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Relay;
 
     const SHARD: Shard = Shard { number: 0, of: 1 };
 
@@ -195,9 +230,10 @@ mod tests {
     #[test]
     fn a_market_followed_before_is_in_a_gap_since_the_last_feed_ended() {
         let (gaps, relay) = gaps();
-        let before = Before { mark: Some((at(5), HashSet::from([market("0x1")]))), open: Vec::new() };
+        let mark = Some((at(5), HashSet::from([market("0x1")])));
+        let before = Before { mark, ..Before::default() };
         assert_eq!(before.since(), Some(at(5)));
-        before.hand_on(&gaps, SHARD);
+        before.hand_on(&gaps, SHARD, at(20));
         gaps.follow(&market("0x1"));
         gaps.follow(&market("0x2"));
         assert!(gaps.is_open_for(&market("0x1"), Cause::FeedRestart));
@@ -206,13 +242,44 @@ mod tests {
     }
 
     #[test]
+    fn fills_are_known_from_the_beginning_unless_the_stream_is_another_than_the_last_feed_published_to() {
+        let left = |fills_known_since| Before {
+            stream_created_at: Some(at(7)),
+            fills_known_since,
+            ..Before::default()
+        };
+        assert_eq!(left(None).fills_known_since(at(7)), None, "a kill just after the first start");
+        assert_eq!(left(Some(at(9))).fills_known_since(at(7)), Some(at(9)));
+        assert_eq!(left(Some(at(9))).fills_known_since(at(12)), Some(at(12)), "the stream was made again");
+        assert_eq!(
+            Before::default().fills_known_since(at(12)),
+            Some(at(12)),
+            "nothing is known of the last feed"
+        );
+    }
+
+    #[test]
+    fn gaps_that_wait_for_their_trades_wait_on_and_closed_ones_are_gone() {
+        let (gaps, relay) = gaps();
+        let mut waiting = Gap::opened(market("0x1"), "0/1", Cause::Silence, at(3), at(3));
+        (waiting.state, waiting.healed_at) = (State::Waiting, Some(at(5)));
+        let mark = Some((at(9), HashSet::from([market("0x1")])));
+        let before = Before { mark, open: vec![waiting.clone()], ..Before::default() };
+        before.hand_on(&gaps, SHARD, at(20));
+        gaps.follow(&market("0x1"));
+        assert!(gaps.is_open_for(&market("0x1"), Cause::FeedRestart), "the restart is a gap of its own");
+        assert_eq!((gaps.counts().open, gaps.counts().waiting, relay.level().messages), (1, 1, 1));
+        assert_eq!(gaps.due(at(90_000_000), 20)[0].gap, waiting);
+    }
+
+    #[test]
     fn gaps_left_open_go_on_and_none_is_opened_beside_them() {
         let (gaps, relay) = gaps();
-        let left = [3, 4].map(|us| Gap::opened(market("0x1"), "0/1", Cause::Silence, at(us)));
+        let left = [3, 4].map(|us| Gap::opened(market("0x1"), "0/1", Cause::Silence, at(us), at(us)));
         let mark = Some((at(9), HashSet::from([market("0x1")])));
-        let before = Before { mark, open: left.to_vec() };
+        let before = Before { mark, open: left.to_vec(), ..Before::default() };
         assert_eq!(before.since(), Some(at(3)));
-        before.hand_on(&gaps, SHARD);
+        before.hand_on(&gaps, SHARD, at(20));
         gaps.follow(&market("0x1"));
         assert_eq!((gaps.counts().open, relay.level().messages), (2, 0));
         assert_eq!(Before::default().since(), None);

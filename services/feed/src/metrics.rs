@@ -81,6 +81,7 @@ pub(crate) struct Metrics {
     sockets: Labelled<Gauge>,
     gaps_open: Labelled<Gauge>,
     gaps_opened: Labelled<Count>,
+    gaps_incomplete: Labelled<Count>,
     gaps_healed: Labelled<Count>,
     publishes_repeated: Count,
     publishes_refused: Count,
@@ -107,6 +108,8 @@ impl Metrics {
         registry.register("gaps_open", help, all.gaps_open.clone());
         registry.register("gaps_opened", "Gaps opened, by cause", all.gaps_opened.clone());
         registry.register("gaps_healed", "Gaps healed, by cause", all.gaps_healed.clone());
+        let help = "Gaps closed although trades are missing, by cause";
+        registry.register("gaps_incomplete", help, all.gaps_incomplete.clone());
         let help = "Messages handed to the bus again for want of an acknowledgement";
         registry.register("publishes_repeated", help, all.publishes_repeated.clone());
         let help = "Messages among them that a full stream refused";
@@ -152,6 +155,7 @@ impl Metrics {
             self.gaps_open.get_or_create(&label).set(wide(of(&gaps.open)));
             set(&self.gaps_opened.get_or_create(&label), of(&gaps.opened));
             set(&self.gaps_healed.get_or_create(&label), of(&gaps.healed));
+            set(&self.gaps_incomplete.get_or_create(&label), of(&gaps.incomplete));
         }
         set(&self.publishes_repeated, level.repeated);
         set(&self.publishes_refused, level.refused);

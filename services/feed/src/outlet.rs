@@ -58,7 +58,7 @@ impl Outlet {
             let overflowed =
                 self.gaps.any_overrun() && self.gaps.is_open_for(tick.condition_id(), Cause::BufferFull);
             if overflowed || !self.offer(tick, message, received_at) {
-                self.gaps.open(tick.condition_id(), Cause::BufferFull, received_at);
+                self.gaps.open(tick.condition_id(), Cause::BufferFull, received_at, received_at);
                 dropped += 1;
             }
         }

@@ -30,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LAG_GOOD_FOR: Duration = Duration::from_secs(10);
 /// How long the markets of a question that was refused are asked for one by one: one of them may be at fault.
 const SINGLY_FOR: Duration = Duration::from_mins(2);
-/// When a market is asked for again whose trades were refused or could not be had to the end.
+/// When a market is asked for again whose trades were refused or came from a cache.
 const POSTPONED_FOR: Duration = Duration::from_mins(10);
 /// When it is asked again after an answer from a cache.
 const AGED_PAUSE: Duration = Duration::from_secs(5);
@@ -157,8 +157,13 @@ impl Recovery {
         if sum > 0 {
             info!(trades = sum, gaps = due.len(), "recovered {sum} trades of {} gaps", due.len());
         }
-        if fetched.is_cut {
-            self.at_fault(&due, &markets, now, "there are older rows that the Data API does not give");
+        if fetched.is_cut && markets.len() > 1 {
+            self.singly(&markets, now, "there are older rows that the Data API does not give of all of them");
+        } else if fetched.is_cut {
+            warn!(market = %markets[0], "the Data API has older trades and does not give them: its gaps stay incomplete");
+            for waiting in &due {
+                self.gaps.asked_in_part(waiting.gap.id, asked_at);
+            }
         } else if fetched.age > Duration::ZERO {
             let why = "a cache answers for the Data API, whatever the address";
             self.aged += 1;
@@ -188,9 +193,13 @@ impl Recovery {
                 self.gaps.postpone(waiting.gap.id, now.plus(POSTPONED_FOR));
             }
         } else {
-            debug!(markets = markets.len(), "asked for one by one: {why}");
-            self.singly_until = Some(now.plus(SINGLY_FOR));
+            self.singly(markets, now, why);
         }
+    }
+
+    fn singly(&mut self, markets: &[ConditionId], now: Timestamp, why: &str) {
+        debug!(markets = markets.len(), "asked for one by one: {why}");
+        self.singly_until = Some(now.plus(SINGLY_FOR));
     }
 
     /// All rows of these markets from `since` on.
@@ -230,7 +239,7 @@ impl Recovery {
         let forgotten =
             self.fills.known_since().is_some_and(|since| since > opened_at.minus(self.settlement));
         let from = if forgotten { opened_at.plus(self.settlement) } else { seconds(opened_at) };
-        let until = waiting.live_at.plus(self.settlement);
+        let until = waiting.live_at().plus(self.settlement);
         waiting.gap.condition_id == trade.condition_id && (from..=until).contains(&trade.executed_at)
     }
 

@@ -337,7 +337,7 @@ impl Socket {
             }
             warn!(token.id = %token, "a book did not agree with the venue's hash twice: it is fetched anew");
             let since = right_until.unwrap_or(life.data_at);
-            self.outlet.gaps.open(&market, Cause::BookMismatch, since);
+            self.outlet.gaps.open(&market, Cause::BookMismatch, since, clock::now().into());
             self.board.socket(self.number, |notes| notes.resyncs += 1);
             self.resubscribe(&[token], session, life).await?;
         }
@@ -370,9 +370,10 @@ impl Socket {
 
     /// The connection is gone: its books are unknown, and from its last data on ticks may be missing.
     fn lost(&mut self, cause: Cause, since: Timestamp) {
+        let now = clock::now().into();
         self.desk.lose_books();
         for market in self.desk.markets() {
-            self.outlet.gaps.open(market, cause, since);
+            self.outlet.gaps.open(market, cause, since, now);
         }
         self.board.socket(self.number, |notes| {
             notes.report.tokens_with_book = 0;
@@ -391,7 +392,7 @@ impl Socket {
             }
         };
         for market in std::mem::take(&mut reading.missed) {
-            self.outlet.gaps.open(&market, Cause::Resubscribed, life.data_at);
+            self.outlet.gaps.open(&market, Cause::Resubscribed, life.data_at, received_at);
         }
         for token in &reading.opened {
             life.openings.came(token);

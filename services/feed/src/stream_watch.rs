@@ -15,15 +15,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-use crate::gaps::Gaps;
+use crate::gaps::{Gaps, Trades};
 use crate::relay::Relay;
 use crate::unstored::{StoredUntil, Unstored};
 
 /// How often the streams are looked at: four questions to the server, and what a lost stream costs of prices.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// A gap that nothing will heal is asked for so late.
-const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// Watches for one feed.
 #[derive(Debug)]
@@ -123,15 +120,18 @@ impl StreamWatch {
             "a stream of ticks was lost with what was not stored yet: {count} trades are published again, prices and \
              books since {from} are a gap"
         );
-        let mut not_before = None;
-        if let_go > 0 {
+        let recoverable = if let_go > 0 {
             // The memory of fills takes them for published: REST would not bring them.
-            error!("{let_go} trades that may have been lost with it were not kept any more: its gaps stay");
-            not_before = Some(until.plus(NEVER));
-        }
+            error!(
+                "{let_go} trades that may have been lost with it were not kept any more: its gaps are incomplete"
+            );
+            Trades::Lost
+        } else {
+            Trades::ToFetch
+        };
         // Before the trades: a feed that ends in between has said what is missing.
         for market in markets.iter() {
-            self.gaps.missed(market, Cause::StreamLost, (from, until), not_before);
+            self.gaps.missed(market, Cause::StreamLost, (from, until), recoverable);
         }
         for mut trade in trades {
             // The raw stream may still know the id, and what is judged again is stored once by the trade's own.

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_a_row() {
-        let gap = gap::Gap::opened(condition(), "0/1", gap::Cause::Silence, NOW);
+        let gap = gap::Gap::opened(condition(), "0/1", gap::Cause::Silence, NOW, NOW);
         let message = read_from(Work::Gaps, "gaps.0xab", &codec::encode(&gap));
         assert!(matches!(message, Message::Row(Row::Gap(_))));
     }

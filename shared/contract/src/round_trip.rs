@@ -177,7 +177,7 @@ fn stats_and_gaps_read_back() {
         report: Report::Processor(ProcessorReport::default()),
     };
     assert_eq!(decode::<Stats>(&encode(&stats)).unwrap(), stats);
-    let gap = Gap::opened(market(), "0/1", Cause::Silence, at);
+    let gap = Gap::opened(market(), "0/1", Cause::Silence, at, at);
     assert_eq!(decode::<Gap>(&encode(&gap)).unwrap(), gap);
-    assert_eq!(gap.id, Gap::opened(market(), "0/1", Cause::SocketClosed, at).id);
+    assert_eq!(gap.id, Gap::opened(market(), "0/1", Cause::SocketClosed, at, at).id);
 }

@@ -302,6 +302,8 @@ impl Batch<'_> {
             &column(rows, |r| r.opened_at),
             &column(rows, |r| r.healed_at),
             &column(rows, |r| r.trades_recovered),
+            &column(rows, |r| r.detected_at),
+            &column(rows, |r| r.state.as_str()),
         ];
         self.upsert(Table::Gaps, "store gaps", rows.len(), params).await
     }
@@ -422,7 +424,8 @@ mod tests {
     #[test]
     fn two_tellings_of_a_gap_in_one_batch_are_one_row() {
         let condition = ConditionId::try_from("0xab").unwrap();
-        let opened = Gap::opened(condition, "0/1", Cause::Silence, Timestamp::from_millis(1));
+        let at = Timestamp::from_millis(1);
+        let opened = Gap::opened(condition, "0/1", Cause::Silence, at, at);
         let healed = Gap { healed_at: Some(Timestamp::from_millis(9)), ..opened.clone() };
         let rows = [healed, opened].map(|gap| Row::Gap(gap.try_into().unwrap()));
         let sorted = Rows::of(&rows);

@@ -62,15 +62,20 @@ on conflict (condition_id) do update set slug = excluded.slug, question = exclud
 returning (xmax = 0) as fresh) \
 select count(*) filter (where fresh), count(*) from told";
 
-/// Seven arrays, each gap at most once. Healed stays healed. Answers: rows new, rows new or changed.
+/// Nine arrays, each gap at most once. A state never goes back. Answers: rows new, rows new or changed.
 pub(crate) const GAPS: &str = "\
 with told as ( \
-insert into polyfeed.gaps (id, condition_id, shard, cause, opened_at, healed_at, trades_recovered) \
+insert into polyfeed.gaps (id, condition_id, shard, cause, opened_at, healed_at, trades_recovered, \
+ detected_at, state) \
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], \
- $7::bigint[]) \
+ $7::bigint[], $8::timestamptz[], $9::text[]) \
 on conflict (id) do update set healed_at = greatest(gaps.healed_at, excluded.healed_at), \
- trades_recovered = greatest(gaps.trades_recovered, excluded.trades_recovered) \
+ trades_recovered = greatest(gaps.trades_recovered, excluded.trades_recovered), \
+ detected_at = least(gaps.detected_at, excluded.detected_at), \
+ state = case when polyfeed.gap_step(excluded.state) > polyfeed.gap_step(gaps.state) then excluded.state \
+ else gaps.state end \
  where excluded.trades_recovered > gaps.trades_recovered \
+ or polyfeed.gap_step(excluded.state) > polyfeed.gap_step(gaps.state) \
  or (excluded.healed_at is not null and excluded.healed_at > coalesce(gaps.healed_at, '-infinity')) \
 returning (xmax = 0) as fresh) \
 select count(*) filter (where fresh), count(*) from told";

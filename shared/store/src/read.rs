@@ -104,7 +104,7 @@ const MARKETS: &str = "select condition_id, slug, question, end_at, active, clos
     and ($3 is null or closed = $3) and ($4 is null or condition_id > $4) \
     order by condition_id limit $5";
 
-const GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered, \
+const GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered, detected_at, state, \
     (select question from api.markets m where m.condition_id = g.condition_id) as question from api.gaps g \
     where ($1 is null or condition_id = $1) and ($2 is null or (healed_at is null) = $2) \
     and ($3 is null or healed_at is null or healed_at > $3) and ($4 is null or opened_at < $4) \
@@ -306,6 +306,8 @@ fn gap(row: &Row) -> Result<Gap, StoreError> {
         opened_at: get(row, "opened_at")?,
         healed_at: get(row, "healed_at")?,
         trades_recovered: get(row, "trades_recovered")?,
+        detected_at: get(row, "detected_at")?,
+        state: get(row, "state")?,
     })
 }
 

@@ -140,6 +140,8 @@ pub struct Gap {
     pub opened_at: DateTime<Utc>,
     pub healed_at: Option<DateTime<Utc>>,
     pub trades_recovered: i64,
+    pub detected_at: Option<DateTime<Utc>>,
+    pub state: String,
 }
 
 /// A row of `api.gaps`, with the question of its market.
@@ -341,13 +343,20 @@ impl TryFrom<gap::Gap> for Gap {
             opened_at: moment("opened_at", gap.opened_at)?,
             healed_at: gap.healed_at.map(|at| moment("healed_at", at)).transpose()?,
             trades_recovered: i64::try_from(gap.trades_recovered).unwrap_or(i64::MAX),
+            detected_at: gap.detected_at.map(|at| moment("detected_at", at)).transpose()?,
+            state: gap.state.word().to_owned(),
         })
     }
 }
 
 impl Gap {
-    /// Takes in another telling of the same gap: healed stays healed, and recovered trades stay recovered.
+    /// Takes in another message of the same gap: a state never goes back, and recovered trades stay recovered.
     pub(crate) fn merge(&mut self, other: &Self) {
+        let step = |word: &str| gap::State::ALL.iter().position(|state| state.word() == word);
+        if step(&other.state) > step(&self.state) {
+            self.state.clone_from(&other.state);
+        }
+        self.detected_at = [self.detected_at, other.detected_at].into_iter().flatten().min();
         self.healed_at = self.healed_at.max(other.healed_at);
         self.trades_recovered = self.trades_recovered.max(other.trades_recovered);
     }

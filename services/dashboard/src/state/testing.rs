@@ -128,7 +128,7 @@ pub(crate) fn book(number: u32, second: i64) -> Judged {
 
 /// A gap of market `number`, opened at second `number`.
 pub(crate) fn gap(number: u32) -> Gap {
-    Gap::opened(condition(number), "0/1", Cause::Silence, at(number.into()))
+    Gap::opened(condition(number), "0/1", Cause::Silence, at(number.into()), at(number.into()))
 }
 
 /// A word of `instance`, which started at second 0, said at second `second`.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use contract::gap::Cause;
+use contract::gap::{Cause, State};
 use contract::ids::ConditionId;
 use contract::time::Timestamp;
 use serde::Serialize;
@@ -98,7 +98,7 @@ impl Losses {
             return;
         }
         self.ticks.push(span);
-        if gap.healed_at.is_none() {
+        if gap.state != State::Healed.word() {
             self.trades.push(span);
         }
     }
@@ -164,8 +164,9 @@ mod tests {
     }
 
     fn gap(cause: Cause, opened: i64, healed: Option<i64>) -> Gap {
-        let opened = gap::Gap::opened(condition(1), "0/1", cause, at(opened));
-        gap::Gap { healed_at: healed.map(at), ..opened }.try_into().unwrap()
+        let opened = gap::Gap::opened(condition(1), "0/1", cause, at(opened), at(opened));
+        let state = if healed.is_some() { State::Healed } else { State::Open };
+        gap::Gap { healed_at: healed.map(at), state, ..opened }.try_into().unwrap()
     }
 
     /// Three hours, of which the last has run for half an hour.

@@ -84,7 +84,10 @@ pub(crate) struct Gap {
     shard: String,
     cause: String,
     opened_at: Timestamp,
+    /// When the feed noticed; null of gaps stored before this was kept.
+    detected_at: Option<Timestamp>,
     healed_at: Option<Timestamp>,
+    state: String,
     trades_recovered: u64,
 }
 
@@ -179,7 +182,9 @@ impl Gap {
             shard: row.shard,
             cause: row.cause,
             opened_at: row.opened_at.into(),
+            detected_at: row.detected_at.map(Into::into),
             healed_at: row.healed_at.map(Into::into),
+            state: row.state,
             trades_recovered: u64::try_from(row.trades_recovered).unwrap_or(0),
         }
     }
@@ -193,7 +198,9 @@ impl Gap {
             shard: gap.shard.clone(),
             cause: gap.cause.word().to_owned(),
             opened_at: gap.opened_at,
+            detected_at: gap.detected_at,
             healed_at: gap.healed_at,
+            state: gap.state.word().to_owned(),
             trades_recovered: gap.trades_recovered,
         }
     }

@@ -26,8 +26,8 @@ fn told(relay: &Relay) -> u64 {
 #[test]
 fn a_break_inside_a_gap_lies_inside_it() {
     let (gaps, relay) = gaps();
-    gaps.open(&market(1), Cause::Silence, at(5));
-    gaps.open(&market(1), Cause::SocketClosed, at(7));
+    gaps.open(&market(1), Cause::Silence, at(5), at(5));
+    gaps.open(&market(1), Cause::SocketClosed, at(7), at(7));
     assert_eq!((gaps.counts().open, told(&relay), gaps.oldest()), (1, 1, Some(at(5))));
     assert_eq!((gaps.causes().open, gaps.causes().oldest), ([("silence", 1)].into(), Some(at(5))));
     assert!(gaps.is_open_for(&market(1), Cause::Silence));
@@ -37,30 +37,25 @@ fn a_break_inside_a_gap_lies_inside_it() {
 #[test]
 fn ticks_that_were_lost_behind_the_feed_are_a_gap_that_waits_for_its_trades_at_once() {
     let (gaps, relay) = gaps();
-    gaps.missed(&market(1), Cause::StreamLost, (at(5), at(8)), None);
-    gaps.missed(&market(1), Cause::StreamLost, (at(5), at(12)), None);
-    assert_eq!((gaps.counts(), told(&relay)), (Counts { open: 0, waiting: 1 }, 1));
+    gaps.missed(&market(1), Cause::StreamLost, (at(5), at(8)), Trades::ToFetch);
+    gaps.missed(&market(1), Cause::StreamLost, (at(5), at(12)), Trades::ToFetch);
+    assert_eq!((gaps.counts(), told(&relay)), (Counts { open: 0, waiting: 1 }, 2));
     let waiting = gaps.due(at(52), 20);
-    assert_eq!((waiting.len(), waiting[0].live_at), (1, at(12)));
+    assert_eq!((waiting.len(), waiting[0].live_at()), (1, at(12)));
     gaps.asked(waiting[0].gap.id, at(52));
-    gaps.missed(&market(1), Cause::StreamLost, (at(5), at(60)), Some(at(900)));
-    let again = gaps.due(at(900), 20).remove(0);
-    assert_eq!(
-        (again.gap.opened_at, gaps.next_due()),
-        (at(12), Some(at(900))),
-        "what is healed stays healed"
-    );
-    gaps.asked(again.gap.id, at(900));
-    gaps.open(&market(2), Cause::Silence, at(20));
+    gaps.missed(&market(1), Cause::StreamLost, (at(5), at(60)), Trades::Lost);
+    assert_eq!((gaps.counts(), gaps.causes().incomplete), (Counts::default(), [("stream_lost", 1)].into()));
+    gaps.open(&market(2), Cause::Silence, at(20), at(20));
     // A stream that lost them gets the healed one and the open one again.
     gaps.publish_again();
     assert_eq!(told(&relay), 8);
+    assert_eq!(gaps.state().closed[1].opened_at, at(12), "what is healed stays healed");
 }
 
 #[test]
 fn a_gap_is_healed_by_its_last_round_with_all_that_was_recovered() {
     let (gaps, relay) = gaps();
-    gaps.open(&market(1), Cause::Silence, at(5));
+    gaps.open(&market(1), Cause::Silence, at(5), at(5));
     gaps.restored(&market(1), at(10));
     assert_eq!(gaps.counts(), Counts { open: 0, waiting: 1 });
     assert_eq!(gaps.due(at(14), 20), []);
@@ -72,7 +67,7 @@ fn a_gap_is_healed_by_its_last_round_with_all_that_was_recovered() {
     assert_eq!((gaps.due(at(49), 20).len(), gaps.due(at(50), 20).len()), (0, 1));
     assert_eq!(gaps.due(at(50), 20)[0].gap.trades_recovered, 2);
     gaps.asked(early[0].gap.id, at(50));
-    assert_eq!((gaps.counts(), told(&relay)), (Counts::default(), 2));
+    assert_eq!((gaps.counts(), told(&relay)), (Counts::default(), 3));
     let once = BTreeMap::from([("silence", 1)]);
     let causes = Causes { opened: once.clone(), healed: once, ..Causes::default() };
     assert_eq!(gaps.causes(), causes);
@@ -82,7 +77,7 @@ fn a_gap_is_healed_by_its_last_round_with_all_that_was_recovered() {
 fn a_gap_whose_trades_cannot_be_had_waits_on_and_costs_no_other() {
     let (gaps, _relay) = gaps();
     for number in [1, 2] {
-        gaps.open(&market(number), Cause::Silence, at(5));
+        gaps.open(&market(number), Cause::Silence, at(5), at(5));
         gaps.restored(&market(number), at(10));
     }
     let bad = gaps.due(at(50), 20).remove(0).gap;
@@ -91,14 +86,35 @@ fn a_gap_whose_trades_cannot_be_had_waits_on_and_costs_no_other() {
     assert_eq!((due.len(), gaps.postponed()), (1, 1));
     gaps.asked(due[0].gap.id, at(50));
     assert_eq!((gaps.next_due(), gaps.counts().waiting), (Some(at(600)), 1));
-    gaps.asked(bad.id, at(600));
+    for again in 2..POSTPONED_MAX {
+        gaps.postpone(bad.id, at(600 * i64::from(again)));
+        assert_eq!(gaps.counts().waiting, 1);
+    }
+    gaps.postpone(bad.id, at(9_000));
     assert_eq!((gaps.postponed(), gaps.counts()), (0, Counts::default()));
+    assert_eq!(gaps.causes().incomplete, [("silence", 1)].into(), "asked for often enough");
+}
+
+#[test]
+fn a_gap_of_which_trades_are_lost_closes_as_incomplete_with_its_last_round_and_not_before() {
+    let (gaps, _relay) = gaps();
+    gaps.open(&market(1), Cause::Silence, at(5), at(6));
+    gaps.restored(&market(1), at(10));
+    let id = gaps.due(at(15), 20)[0].gap.id;
+    gaps.asked_in_part(id, at(15));
+    assert_eq!(gaps.counts().waiting, 1, "rows that settle later are still to come");
+    gaps.asked_in_part(id, at(50));
+    let closed = gaps.state().closed[0].clone();
+    assert_eq!(
+        (closed.state, closed.healed_at, closed.detected_at),
+        (Stage::Incomplete, Some(at(10)), Some(at(6)))
+    );
 }
 
 #[test]
 fn a_first_round_that_comes_after_the_settlement_is_the_last_one() {
     let (gaps, _relay) = gaps();
-    gaps.open(&market(1), Cause::Silence, at(5));
+    gaps.open(&market(1), Cause::Silence, at(5), at(5));
     gaps.restored(&market(1), at(10));
     let id = gaps.due(at(50), 20)[0].gap.id;
     gaps.asked(id, at(50));
@@ -108,9 +124,9 @@ fn a_first_round_that_comes_after_the_settlement_is_the_last_one() {
 #[test]
 fn a_new_gap_opens_while_an_earlier_one_waits_for_its_trades() {
     let (gaps, _relay) = gaps();
-    gaps.open(&market(1), Cause::Silence, at(5));
+    gaps.open(&market(1), Cause::Silence, at(5), at(5));
     gaps.restored(&market(1), at(10));
-    gaps.open(&market(1), Cause::SocketClosed, at(12));
+    gaps.open(&market(1), Cause::SocketClosed, at(12), at(12));
     assert_eq!(gaps.counts(), Counts { open: 1, waiting: 1 });
     assert_eq!(gaps.oldest(), Some(at(5)));
 }
@@ -119,10 +135,10 @@ fn a_new_gap_opens_while_an_earlier_one_waits_for_its_trades() {
 fn one_call_serves_so_many_markets_and_all_gaps_of_each() {
     let (gaps, _relay) = gaps();
     for number in [1, 2, 3, 1] {
-        gaps.open(&market(number), Cause::Silence, at(number.into()));
+        gaps.open(&market(number), Cause::Silence, at(number.into()), at(number.into()));
         gaps.restored(&market(number), at(10));
     }
-    gaps.open(&market(1), Cause::Silence, at(11));
+    gaps.open(&market(1), Cause::Silence, at(11), at(11));
     gaps.restored(&market(1), at(12));
     let due = gaps.due(at(99), 2);
     let markets: Vec<ConditionId> = due.iter().map(|waiting| waiting.gap.condition_id.clone()).collect();
@@ -133,8 +149,8 @@ fn one_call_serves_so_many_markets_and_all_gaps_of_each() {
 #[test]
 fn an_overrun_is_over_with_the_last_of_its_gaps() {
     let (gaps, _relay) = gaps();
-    gaps.open(&market(1), Cause::BufferFull, at(5));
-    gaps.open(&market(2), Cause::BufferFull, at(5));
+    gaps.open(&market(1), Cause::BufferFull, at(5), at(5));
+    gaps.open(&market(2), Cause::BufferFull, at(5), at(5));
     gaps.restored(&market(1), at(6));
     gaps.unfollow(&market(2), at(6));
     assert!(!gaps.any_overrun());
@@ -158,13 +174,13 @@ fn a_market_that_leaves_is_in_a_gap_until_it_is_back() {
 #[test]
 fn what_an_earlier_feed_left_open_goes_on_without_being_told_again() {
     let (gaps, relay) = gaps();
-    gaps.inherit(Gap::opened(market(1), "0/1", Cause::SocketClosed, at(3)), New::No);
-    gaps.inherit(Gap::opened(market(2), "0/1", Cause::FeedRestart, at(4)), New::Yes);
+    gaps.inherit(Gap::opened(market(1), "0/1", Cause::SocketClosed, at(3), at(3)), New::No);
+    gaps.inherit(Gap::opened(market(2), "0/1", Cause::FeedRestart, at(4), at(4)), New::Yes);
     assert_eq!(told(&relay), 1);
     assert_eq!(gaps.of_the_past().len(), 2);
     gaps.follow(&market(1));
     assert_eq!(gaps.of_the_past(), [market(2)]);
-    gaps.open(&market(1), Cause::Silence, at(8));
+    gaps.open(&market(1), Cause::Silence, at(8), at(8));
     assert_eq!((gaps.counts().open, told(&relay)), (1, 1));
     gaps.restored(&market(2), at(9));
     assert_eq!(gaps.counts().waiting, 1, "a market that will never be followed again can still be asked for");

@@ -69,7 +69,7 @@ const MARKETS: &str = "with lost as ( \
         m.volume_24h desc nulls last, m.condition_id \
     limit $4 offset $5";
 
-const GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered from api.gaps \
+const GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered, detected_at, state from api.gaps \
     where condition_id = any($1) and opened_at < $3 and (healed_at is null or healed_at > $2) \
     order by opened_at limit $4";
 

@@ -132,7 +132,7 @@ const CHART_TRADES: &str = "select id, executed_at, price, size, side, verdict, 
     where token_id = $1 and executed_at >= $2 and executed_at < $3 \
     order by executed_at desc, id desc limit $4";
 
-const CHART_GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered \
+const CHART_GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered, detected_at, state \
     from api.gaps where condition_id = $1 and opened_at < $3 and (healed_at is null or healed_at > $2) \
     order by opened_at desc, id desc limit $4";
 

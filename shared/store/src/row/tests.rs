@@ -141,7 +141,13 @@ fn a_market_keeps_its_outcomes_in_order() {
 
 #[test]
 fn merged_tellings_of_a_gap_are_the_same_in_any_order() {
-    let opened = gap::Gap::opened(condition(), "0/1", Cause::Silence, Timestamp::from_millis(1));
+    let opened = gap::Gap::opened(
+        condition(),
+        "0/1",
+        Cause::Silence,
+        Timestamp::from_millis(1),
+        Timestamp::from_millis(2),
+    );
     let healed =
         gap::Gap { healed_at: Some(Timestamp::from_millis(9)), trades_recovered: 3, ..opened.clone() };
     let (opened, healed) = (Gap::try_from(opened).unwrap(), Gap::try_from(healed).unwrap());

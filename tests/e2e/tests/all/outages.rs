@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use e2e::proxy::Line;
 use e2e::{Settings, World, by_length, eventually};
+use venue_sim::ledger::{Entry, Kind};
 
 /// Ticks a second while parts break.
 const RATE: u32 = 1_000;
@@ -87,6 +88,21 @@ async fn the_dashboard_killed_again_and_again_disturbs_nobody() {
 #[tokio::test]
 async fn the_feed_killed_again_and_again_loses_only_what_lies_in_recorded_gaps() {
     killed_again_and_again("feed").await;
+}
+
+#[tokio::test]
+async fn a_feed_killed_just_after_the_first_start_loses_nothing() {
+    let mut world = under_load(1, 1).await;
+    world.kill("feed").await;
+    let missed = |entry: &Entry| entry.kind == Kind::Trade && !entry.delivered;
+    eventually("trades come while nobody listens", Duration::from_secs(30), async || {
+        let missed = world.ledger().iter().filter(|entry| missed(entry)).count();
+        if missed > 3 { Ok(()) } else { Err(format!("{missed}")) }
+    })
+    .await;
+    world.bring_up("feed");
+    world.all_gaps_healed().await;
+    settled(world).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! Knows: tables, roles and views by their names. Never: the bus.
 
-use contract::gap::{Cause, Gap};
+use contract::gap::{Cause, Gap, State};
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::letter::DeadLetter;
 use contract::market::{Market, Outcome};
@@ -167,10 +167,11 @@ fn market(number: usize, slug: &str, updated_at: Timestamp) -> Row {
 }
 
 fn gap(number: i64, healed_ms: Option<i64>, trades_recovered: u64) -> Row {
-    let opened =
-        Gap::opened(condition(1), "0/1", Cause::Silence, Timestamp::from_millis(1_789_156_413_000 + number));
+    let at = Timestamp::from_millis(1_789_156_413_000 + number);
+    let opened = Gap::opened(condition(1), "0/1", Cause::Silence, at, at);
     let healed_at = healed_ms.map(Timestamp::from_millis);
-    Row::Gap(Gap { healed_at, trades_recovered, ..opened }.try_into().unwrap())
+    let state = if healed_at.is_some() { State::Healed } else { State::Open };
+    Row::Gap(Gap { healed_at, state, trades_recovered, ..opened }.try_into().unwrap())
 }
 
 #[tokio::test]
@@ -279,7 +280,7 @@ async fn the_views_have_the_columns_of_the_contract_in_its_order() {
         (
             "gaps",
             "id uuid, condition_id text, shard text, cause text, opened_at timestamptz, healed_at timestamptz, \
-                trades_recovered int8",
+                trades_recovered int8, detected_at timestamptz, state text",
         ),
         ("dead_letters", "id uuid, service text, subject text, error text, payload bytea, at timestamptz"),
         ("totals", "name text, rows int8"),

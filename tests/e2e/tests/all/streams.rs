@@ -248,7 +248,7 @@ async fn streams_that_are_deleted_are_made_again_within_ten_seconds_and_no_trade
         world.flowing().await;
     }
     world.sim.finished().await.unwrap();
-    let spans = "select count(distinct condition_id), count(*) filter (where healed_at is null) from api.gaps \
+    let spans = "select count(distinct condition_id), count(*) filter (where state <> 'healed') from api.gaps \
                  where cause = 'stream_lost'";
     eventually("what was lost is a gap in each market, and healed", Duration::from_mins(1), async || {
         let counts = world.query(spans).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bus::{Bus, Limits, Message, Work};
 use contract::codec;
-use contract::gap::{Cause, Gap};
+use contract::gap::{Cause, Gap, State};
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::money::{Price, Size};
 use contract::stats::{Report, Stats};
@@ -183,14 +183,15 @@ async fn a_bad_row_costs_none_of_its_neighbours_and_lies_among_the_dead_letters_
     line.publish(trades, b"\xc1 no MessagePack".to_vec()).await;
     line.publish("dead.feed".to_owned(), b"\xc1 no letter".to_vec()).await;
     line.prices(20..40).await;
-    let mut gap = Gap::opened(condition(), "0/1", Cause::Silence, AT);
+    let mut gap = Gap::opened(condition(), "0/1", Cause::Silence, AT, AT);
     line.publish(subject::gap(&condition()), codec::encode(&gap)).await;
-    gap.healed_at = Some(AT);
+    (gap.state, gap.healed_at) = (State::Healed, Some(AT));
     line.publish(subject::gap(&condition()), codec::encode(&gap)).await;
 
     line.answers("select count(*) from api.prices", "40").await;
     line.answers("select count(*) from api.dead_letters", "3").await;
-    line.answers("select count(*) from api.gaps where healed_at is not null", "1").await;
+    line.answers("select count(*) from api.gaps where state = 'healed' and detected_at is not null", "1")
+        .await;
     line.is_done().await;
     assert_eq!(line.ask("select count(*) from api.trades").await, "0");
     let letters =

@@ -83,7 +83,7 @@ fn a_gap_makes_a_token_resyncing_until_a_tick_comes_and_a_mismatch_suspect_until
     assert_eq!(row(&tokens, &gaps, 2, 2).standing, Standing::Resyncing);
     tokens.tick(&Event::of(book(2, 3)), at(3));
     assert_eq!(row(&tokens, &gaps, 2, 3).standing, Standing::Live);
-    gaps.take(Gap::opened(condition(1), "0/1", Cause::BookMismatch, at(4)));
+    gaps.take(Gap::opened(condition(1), "0/1", Cause::BookMismatch, at(4), at(4)));
     assert_eq!(row(&tokens, &gaps, 2, 5).standing, Standing::Suspect);
     tokens.tick(&Event::of(book(3, 6)), at(6));
     assert_eq!(row(&tokens, &gaps, 2, 6).standing, Standing::Live);

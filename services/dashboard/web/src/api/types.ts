@@ -54,7 +54,9 @@ export interface Gap {
   shard: string;
   cause: string;
   opened_at: Moment;
+  detected_at: Maybe<Moment>;
   healed_at: Maybe<Moment>;
+  state: "open" | "waiting" | "incomplete" | "healed";
   trades_recovered: number;
 }
 

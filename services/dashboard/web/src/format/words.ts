@@ -13,6 +13,7 @@ export const CAUSES: Record<string, string> = {
   resubscribed: "subscribed anew",
   not_followed: "not followed",
   stream_lost: "stream lost on the bus",
+  overruled: "book was wrong, by REST",
 };
 
 export const cause = (word: string): string => CAUSES[word] ?? word.replaceAll("_", " ");

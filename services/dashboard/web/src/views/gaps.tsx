@@ -162,7 +162,11 @@ function Line({ gap }: { gap: Gap }): JSX.Element {
         {isOpen ? (
           <b class="warn">open for {span(between(gap.opened_at, serverNow.value))}</b>
         ) : (
-          span(between(gap.opened_at, gap.healed_at))
+          <>
+            {span(between(gap.opened_at, gap.healed_at))}
+            {gap.state === "waiting" && <span class="quiet"> (trades asked for)</span>}
+            {gap.state === "incomplete" && <b class="warn"> (trades missing)</b>}
+          </>
         )}
       </td>
       <td>{cause(gap.cause)}</td>

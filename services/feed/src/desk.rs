@@ -313,9 +313,10 @@ impl Desk {
         reading.broken.extend(self.credible(broken.into_iter().collect()));
         if let Tick::Trade(trade) = &tick {
             // Both books of a market show its last trade (captured on 2026-06-30).
+            let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
             for sibling in self.markets.get(&market).into_iter().flat_map(|watched| &watched.tokens) {
                 if let Some(held) = self.tokens.get_mut(sibling) {
-                    held.book.traded(trade.price);
+                    held.book.traded(trade.price, &mut budget);
                 }
             }
         }

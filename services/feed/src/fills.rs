@@ -25,6 +25,10 @@ const PRICE_TOLERANCE: Decimal = Decimal::from_parts(5, 0, 0, false, 4);
 const SUM_TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
 /// How far a block may be stamped before the match that it settles: its time is cut to whole seconds.
 const EARLY_BLOCK: Duration = Duration::from_secs(2);
+/// How long a fill of the future is remembered beyond its receipt; the venue's clock is hardly ever so wrong.
+const AHEAD_MAX: Duration = Duration::from_hours(1);
+/// Fills of the future whose receipt is noted; one in ten thousand is one.
+const AHEAD_NOTED: usize = 10_000;
 
 /// The memory; a clone is the same one.
 #[derive(Clone, Debug)]
@@ -36,8 +40,10 @@ pub(crate) struct Fills {
 #[derive(Debug, Default)]
 struct Memory {
     fills: HashMap<Key, Vec<Fill>>,
-    /// In the order in which they were noted.
+    /// In the order in which they were noted; with the receipt, or the execution where that is later.
     order: VecDeque<(Timestamp, Key)>,
+    /// Receipt and execution of fills of the future.
+    ahead: VecDeque<(Timestamp, Timestamp)>,
     /// What was noted before this moment is not remembered.
     known_since: Option<Timestamp>,
     recognised: u64,
@@ -80,8 +86,8 @@ impl Fills {
     pub(crate) fn heard(&self, trade: &Trade) -> Heard {
         let mut memory = self.memory();
         let known = memory.fills.get_mut(&Key::of_trade(trade)).into_iter().flatten();
-        let twin =
-            known.into_iter().find(|fill| !fill.on_socket && fill.is(trade.price.decimal(), trade.size));
+        let alike = known.filter(|fill| !fill.on_socket && fill.is(trade.price.decimal(), trade.size));
+        let twin = alike.min_by_key(|fill| (fill.price - trade.price.decimal()).abs());
         if let Some(fill) = twin {
             fill.on_socket = true;
             memory.recognised += 1;
@@ -163,7 +169,15 @@ impl Fills {
         self.memory().known_since
     }
 
-    /// Forgets what was noted before this moment.
+    /// When the first fill was received that was executed at `executed_from` or later, if that is long before: such a
+    /// row may be one of a gap, and whoever reads the fills again must begin there.
+    pub(crate) fn received_since(&self, executed_from: Timestamp) -> Option<Timestamp> {
+        let memory = self.memory();
+        let needed = memory.ahead.iter().filter(|(_, executed_at)| *executed_at >= executed_from);
+        needed.map(|(received_at, _)| *received_at).min()
+    }
+
+    /// Forgets what was noted before this moment, and fills of the future once it has come.
     pub(crate) fn forget(&self, before: Timestamp) {
         let mut memory = self.memory();
         memory.known_since = memory.known_since.max(Some(before));
@@ -212,12 +226,18 @@ fn unmatched<'a>(rows: &[&'a RestTrade], known: &[Fill]) -> Vec<&'a RestTrade> {
     let mut used = vec![false; known.len()];
     let mut left = Vec::new();
     for row in rows {
-        let is = |fill: &Fill| fill.is(row.price.decimal(), Some(row.size));
-        match known.iter().zip(&used).position(|(fill, used)| !used && is(fill)) {
+        let own = known.iter().zip(&used).position(|(fill, used)| !used && fill.is_exactly(row));
+        match own {
             Some(at) => used[at] = true,
             None => left.push(*row),
         }
     }
+    // On a fine grid two fills lie within the tolerance: an average is looked for among those that no row names exactly.
+    left.retain(|row| {
+        let is = |fill: &Fill| fill.is(row.price.decimal(), Some(row.size));
+        let found = known.iter().zip(&used).position(|(fill, used)| !used && is(fill));
+        found.inspect(|at| used[*at] = true).is_none()
+    });
     // One row for an order that met several makers: the sum of their sizes, at the average of their prices.
     let rest: Vec<&Fill> =
         known.iter().zip(&used).filter(|(_, used)| !**used).map(|(fill, _)| fill).collect();
@@ -267,7 +287,15 @@ impl Memory {
             content: from_rest.then(|| trade.content_id()),
             on_socket: !from_rest,
         };
-        self.order.push_back((trade.received_at, key.clone()));
+        let (received_at, executed_at) = (trade.received_at, trade.executed_at);
+        let until = executed_at.min(received_at.plus(AHEAD_MAX)).max(received_at);
+        self.order.push_back((until, key.clone()));
+        if executed_at > received_at.plus(EARLY_BLOCK) {
+            self.ahead.push_back((received_at, executed_at));
+            if self.ahead.len() > AHEAD_NOTED {
+                self.ahead.pop_front();
+            }
+        }
         self.fills.entry(key).or_default().push(fill);
     }
 }
@@ -287,6 +315,11 @@ impl Key {
 // === impl Fill ===
 
 impl Fill {
+    /// Whether this is a fill of that very price and size.
+    fn is_exactly(&self, row: &RestTrade) -> bool {
+        self.size == Some(row.size) && self.price == row.price.decimal()
+    }
+
     /// Whether this is a fill of that price and size; one whose size the socket did not tell may be of any.
     fn is(&self, price: Decimal, size: Option<Size>) -> bool {
         let sized = match (self.size, size) {

@@ -225,7 +225,7 @@ async fn follow(
     );
     tasks.spawn("recovery", recovery.run(stop.clone()));
     tasks.spawn("venue clock", venue_clock::watch(rest, board.clone(), stop.clone()));
-    tasks.spawn("memory", memory::keep(bus, kept, config.shard, followed, stop.clone()));
+    tasks.spawn("memory", memory::keep(bus, kept, (config.shard, config.settlement), followed, stop.clone()));
     let budget = Arc::new(Mutex::new(Budget::new(config.hash_levels_per_s)));
     let ears = Ears { prober: suspects, universe: news, followed: names };
     let conductor = Conductor::new(config, board, outlet, budget, turnstile, ears, words);
@@ -261,8 +261,7 @@ async fn recall(bus: &Bus, config: &Config, outlet: &Outlet, stop: &Cancellation
 /// What the last feed left, its newest fills told to the memory of fills.
 async fn recalled(bus: &Bus, config: &Config, outlet: &Outlet) -> Result<Before, bus::BusError> {
     let before = Before::recall(bus, config.shard).await?;
-    if let Some(since) = before.since() {
-        let since = since.minus(config.settlement * 2);
+    if let Some(since) = before.since(config.settlement) {
         let trades = bus.stored(Source::RawTrades, Start::Moment(since)).await?;
         info!(trades = trades.len(), %since, "read {} trades that the bus has already", trades.len());
         // What a stream that was lost held is not remembered: its fills are known from its successor's beginning on.

@@ -43,6 +43,8 @@ struct Mark {
     stream_created_at: Option<Timestamp>,
     /// From when on every fill published is remembered; none where nothing was ever forgotten.
     fills_known_since: Option<Timestamp>,
+    /// When the first fill was received whose time of execution the next gap may still reach.
+    fills_needed_since: Option<Timestamp>,
 }
 
 /// What an earlier feed of this shard left behind.
@@ -51,6 +53,7 @@ pub(crate) struct Before {
     mark: Option<(Timestamp, HashSet<ConditionId>)>,
     stream_created_at: Option<Timestamp>,
     fills_known_since: Option<Timestamp>,
+    fills_needed_since: Option<Timestamp>,
     /// Gaps that are not closed.
     open: Vec<Gap>,
 }
@@ -96,11 +99,12 @@ impl Before {
         }
     }
 
-    /// From when on trades on the bus may be rows of these gaps.
-    pub(crate) fn since(&self) -> Option<Timestamp> {
+    /// From when on trades on the bus may be rows of these gaps, those of the future included.
+    pub(crate) fn since(&self, settlement: Duration) -> Option<Timestamp> {
         let marked = self.mark.as_ref().map(|(ended_at, _)| *ended_at);
         let open = self.open.iter().filter(|gap| gap.cause != Cause::NotFollowed);
-        open.map(|gap| gap.opened_at).chain(marked).min()
+        let opened = open.map(|gap| gap.opened_at).chain(marked).min()?;
+        Some(opened.minus(settlement * 2).min(self.fills_needed_since.unwrap_or(opened)))
     }
 }
 
@@ -117,7 +121,7 @@ impl Before {
 pub(crate) async fn keep(
     bus: Bus,
     Outlet { relay, fills, .. }: Outlet,
-    shard: Shard,
+    (shard, settlement): (Shard, Duration),
     mut followed: watch::Receiver<Arc<[ConditionId]>>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -142,7 +146,14 @@ pub(crate) async fn keep(
                     }
                     // What a stream that was lost held is known to this feed alone.
                     let fills_known_since = fills.known_since().max(remade_at);
-                    let mark = Mark { complete_until, lists, stream_created_at, fills_known_since };
+                    let fills_needed_since = fills.received_since(complete_until.minus(settlement * 2));
+                    let mark = Mark {
+                        complete_until,
+                        lists,
+                        stream_created_at,
+                        fills_known_since,
+                        fills_needed_since,
+                    };
                     bus.keep(&key(shard), encode(&mark)).await
                 }
                 Err(error) => Err(error),
@@ -195,6 +206,7 @@ async fn read_mark(bus: &Bus, shard: Shard, bytes: &[u8]) -> Result<Before, BusE
         mark: Some((mark.complete_until.minus(MARGIN), markets)),
         stream_created_at: mark.stream_created_at,
         fills_known_since: mark.fills_known_since,
+        fills_needed_since: mark.fills_needed_since,
         open: Vec::new(),
     })
 }
@@ -232,7 +244,7 @@ mod tests {
         let (gaps, relay) = gaps();
         let mark = Some((at(5), HashSet::from([market("0x1")])));
         let before = Before { mark, ..Before::default() };
-        assert_eq!(before.since(), Some(at(5)));
+        assert_eq!(before.since(Duration::ZERO), Some(at(5)));
         before.hand_on(&gaps, SHARD, at(20));
         gaps.follow(&market("0x1"));
         gaps.follow(&market("0x2"));
@@ -278,10 +290,12 @@ mod tests {
         let left = [3, 4].map(|us| Gap::opened(market("0x1"), "0/1", Cause::Silence, at(us), at(us)));
         let mark = Some((at(9), HashSet::from([market("0x1")])));
         let before = Before { mark, open: left.to_vec(), ..Before::default() };
-        assert_eq!(before.since(), Some(at(3)));
+        assert_eq!(before.since(Duration::ZERO), Some(at(3)));
+        let ahead = Before { fills_needed_since: Some(at(1)), ..Before { mark: before.mark.clone(), ..Before::default() } };
+        assert_eq!(ahead.since(Duration::ZERO), Some(at(1)), "a fill of the future was received then");
         before.hand_on(&gaps, SHARD, at(20));
         gaps.follow(&market("0x1"));
         assert_eq!((gaps.counts().open, relay.level().messages), (2, 0));
-        assert_eq!(Before::default().since(), None);
+        assert_eq!(Before::default().since(Duration::ZERO), None);
     }
 }

@@ -15,8 +15,10 @@ use sha1::{Digest, Sha1};
 
 use crate::{Around, Ladder};
 
-/// The highest last trade price on the grid that is searched, in thousandths.
-const GRID_MAX: u16 = 1_000;
+/// Units of the grids that are searched, in a dollar: the finest one has a step of one.
+const UNITS: u16 = 10_000;
+/// The step that is searched in every market, in units: its grid may have been finer before.
+const COMMON_STEP: u16 = 10;
 
 /// A string takes whatever is written to it.
 const TAKES_ALL: &str = "a string takes whatever is written to it";
@@ -41,7 +43,8 @@ pub(crate) enum Held {
 }
 
 /// Holds a book against the hash stated for it: with each of the `known` last trade prices, then with none, then
-/// with every price on the 0.001 grid, outwards from the first known one. Also tells how many were searched.
+/// with every price on the market's own grid and on that of 0.001, outwards from the first known one. Also tells how
+/// many were searched.
 ///
 /// `text` is only there to be used again.
 pub(crate) fn hold(
@@ -66,7 +69,7 @@ pub(crate) fn hold(
         return (Held::With(None), 1);
     }
     let mut tried = 1;
-    for price in grid(known[0]) {
+    for price in grids(subject.tick_size, known[0]) {
         tried += 1;
         if agrees(Some(price)) {
             return (Held::With(Some(price)), tried);
@@ -75,15 +78,31 @@ pub(crate) fn hold(
     (Held::Never, tried)
 }
 
-/// All prices from 0 to 1 on the 0.001 grid, those next to `around` first: the market rarely jumps.
-fn grid(around: Option<Price>) -> impl Iterator<Item = Price> {
-    let middle = around.map_or(Decimal::new(5, 1), Price::decimal) * Decimal::from(GRID_MAX);
-    let middle = u16::try_from(middle.trunc().mantissa()).map_or(GRID_MAX / 2, |at| at.min(GRID_MAX));
-    let above = move |offset: u16| Some(middle + offset).filter(|&at| at <= GRID_MAX);
-    let below = move |offset: u16| middle.checked_sub(offset).filter(|_| offset > 0);
-    (0..=GRID_MAX).flat_map(move |offset| [above(offset), below(offset)]).flatten().map(|thousandths| {
-        Price::try_from(Decimal::new(i64::from(thousandths), 3)).expect("0 to 1000 thousandths are a price")
+/// Whether a book agrees with the hash stated for it if the last trade was at this price; `text` is there to be used again.
+pub(crate) fn agrees(text: &mut String, subject: Subject<'_>, stated: &BookHash, price: Price) -> bool {
+    text.clear();
+    push_prefix(text, subject);
+    push_tail(text, Some(price));
+    <[u8; 20]>::from(Sha1::digest(text.as_bytes())) == digest_of(stated)
+}
+
+/// All prices of the market's own grid, then those of the common one that are not on it.
+fn grids(tick_size: Decimal, around: Option<Price>) -> impl Iterator<Item = Price> {
+    let own = (tick_size * Decimal::from(UNITS)).trunc().normalize();
+    let own = u16::try_from(own.mantissa()).map_or(COMMON_STEP, |step| step.clamp(1, UNITS));
+    let common = grid(COMMON_STEP, around).filter(move |at| !at.is_multiple_of(own));
+    grid(own, around).chain(common).map(|units| {
+        Price::try_from(Decimal::new(i64::from(units), 4).normalize()).expect("0 to 10,000 units are a price")
     })
+}
+
+/// All multiples of a step from 0 to a dollar, in units, those next to `around` first: the market rarely jumps.
+fn grid(step: u16, around: Option<Price>) -> impl Iterator<Item = u16> {
+    let middle = around.map_or(Decimal::new(5, 1), Price::decimal) * Decimal::from(UNITS);
+    let middle = u16::try_from(middle.trunc().mantissa()).map_or(UNITS / 2, |at| at.min(UNITS)) / step;
+    let above = move |offset: u16| Some(middle + offset).filter(|&at| at <= UNITS / step);
+    let below = move |offset: u16| middle.checked_sub(offset).filter(|_| offset > 0);
+    (0..=UNITS / step).flat_map(move |offset| [above(offset), below(offset)]).flatten().map(move |at| at * step)
 }
 
 fn push_prefix(text: &mut String, subject: Subject<'_>) {
@@ -189,16 +208,22 @@ mod tests {
     }
 
     #[test]
-    fn the_grid_has_each_thousandth_once_and_begins_next_to_what_is_known() {
-        for known in [None, Some("0"), Some("0.4905"), Some("1")] {
-            let known = known.map(|text| Price::of_text(text).unwrap());
-            let mut prices: Vec<_> = grid(known).collect();
-            if let Some(known) = known {
-                assert!((prices[0].decimal() - known.decimal()).abs() < Decimal::new(1, 3));
+    fn each_grid_has_its_own_steps_and_the_thousandths_once_and_begins_next_to_what_is_known() {
+        // Of the 401 steps of 0.0025 every other one is a thousandth.
+        let grids_and_sizes =
+            [("0.01", 1_001), ("0.001", 1_001), ("0.0050", 1_001), ("0.0025", 1_201), ("0.0001", 10_001)];
+        for (tick, steps) in grids_and_sizes {
+            let tick: Decimal = tick.parse().unwrap();
+            for known in [None, Some("0"), Some("0.4905"), Some("1")] {
+                let known = known.map(|text| Price::of_text(text).unwrap());
+                let mut prices: Vec<_> = grids(tick, known).collect();
+                if let Some(known) = known {
+                    assert!((prices[0].decimal() - known.decimal()).abs() < tick);
+                }
+                prices.sort_unstable();
+                prices.dedup();
+                assert_eq!(prices.len(), steps, "{tick}");
             }
-            prices.sort_unstable();
-            prices.dedup();
-            assert_eq!(prices.len(), 1_001);
         }
     }
 

@@ -134,9 +134,13 @@ impl TokenBook {
         }
     }
 
-    /// The newest trade of the market was at this price: an input of the hash of both its books.
-    pub fn traded(&mut self, price: Price) {
+    /// The newest trade of the market was at this price: an input of the hash of both its books. A suspect book is held
+    /// against its hash once more: its price may have been all that was not known.
+    pub fn traded(&mut self, price: Price, budget: &mut Budget) {
         self.last_trade_was(Some(price));
+        if self.standing.trust == Trust::Suspect && self.hash_ok == Some(false) && self.group.is_none() {
+            self.check_again(price, budget);
+        }
     }
 
     /// Last trade price of the market; none: never traded, or not known.

@@ -55,6 +55,34 @@ fn a_fill_that_a_socket_told_is_not_told_again() {
 }
 
 #[test]
+fn a_fill_of_the_future_is_remembered_until_its_time_has_come() {
+    let fills = fills();
+    let trade = Trade { executed_at: at(1_800_000), ..heard("0x1", "0.55", "3") };
+    fills.heard(&trade);
+    fills.heard(&heard("0x2", "0.55", "3"));
+    assert_eq!(fills.received_since(at(1_000_000)), Some(trade.received_at), "the bus has it since then");
+    assert_eq!(fills.received_since(at(1_800_001)), None);
+    fills.forget(at(900_000));
+    let row = |transaction| RestTrade { executed_at: at(1_800_000), ..row(transaction, "0.55", "3") };
+    assert_eq!((untold(&fills, &[row("0x1")]), untold(&fills, &[row("0x3")])), (0, 1));
+    fills.forget(at(1_900_000));
+    assert_eq!(untold(&fills, &[row("0x1")]), 1);
+}
+
+#[test]
+fn on_a_fine_grid_two_fills_within_the_tolerance_are_two() {
+    let fills = fills();
+    fills.heard(&heard("0x1", "0.5001", "3"));
+    let rows = [row("0x1", "0.5003", "3"), row("0x1", "0.5001", "3")];
+    let told = fills.untold(&rows, at(9_000));
+    assert_eq!(told.iter().map(|trade| trade.price.to_string()).collect::<Vec<_>>(), ["0.5003"]);
+    fills.told(&told[0]);
+    fills.told(&Trade { price: Price::of_text("0.5005").unwrap(), ..told[0].clone() });
+    assert_eq!(fills.heard(&heard("0x1", "0.5005", "3")), Heard::Again, "the nearest is its twin");
+    assert_eq!(fills.heard(&heard("0x1", "0.5003", "3")), Heard::Again);
+}
+
+#[test]
 fn of_two_identical_fills_the_one_that_was_missed_is_told() {
     let fills = fills();
     fills.heard(&heard("0x1", "0.55", "3"));

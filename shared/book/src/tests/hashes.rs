@@ -87,7 +87,7 @@ fn what_is_not_known_is_no_mismatch() {
 #[test]
 fn a_book_after_a_trade_is_checked_with_the_known_inputs_and_an_opening_book_with_its_own() {
     let mut book = TokenBook::new(around());
-    book.traded(price(49));
+    book.traded(price(49), &mut Budget::unlimited());
     assert_eq!(snap(&mut book, &after_trade(hash_of(&BIDS, &ASKS, 1_000, "0.490"))), Check::Agreed);
     assert_eq!(snap(&mut book, &opening(hash_of(&BIDS, &ASKS, 1_000, "0.510"), Some(51))), Check::Agreed);
     assert_eq!(book.last_trade_price(), Some(price(51)));
@@ -98,7 +98,7 @@ fn a_book_after_a_trade_is_checked_with_the_known_inputs_and_an_opening_book_wit
 #[test]
 fn the_price_of_a_trade_is_learned_from_the_hash_before_its_own_frame_comes() {
     let mut book = opened();
-    book.traded(price(49));
+    book.traded(price(49), &mut Budget::unlimited());
     for (shares, last, learned) in [
         (11, "0.490", "0.49"),
         (12, "0.520", "0.52"), // On the grid.
@@ -114,9 +114,26 @@ fn the_price_of_a_trade_is_learned_from_the_hash_before_its_own_frame_comes() {
     assert_eq!((book.tally().checked, book.tally().mismatches), (6, 0));
     grow(&mut book, 17, "0.4905");
     assert_eq!(book.trust(), Trust::Suspect, "off the grid it cannot be guessed");
-    book.traded(Price::of_text("0.4905").unwrap());
+    book.traded(price(50), &mut Budget::unlimited());
+    assert_eq!((book.trust(), book.tally().mismatches), (Trust::Suspect, 1), "another price says nothing");
+    book.traded(Price::of_text("0.4905").unwrap(), &mut Budget::unlimited());
+    assert_eq!((book.trust(), book.tally().mismatches), (Trust::Fine, 0), "its trade came a little later");
+    assert_eq!(book.told(at(19_000)).unwrap().hash_ok, Some(true));
     grow(&mut book, 18, "0.4905");
-    assert_eq!(book.trust(), Trust::Fine, "but once known it is written in full");
+    assert_eq!(book.trust(), Trust::Fine, "once known it is written in full");
+}
+
+#[test]
+fn the_price_of_a_trade_is_found_on_the_markets_own_grid() {
+    for (tick, last) in [("0.0025", "0.5025"), ("0.0001", "0.4907"), ("0.005", "0.495")] {
+        let text = format!(
+            r#"{{"market":"0xab","asset_id":"71","timestamp":"1000","hash":"","bids":[{{"price":"0.47","size":"5"}},{{"price":"0.48","size":"10"}}],"asks":[{{"price":"0.53","size":"5"}},{{"price":"0.52","size":"10"}}],"min_order_size":"5","tick_size":"{tick}","neg_risk":false,"last_trade_price":"{last}"}}"#
+        );
+        let mut book = TokenBook::new(around());
+        book.regrid(tick.parse().unwrap());
+        assert_eq!(snap(&mut book, &after_trade(sha1_of(&text))), Check::Agreed, "{tick}");
+        assert_eq!(book.last_trade_price().unwrap().to_string(), last);
+    }
 }
 
 #[test]

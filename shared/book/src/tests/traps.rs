@@ -169,7 +169,7 @@ fn the_age_of_a_quote_is_the_time_since_a_frame_confirmed_the_book() {
 #[test]
 fn a_lost_connection_costs_the_levels_but_not_counts_and_last_trade() {
     let mut book = opened();
-    book.traded(price(50));
+    book.traded(price(50), &mut Budget::unlimited());
     apply(&mut book, &change(Side::Buy, 49, 1, 2_000));
     book.rest(at(3_000), &mut Budget::unlimited());
     book.lose();

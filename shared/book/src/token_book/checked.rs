@@ -48,6 +48,24 @@ impl TokenBook {
         }
     }
 
+    /// Holds a suspect book against its last hash with the price of a trade that was not known then.
+    pub(super) fn check_again(&mut self, price: Price, budget: &mut Budget) {
+        let around = &self.around;
+        let (Some(stated), Some(tick_size), Some(order_size_min), Some(ladder), Some(changed_at)) =
+            (&self.hash, around.tick_size, around.order_size_min, &self.ladder, self.changed_at)
+        else {
+            return;
+        };
+        budget.charge(ladder.levels());
+        let subject = Subject { around, tick_size, order_size_min, changed_at, ladder };
+        if hash::agrees(&mut budget.text, subject, stated, price) {
+            self.standing.tally.mismatches = self.standing.tally.mismatches.saturating_sub(1);
+            self.standing.after_group(Check::Agreed);
+            self.hash_ok = Some(true);
+            self.verified_at = self.verified_at.max(self.ended.as_ref().map(|ended| ended.group.heard_at));
+        }
+    }
+
     /// Takes over what a snapshot says of the inputs of its own hash.
     pub(super) fn learn(&mut self, book: &Book) {
         // Opening books state both; one with a grid and without a last trade is of a token that never traded.

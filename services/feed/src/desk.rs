@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use book::{Applied, Around, Budget, Check, Tally, TokenBook, Trust};
-use contract::ids::{ConditionId, TokenId};
+use contract::gap::Cause;
+use contract::ids::{ConditionId, TickId, TokenId};
+use contract::money::Price;
+use contract::overruled::Overruled;
 use contract::tick::{Book, Tick};
 use contract::time::Timestamp;
+use polymarket::rest::RestBook;
 use polymarket::translate::{Heard, Quiet, frame};
 use rust_decimal::Decimal;
 
@@ -58,6 +62,8 @@ pub(crate) struct Reading {
     pub(crate) refused: Vec<(String, Vec<u8>)>,
     /// Tokens whose book came with this frame.
     pub(crate) opened: Vec<TokenId>,
+    /// Tokens of which something came, and which have no book.
+    pub(crate) without_book: Vec<TokenId>,
     /// Markets of which a book shows a last trade that nobody told.
     pub(crate) missed: Vec<ConditionId>,
     /// Markets all of whose books are live since this frame.
@@ -78,9 +84,11 @@ pub(crate) struct Reading {
     pub(crate) ping: bool,
 }
 
-/// A book that two groups in a row did not agree with.
+/// A book that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Broken {
+    /// How that is known.
+    pub(crate) cause: Cause,
     /// Its token.
     pub(crate) token: TokenId,
     /// Its market.
@@ -227,6 +235,26 @@ impl Desk {
         reading
     }
 
+    /// Takes a book from REST that the socket did not bring.
+    pub(crate) fn snapshot(&mut self, book: RestBook, received_at: Timestamp) -> Reading {
+        let mut reading = Reading::default();
+        if self.lacks_book(&book.token_id) {
+            self.take(Tick::Book(of_rest(book, received_at)), &mut reading);
+        }
+        reading
+    }
+
+    /// The book that REST has overruled, unless it agrees with the trade by now.
+    pub(crate) fn doubted(&mut self, overruled: &Overruled, now: Timestamp) -> Option<Broken> {
+        let held = self.tokens.get_mut(&overruled.token_id)?;
+        let top = held.book.ladder()?.top();
+        let sides = [top.best_bid, top.best_ask].into_iter().flatten().map(Price::decimal);
+        let (low, high) = (sides.clone().min()?, sides.max()?);
+        let price = overruled.price.decimal();
+        let away = (low - price).max(price - high);
+        (away > overruled.deviation_max).then(|| held.to_fetch(&overruled.token_id, Cause::Overruled, now))?
+    }
+
     /// Whether a match group waits for its end, or a suspect for its time.
     pub(crate) fn is_restless(&self) -> bool {
         !self.grouping.is_empty() || !self.suspects.is_empty()
@@ -325,6 +353,8 @@ impl Desk {
                 reading.completed.push(market);
             }
             reading.opened.push(token);
+        } else if !was_live {
+            reading.without_book.push(token);
         }
         reading.ticks.push(tick);
     }
@@ -389,14 +419,18 @@ impl Held {
     /// that helps nobody.
     fn broken(&mut self, token: &TokenId, now: Timestamp) -> Option<Broken> {
         let lasting = self.suspect_at.is_some_and(|at| now.since(at) >= SUSPECT_MAX);
-        let lately = self.resynced_at.is_some_and(|at| now.since(at) < RESYNC_EVERY);
         let is_broken =
             self.book.trust() == Trust::Broken || (self.book.trust() == Trust::Suspect && lasting);
-        if !is_broken || lately {
+        is_broken.then(|| self.to_fetch(token, Cause::BookMismatch, now))?
+    }
+
+    fn to_fetch(&mut self, token: &TokenId, cause: Cause, now: Timestamp) -> Option<Broken> {
+        if self.resynced_at.is_some_and(|at| now.since(at) < RESYNC_EVERY) {
             return None;
         }
         self.resynced_at = Some(now);
         Some(Broken {
+            cause,
             token: token.clone(),
             market: self.market.clone(),
             right_until: self.book.verified_at(),
@@ -410,6 +444,25 @@ impl Held {
         // The venue shows three decimals.
         pair.is_some_and(|(shown, told)| (shown.decimal() - told.decimal()).abs() >= SHOWN_STEP)
     }
+}
+
+/// A book of REST as the tick that a socket would have brought.
+fn of_rest(book: RestBook, received_at: Timestamp) -> Book {
+    let mut tick = Book {
+        id: TickId::of_bytes([0; 16]),
+        condition_id: book.condition_id,
+        token_id: book.token_id,
+        bids: book.bids,
+        asks: book.asks,
+        hash: book.hash,
+        hash_ok: None,
+        tick_size: book.tick_size,
+        last_trade_price: book.last_trade_price,
+        changed_at: book.changed_at,
+        received_at,
+    };
+    tick.id = tick.content_id();
+    tick
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use contract::ids::{ConditionId, TokenId};
 use contract::market::Market;
+use contract::time::Timestamp;
 use rust_decimal::Decimal;
 
 /// A market as its socket needs it.
@@ -24,6 +25,8 @@ pub(crate) struct Watched {
     pub(crate) order_size_min: Option<Decimal>,
     /// Part of a group of which one outcome wins, another one.
     pub(crate) neg_risk: bool,
+    /// When it is to end.
+    pub(crate) end_at: Option<Timestamp>,
 }
 
 /// The seats of all sockets. A market that has one keeps it until it leaves or is moved by name.
@@ -60,6 +63,7 @@ impl Watched {
             tick_size: market.tick_size,
             order_size_min: market.order_size_min,
             neg_risk: market.neg_risk,
+            end_at: market.end_at,
         }
     }
 }
@@ -160,6 +164,18 @@ impl Roster {
         self.owner.get(token)
     }
 
+    /// The market of a token, where it has a seat.
+    pub(crate) fn watched(&self, token: &TokenId) -> Option<&Watched> {
+        let market = self.owner.get(token)?;
+        let seats = &self.sockets[*self.place.get(market)?];
+        seats.markets.iter().find(|watched| watched.market == *market)
+    }
+
+    /// When the market of a token is to end.
+    pub(crate) fn end_of(&self, token: &TokenId) -> Option<Timestamp> {
+        self.watched(token)?.end_at
+    }
+
     /// The lists that changed since this was asked last, in the order of their sockets.
     pub(crate) fn changes(&mut self) -> Vec<(usize, Arc<[Watched]>)> {
         let changed = std::mem::take(&mut self.changed);
@@ -258,6 +274,7 @@ mod tests {
             tick_size: None,
             order_size_min: None,
             neg_risk: false,
+            end_at: None,
         }
     }
 

@@ -190,14 +190,16 @@ async fn migrations_run_once_even_when_many_begin_and_a_foreign_history_is_refus
 
     let mut shelf = Shelf::new(&one, "writer-1").unwrap();
     assert_eq!(shelf.fit().await.unwrap(), Fit::Fits);
-    server.psql("one", "delete from polyfeed.migrations where version = 5").await.unwrap();
+    let delete = format!("delete from polyfeed.migrations where version = {newest}");
+    server.psql("one", &delete).await.unwrap();
     assert_eq!(
         shelf.fit().await.unwrap(),
         Fit::Behind { found: newest - 1, needed: newest, may_migrate: true }
     );
-    server.psql("one", "insert into polyfeed.migrations values (5, 'x', 'x')").await.unwrap();
+    let insert = format!("insert into polyfeed.migrations values ({newest}, 'x', 'x')");
+    server.psql("one", &insert).await.unwrap();
     let changed = store::migrate(&one).await.unwrap_err();
-    assert!(changed.to_string().contains("migration 5 (page)"), "{changed}");
+    assert!(changed.to_string().contains(&format!("migration {newest} (")), "{changed}");
     server.psql("two", "insert into polyfeed.migrations values (99, 'x', 'x')").await.unwrap();
     let newer = store::migrate(&two).await.unwrap_err();
     assert!(newer.to_string().contains("version 99"), "{newer}");

@@ -161,6 +161,9 @@ impl Conductor {
             self.outlet.gaps.follow(&market.condition_id);
             self.roster.add(Watched::of(market));
         }
+        for market in &change.corrected {
+            self.roster.correct(market);
+        }
         self.tell_followed();
     }
 

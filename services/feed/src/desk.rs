@@ -6,12 +6,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use book::{Applied, Around, Budget, Check, Tally, TokenBook, Trust};
+use book::{Applied, Budget, Check, Tally, TokenBook, Trust};
 use contract::gap::Cause;
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::money::Price;
 use contract::overruled::Overruled;
-use contract::tick::{Book, Tick};
+use contract::tick::{Book, Tick, TickSizeChange};
 use contract::time::Timestamp;
 use polymarket::rest::RestBook;
 use polymarket::translate::{Heard, Quiet, frame};
@@ -141,7 +141,9 @@ impl Desk {
         let mut new = Vec::new();
         for watched in list {
             for token in &watched.tokens {
-                if !self.tokens.contains_key(token) {
+                if let Some(held) = self.tokens.get_mut(token) {
+                    held.book.surround(watched.around(token));
+                } else {
                     self.tokens.insert(token.clone(), Held::new(watched, token));
                     new.push(token.clone());
                 }
@@ -229,7 +231,9 @@ impl Desk {
                 Heard::Nothing(Quiet::Ping) => reading.ping = true,
                 Heard::Nothing(Quiet::Empty) => {}
                 Heard::NewMarket(market) => reading.news.push(News::New(market)),
-                Heard::Resolved(market) => reading.news.push(News::Resolved(market)),
+                Heard::Resolved(market, resolution) => {
+                    reading.news.push(News::Resolved(market, resolution));
+                }
             }
         }
         reading
@@ -336,6 +340,9 @@ impl Desk {
         if held.book.has_open_group() {
             self.grouping.insert(token.clone());
         }
+        if let Tick::TickSize(TickSizeChange { new_tick_size, changed_at, .. }) = &tick {
+            reading.news.push(News::TickSize(held.market.clone(), *new_tick_size, *changed_at));
+        }
         let opens = !was_live && held.book.is_live();
         let market = held.market.clone();
         reading.broken.extend(self.credible(broken.into_iter().collect()));
@@ -362,16 +369,9 @@ impl Desk {
 
 impl Held {
     fn new(watched: &Watched, token: &TokenId) -> Self {
-        let around = Around {
-            condition_id: watched.market.clone(),
-            token_id: token.clone(),
-            tick_size: watched.tick_size,
-            order_size_min: watched.order_size_min,
-            neg_risk: watched.neg_risk,
-        };
         Self {
             market: watched.market.clone(),
-            book: TokenBook::new(around),
+            book: TokenBook::new(watched.around(token)),
             last_trades: LastTrades::default(),
             heard_at: None,
             suspect_at: None,

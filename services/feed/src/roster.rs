@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use book::Around;
 use contract::ids::{ConditionId, TokenId};
 use contract::market::Market;
 use contract::time::Timestamp;
@@ -66,6 +67,17 @@ impl Watched {
             end_at: market.end_at,
         }
     }
+
+    /// What the book of one of its tokens has to know.
+    pub(crate) fn around(&self, token: &TokenId) -> Around {
+        Around {
+            condition_id: self.market.clone(),
+            token_id: token.clone(),
+            tick_size: self.tick_size,
+            order_size_min: self.order_size_min,
+            neg_risk: self.neg_risk,
+        }
+    }
 }
 
 // === impl Roster ===
@@ -107,6 +119,17 @@ impl Roster {
         match self.room_for(watched.tokens.len(), None) {
             Some(socket) => self.seat(watched, socket),
             None => self.waiting.push_back(watched),
+        }
+    }
+
+    /// Takes over what the catalogue has corrected of a market; its tokens and its seat stay.
+    pub(crate) fn correct(&mut self, market: &Market) {
+        let seats = self.place.get(&market.condition_id).map(|&socket| (socket, &mut self.sockets[socket]));
+        let Some((socket, seats)) = seats else { return };
+        if let Some(watched) = seats.markets.iter_mut().find(|it| it.market == market.condition_id) {
+            let tokens = std::mem::take(&mut watched.tokens);
+            *watched = Watched { tokens, held: watched.held, ..Watched::of(market) };
+            self.changed.insert(socket);
         }
     }
 

@@ -2,9 +2,12 @@
 //!
 //! Knows: both sides, and which values are no values. Never: a book, a clock, an ordinal.
 
+mod announced;
+
 use std::borrow::Cow;
 
 use contract::ids::{BookHash, ConditionId, TickId, TokenId};
+use contract::market::{Market, Resolution};
 use contract::money::{Price, Size, plain_decimal};
 use contract::tick::{Book, Level, Origin, PriceChange, Quote, Side, Tick, TickSizeChange, Trade};
 use contract::time::Timestamp;
@@ -24,10 +27,10 @@ const NOT_UNDERSTOOD: &str = "INVALID OPERATION";
 pub enum Heard<'a> {
     /// A tick; its id carries no ordinal yet.
     Tick(Tick),
-    /// A market came into being.
-    NewMarket(ConditionId),
+    /// A market came into being; it has no tokens where the frame names none that can be read.
+    NewMarket(Box<Market>),
     /// A market was resolved.
-    Resolved(ConditionId),
+    Resolved(ConditionId, Resolution),
     /// So many hashes, of books or transactions, that are none: their ticks are here, without them.
     HashUnreadable(u64),
     /// `INVALID OPERATION`: the venue did not understand what we subscribed.
@@ -127,8 +130,11 @@ fn understood<'a>(
         "last_trade_price" => Heard::Tick(Tick::Trade(Box::new(trade(&parse(raw)?, received_at, odd)?))),
         "best_bid_ask" => Heard::Tick(Tick::Quote(quote(&parse(raw)?, received_at)?)),
         "tick_size_change" => Heard::Tick(Tick::TickSize(grid(&parse(raw)?, received_at)?)),
-        "new_market" => Heard::NewMarket(news(&parse(raw)?)?),
-        "market_resolved" => Heard::Resolved(news(&parse(raw)?)?),
+        "new_market" => Heard::NewMarket(Box::new(announced::new_market(&parse(raw)?, received_at)?)),
+        "market_resolved" => {
+            let (market, resolution) = announced::resolved(&parse(raw)?, received_at)?;
+            Heard::Resolved(market, resolution)
+        }
         other => return Err(format!("unknown event type `{}`", other.chars().take(40).collect::<String>())),
     });
     Ok(())
@@ -285,10 +291,6 @@ fn grid(wire: &wire::TickSizeChange<'_>, received_at: Timestamp) -> Outcome<Tick
     };
     change.id = change.content_id();
     Ok(change)
-}
-
-fn news(wire: &wire::MarketNews<'_>) -> Outcome<ConditionId> {
-    condition(&wire.market)
 }
 
 fn parse<'a, T: Deserialize<'a>>(raw: &'a str) -> Outcome<T> {

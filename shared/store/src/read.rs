@@ -98,7 +98,8 @@ const TRADES: &str = "select id, condition_id, token_id, question, outcome, side
     order by executed_at desc, id desc limit $8";
 
 const MARKETS: &str = "select condition_id, slug, question, end_at, active, closed, neg_risk, tick_size, volume_24h, \
-    tokens, updated_at from api.markets \
+    tokens, updated_at, event_slug, series_slug, tags, order_size_min, resolved_at, winning_token_id, \
+    winning_outcome, resolution_source from api.markets \
     where ($1 is null or condition_id = $1) \
     and ($2 is null or exists (select from jsonb_array_elements(tokens) o where o.value ->> 'token_id' = $2)) \
     and ($3 is null or closed = $3) and ($4 is null or condition_id > $4) \
@@ -290,10 +291,17 @@ fn market(row: &Row) -> Result<Market, StoreError> {
         closed: get(row, "closed")?,
         neg_risk: get(row, "neg_risk")?,
         tick_size: get(row, "tick_size")?,
-        order_size_min: None,
+        order_size_min: get(row, "order_size_min")?,
         volume_24h: get(row, "volume_24h")?,
         tokens: get(row, "tokens")?,
         updated_at: get(row, "updated_at")?,
+        event_slug: get(row, "event_slug")?,
+        series_slug: get(row, "series_slug")?,
+        tags: get(row, "tags")?,
+        resolved_at: get(row, "resolved_at")?,
+        winning_token_id: get(row, "winning_token_id")?,
+        winning_outcome: get(row, "winning_outcome")?,
+        resolution_source: get(row, "resolution_source")?,
     })
 }
 

@@ -110,7 +110,7 @@ pub struct Book {
     pub received_at: DateTime<Utc>,
 }
 
-/// A row of `polyfeed.markets`, and of `api.markets` (which has no `order_size_min`).
+/// A row of `polyfeed.markets`, and of `api.markets`.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "columns of contract section 4, described on the payload `Market`")]
 pub struct Market {
@@ -127,6 +127,13 @@ pub struct Market {
     /// `[{"token_id": …, "outcome": …}, …]`
     pub tokens: Value,
     pub updated_at: DateTime<Utc>,
+    pub event_slug: Option<String>,
+    pub series_slug: Option<String>,
+    pub tags: Vec<String>,
+    pub resolved_at: Option<DateTime<Utc>>,
+    pub winning_token_id: Option<String>,
+    pub winning_outcome: Option<String>,
+    pub resolution_source: Option<String>,
 }
 
 /// A row of `polyfeed.gaps`, and of `api.gaps`.
@@ -312,7 +319,19 @@ impl TryFrom<market::Market> for Market {
     fn try_from(market: market::Market) -> Result<Self, OddRow> {
         let outcome =
             |told: &market::Outcome| json!({ "token_id": told.token_id.as_str(), "outcome": told.outcome });
+        let resolution = market.resolution;
+        let ended = resolution.as_ref();
         Ok(Self {
+            event_slug: market.event_slug,
+            series_slug: market.series_slug,
+            tags: market.tags,
+            resolved_at: ended
+                .and_then(|it| it.resolved_at)
+                .map(|at| moment("resolved_at", at))
+                .transpose()?,
+            winning_token_id: ended.and_then(|it| it.winning_token_id.as_ref()).map(ToString::to_string),
+            winning_outcome: ended.and_then(|it| it.winning_outcome.clone()),
+            resolution_source: ended.map(|it| it.source.word().to_owned()),
             condition_id: market.condition_id,
             slug: market.slug,
             question: market.question,

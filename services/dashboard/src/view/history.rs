@@ -72,6 +72,14 @@ pub(crate) struct Market {
     volume_24h: Option<Decimal>,
     tokens: Value,
     updated_at: Timestamp,
+    event_slug: Option<String>,
+    series_slug: Option<String>,
+    tags: Vec<String>,
+    order_size_min: Option<Decimal>,
+    resolved_at: Option<Timestamp>,
+    winning_token_id: Option<String>,
+    winning_outcome: Option<String>,
+    resolution_source: Option<String>,
 }
 
 /// A gap: a row of `api.gaps`, or as the bus tells it; with the question of its market, where it is known.
@@ -168,6 +176,14 @@ impl Market {
             volume_24h: row.volume_24h,
             tokens: row.tokens,
             updated_at: row.updated_at.into(),
+            event_slug: row.event_slug,
+            series_slug: row.series_slug,
+            tags: row.tags,
+            order_size_min: row.order_size_min,
+            resolved_at: row.resolved_at.map(Into::into),
+            winning_token_id: row.winning_token_id,
+            winning_outcome: row.winning_outcome,
+            resolution_source: row.resolution_source,
         }
     }
 }
@@ -253,20 +269,10 @@ mod tests {
 
     #[test]
     fn markets_and_gaps_have_pages_of_their_own() {
-        let market = row::Market {
-            condition_id: condition(7),
-            slug: "s".to_owned(),
-            question: "<script>".to_owned(),
-            end_at: None,
-            active: true,
-            closed: false,
-            neg_risk: false,
-            tick_size: None,
-            order_size_min: None,
-            volume_24h: Some(Decimal::ONE),
-            tokens: serde_json::json!([]),
-            updated_at: at(0).date_time().unwrap(),
-        };
+        let about = contract::market::Market::unknown(condition(7), at(0));
+        let about =
+            contract::market::Market { question: "<script>".to_owned(), volume_24h: Some(Decimal::ONE), ..about };
+        let market = row::Market::try_from(about).unwrap();
         let text = json(&Page::markets(vec![market], 1));
         assert!(text.contains(r#""volume_24h":"1""#) && text.ends_with(r#""next":"0x7"}"#), "{text}");
         assert_eq!(json(&Page::gaps(Vec::new(), 5)), r#"{"gaps":[],"limit":5,"next":null}"#);

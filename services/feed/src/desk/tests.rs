@@ -263,7 +263,15 @@ fn announcements_are_handed_on() {
     let resolved = r#"{"id":"1","market":"0xab","winning_asset_id":"71","event_type":"market_resolved"}"#;
     let reading = desk().read(&format!("[{new},{resolved}]"), NOW);
     let [new, resolved] = ["0xcd", "0xab"].map(|text| ConditionId::try_from(text).unwrap());
-    assert_eq!(reading.news, [News::New(new), News::Resolved(resolved)]);
+    let [News::New(market), News::Resolved(ended, resolution)] = reading.news.as_slice() else {
+        panic!("{:?}", reading.news)
+    };
+    assert_eq!((&market.condition_id, ended), (&new, &resolved));
+    assert_eq!(resolution.winning_token_id, Some(id("71")));
+    let grid = r#"{"event_type":"tick_size_change","market":"0xab","asset_id":"71","new_tick_size":"0.001","timestamp":"1789156413000"}"#;
+    let told = desk().read(grid, NOW).news;
+    let at = Timestamp::from_millis(1_789_156_413_000);
+    assert_eq!(told, [News::TickSize(resolved, Decimal::new(1, 3), at)]);
 }
 
 proptest! {

@@ -119,18 +119,11 @@ fn a_price_change_and_a_book_become_rows() {
 fn a_market_keeps_its_outcomes_in_order() {
     let outcome = |name: &str| market::Outcome { token_id: token(), outcome: name.to_owned() };
     let market = market::Market {
-        condition_id: condition(),
         slug: "rain".to_owned(),
         question: "Rain?".to_owned(),
-        end_at: None,
         active: true,
-        closed: false,
-        neg_risk: false,
-        tick_size: None,
-        order_size_min: None,
-        volume_24h: None,
         tokens: vec![outcome("Yes"), outcome("No")],
-        updated_at: Timestamp::from_millis(1),
+        ..market::Market::unknown(condition(), Timestamp::from_millis(1))
     };
     let row = Market::try_from(market).unwrap();
     assert_eq!(

@@ -150,18 +150,12 @@ fn book(changed_at: Timestamp, received_at: Timestamp) -> Row {
 fn market(number: usize, slug: &str, updated_at: Timestamp) -> Row {
     let outcome = |outcome: &str, number| Outcome { token_id: token(number), outcome: outcome.to_owned() };
     let market = Market {
-        condition_id: condition(number),
         slug: slug.to_owned(),
         question: format!("Question {number}?"),
-        end_at: None,
         active: true,
         closed: number.is_multiple_of(2),
-        neg_risk: false,
-        tick_size: None,
-        order_size_min: None,
-        volume_24h: None,
         tokens: vec![outcome("Yes", number), outcome("No", number + 1_000)],
-        updated_at,
+        ..Market::unknown(condition(number), updated_at)
     };
     Row::Market(market.try_into().unwrap())
 }

@@ -229,6 +229,8 @@ export interface TokenDetail extends Token {
   end_at: Maybe<Moment>;
   neg_risk: Maybe<boolean>;
   tick_size: Maybe<Money>;
+  resolved_at: Maybe<Moment>;
+  winning_outcome: Maybe<string>;
   gaps: Gap[];
 }
 

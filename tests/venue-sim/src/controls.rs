@@ -9,6 +9,7 @@ use crate::book::Level;
 use crate::clock;
 use crate::market::Listing;
 use crate::scenario::Cut;
+use crate::scenario::catalogue::{ClosedTokens, LateListing};
 use crate::units::Side;
 
 /// Whether the venue says that a market ended.
@@ -97,6 +98,38 @@ impl Simulator {
         let mut venue = self.shared.venue();
         let markets: Vec<usize> = condition_ids.iter().filter_map(|id| venue.condition(id)).collect();
         venue.close(&markets, announced, clock::now_ms())
+    }
+
+    /// Takes the books of those of these markets that are open, without a word: their end is long past, Gamma
+    /// goes on to call them open and accepting orders. Returns how many were open.
+    pub fn expire(&self, condition_ids: &[String]) -> usize {
+        let mut venue = self.shared.venue();
+        let markets: Vec<usize> = condition_ids.iter().filter_map(|id| venue.condition(id)).collect();
+        venue.expire(&markets, clock::now_ms())
+    }
+
+    /// Opens the next reserved market with a `new_market` to everybody; its condition id, if there was one.
+    pub fn announce(&self) -> Option<String> {
+        let mut venue = self.shared.venue();
+        let market = venue.open_next(clock::now_ms())?;
+        Some(venue.markets[market].condition_id.to_string())
+    }
+
+    /// How Gamma shows the markets that are announced from now on; `None`: in full at once.
+    pub fn list_late(&self, late: Option<LateListing>) {
+        self.shared.venue().catalogue.late = late;
+    }
+
+    /// How Gamma shows the tokens of closed markets from now on.
+    pub fn show_closed_tokens(&self, tokens: ClosedTokens) {
+        self.shared.venue().catalogue.closed_tokens = tokens;
+    }
+
+    /// The tokens of a market that was announced, whatever Gamma shows of it.
+    pub fn tokens_of(&self, condition_id: &str) -> Vec<String> {
+        let venue = self.shared.venue();
+        let market = venue.condition(condition_id).map(|at| &venue.markets[at]);
+        market.into_iter().flat_map(|market| &market.tokens).map(|token| token.id.to_string()).collect()
     }
 
     /// Silently closes that share of the open ordinary markets, evenly spread, and opens as many reserved ones

@@ -166,17 +166,17 @@ pub(crate) fn new_market(market: &Market, timestamp_ms: u64) -> String {
     )
 }
 
-/// The end of a market: the first outcome won (of a market without tokens: none).
+/// The end of a market and the outcome that won (of a market without tokens: none).
 pub(crate) fn market_resolved(market: &Market, timestamp_ms: u64) -> String {
     let tokens = quoted_list(market.tokens.iter().map(|token| token.id.to_string()));
     let (id, condition) = (gamma_id(market), &market.condition_id);
-    let winner = market.tokens.first().map(|token| (&*token.id, token.outcome.as_str()));
+    let winner = market.tokens.get(market.winner).map(|token| (&*token.id, token.outcome.as_str()));
     let (winner_id, outcome) = winner.unwrap_or_default();
     let outcome = quoted(outcome);
     format!(
         "{{\"id\":\"{id}\", \"market\":\"{condition}\", \"assets_ids\":{tokens}, \"winning_asset_id\":\"{winner_id}\", \
-         \"winning_outcome\":{outcome}, \"timestamp\":\"{timestamp_ms}\", \"tags\":[], \
-         \"event_type\":\"market_resolved\"}}"
+         \"winning_outcome\":{outcome}, \"event_message\":null, \"timestamp\":\"{timestamp_ms}\", \
+         \"event_type\":\"market_resolved\", \"tags\":[]}}"
     )
 }
 

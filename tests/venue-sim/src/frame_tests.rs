@@ -117,6 +117,17 @@ fn announcements_are_json_with_real_arrays_and_booleans() {
     assert_eq!(new["clob_token_ids"], serde_json::json!(["11", "22"]));
     assert_eq!(new["active"], false);
     assert_eq!(new["timestamp"], "1790000000123");
-    let resolved: serde_json::Value = serde_json::from_str(&market_resolved(&market(), AT_MS)).unwrap();
-    assert_eq!((&resolved["winning_asset_id"], &resolved["winning_outcome"]), (&"11".into(), &"Yes".into()));
+    let won = |winner| -> serde_json::Value {
+        let mut market = market();
+        market.winner = winner;
+        serde_json::from_str(&market_resolved(&market, AT_MS)).unwrap()
+    };
+    for (winner, token, outcome) in [(0, "11", "Yes"), (1, "22", "No")] {
+        let resolved = won(winner);
+        assert_eq!(
+            (&resolved["winning_asset_id"], &resolved["winning_outcome"]),
+            (&token.into(), &outcome.into())
+        );
+        assert_eq!(resolved["event_message"], serde_json::Value::Null);
+    }
 }

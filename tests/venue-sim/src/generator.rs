@@ -58,6 +58,7 @@ pub(crate) async fn run(scenario: Scenario, shared: Arc<Shared>, at_first_books:
         }
         let effects = {
             let mut venue = shared.venue();
+            venue.turn_windows(now_ms);
             credit.earn(shared.rate.load(Ordering::Relaxed));
             while credit.micro_ticks >= TICK {
                 let ticks = ordinary.step(&mut venue, now_ms);

@@ -29,6 +29,7 @@ mod market;
 mod names;
 mod opening;
 pub mod replay;
+mod resolutions;
 pub mod rest;
 mod roster;
 pub mod scenario;
@@ -42,6 +43,7 @@ mod stream;
 pub mod units;
 pub mod universe;
 mod venue;
+mod window;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -99,6 +101,7 @@ pub struct Options {
 
 /// Where the frames come from.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a simulator has one")]
 pub enum Source {
     /// A scenario.
     Scenario(Scenario),

@@ -103,6 +103,15 @@ pub(crate) fn refusal(status: StatusCode, error: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// How v2 of the Data API refuses a question, with the parameter that is wrong with it.
+pub(crate) fn invalid_request(parameter: &str, error: &str) -> Response {
+    let body = serde_json::json!({
+        "error": error, "code": "invalid_request", "retryable": false,
+        "trace_id": "00000000000000000000000000000000", "parameter": parameter,
+    });
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
 /// The answer of a service that is down.
 pub(crate) fn unavailable() -> Response {
     refusal(StatusCode::SERVICE_UNAVAILABLE, "service unavailable")

@@ -2,9 +2,16 @@
 //!
 //! Knows: their shape, their limits, the ones that come with the program. Never: how anything is sent.
 
+pub mod catalogue;
+mod checked;
+mod embedded;
+
 use std::path::Path;
 
 use serde::Deserialize;
+
+use self::catalogue::{ClosedTokens, LateListing, UpDown};
+use self::embedded::EMBEDDED;
 
 /// Most markets of a scenario: what the venue had open on 2026-03-11, rounded up.
 pub const MARKETS_MAX: usize = 36_000;
@@ -65,6 +72,21 @@ pub struct Scenario {
     /// The Data API has no v1. Default false.
     #[serde(default)]
     pub v1_gone: bool,
+    /// Short markets besides the others. Default none.
+    #[serde(default)]
+    pub updown: Option<UpDown>,
+    /// Short markets whose window is long over, which Gamma calls open and of which there is no book. Default 0.
+    #[serde(default)]
+    pub dead_markets: usize,
+    /// How Gamma shows a market at first that is announced in this run. Default: in full.
+    #[serde(default)]
+    pub late_listing: Option<LateListing>,
+    /// How Gamma shows the tokens of a closed market. Default: both.
+    #[serde(default)]
+    pub closed_tokens: ClosedTokens,
+    /// From a `tick_size_change` to the new tick size in Gamma's row, in ms. Default 0.
+    #[serde(default)]
+    pub tick_lag_ms: u64,
 }
 
 /// Tokens whose opening books do not come at first.
@@ -287,28 +309,6 @@ pub enum ScenarioError {
     },
 }
 
-const EMBEDDED: &[(&str, &str)] = &[
-    ("calm", include_str!("../scenarios/calm.json")),
-    ("stale-trades", include_str!("../scenarios/stale-trades.json")),
-    ("missing-sizes", include_str!("../scenarios/missing-sizes.json")),
-    ("price-spikes", include_str!("../scenarios/price-spikes.json")),
-    ("reconnect", include_str!("../scenarios/reconnect.json")),
-    ("duplicates", include_str!("../scenarios/duplicates.json")),
-    ("garbage", include_str!("../scenarios/garbage.json")),
-    ("demo", include_str!("../scenarios/demo.json")),
-    ("match-groups", include_str!("../scenarios/match-groups.json")),
-    ("lagging-dump", include_str!("../scenarios/lagging-dump.json")),
-    ("stale-snapshots", include_str!("../scenarios/stale-snapshots.json")),
-    ("lost-removals", include_str!("../scenarios/lost-removals.json")),
-    ("poison", include_str!("../scenarios/poison.json")),
-    ("missing-books", include_str!("../scenarios/missing-books.json")),
-    ("silent-resolve", include_str!("../scenarios/silent-resolve.json")),
-    ("busy-door", include_str!("../scenarios/busy-door.json")),
-    ("slow-rest", include_str!("../scenarios/slow-rest.json")),
-    ("v1-gone", include_str!("../scenarios/v1-gone.json")),
-    ("whole-venue", include_str!("../scenarios/whole-venue.json")),
-];
-
 /// The names of the scenarios that come with the program.
 pub fn names() -> Vec<&'static str> {
     EMBEDDED.iter().map(|(name, _)| *name).collect()
@@ -336,51 +336,6 @@ impl Scenario {
         let unreadable = |source| ScenarioError::Unreadable { name: name.to_owned(), source };
         let scenario: Self = serde_json::from_str(text).map_err(unreadable)?;
         scenario.checked()
-    }
-
-    /// The scenario itself if every value is in its range.
-    ///
-    /// # Errors
-    /// Names all values that are not.
-    pub fn checked(self) -> Result<Self, ScenarioError> {
-        let mut faults = Vec::new();
-        let mut must = |holds: bool, fault: String| {
-            if !holds {
-                faults.push(fault);
-            }
-        };
-        must((1..=MARKETS_MAX).contains(&self.markets), format!("markets must be 1 to {MARKETS_MAX}"));
-        must((1..=RATE_MAX).contains(&self.rate_per_s), format!("rate_per_s must be 1 to {RATE_MAX}"));
-        must(self.reserved <= RESERVED_MAX, format!("reserved must be 0 to {RESERVED_MAX}"));
-        must(self.dump_lag_ms <= DUMP_LAG_MAX_MS, format!("dump_lag_ms must be 0 to {DUMP_LAG_MAX_MS}"));
-        must(self.duration_s != Some(0), "duration_s must be at least 1, or null".to_owned());
-        let Proportions { best_bid_ask, trade, book } = self.proportions;
-        must(
-            best_bid_ask.saturating_add(trade).saturating_add(book) <= 500,
-            "the proportions of best_bid_ask, trade and book must be 500 together at most".to_owned(),
-        );
-        for (at, injection) in self.injections.iter().enumerate() {
-            let once = injection.every_s.is_some() != injection.count.is_some();
-            must(once, format!("injection {at} needs either every_s or count"));
-            must(injection.every_s != Some(0), format!("injection {at}: every_s must be at least 1"));
-            let bounded = injection.count.is_none() || self.duration_s.is_some();
-            must(bounded, format!("injection {at}: count needs a duration_s"));
-            must(
-                injection.trade.age_s[0] <= injection.trade.age_s[1],
-                format!("injection {at}: age_s runs backwards"),
-            );
-            must(
-                (0..=500).contains(&injection.pool_size()),
-                format!("injection {at}: pool must be 0 to 500"),
-            );
-            let housed = injection.pool_size() > 0 || !injection.needs_market();
-            must(housed, format!("injection {at}: pool must be at least 1"));
-        }
-        for (at, fault) in self.faults.iter().enumerate() {
-            let bounded = !matches!(fault.mode, FaultMode::Slow(ms) if ms > SLOW_MAX_MS);
-            must(bounded, format!("fault {at}: slow must be 0 to {SLOW_MAX_MS}"));
-        }
-        if faults.is_empty() { Ok(self) } else { Err(ScenarioError::OutOfRange { name: self.name, faults }) }
     }
 }
 
@@ -435,52 +390,4 @@ impl Default for TradeForm {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_scenario_that_comes_with_the_program_can_be_read() {
-        for name in names() {
-            let scenario = Scenario::named(name).unwrap();
-            assert_eq!(scenario.name, name);
-            assert!(scenario.about.len() > 20, "{name} says what it shows");
-        }
-        assert_eq!(names().len(), 19);
-    }
-
-    #[test]
-    fn calm_demo_and_the_whole_venue_run_without_end_and_the_others_end() {
-        for name in names() {
-            let endless = Scenario::named(name).unwrap().duration_s.is_none();
-            assert_eq!(endless, ["calm", "demo", "whole-venue"].contains(&name), "{name}");
-        }
-    }
-
-    #[test]
-    fn all_faults_of_a_scenario_are_told_at_once() {
-        let text = "{\"name\":\"bad\",\"about\":\"\",\"seed\":1,\"markets\":0,\"rate_per_s\":0,\"duration_s\":null,\
-                    \"injections\":[{\"what\":\"trade\",\"count\":3},{\"what\":\"garbage\"}]}";
-        let error = Scenario::read("bad", text).unwrap_err().to_string();
-        for part in ["markets must", "rate_per_s must", "count needs a duration", "either every_s or count"] {
-            assert!(error.contains(part), "{error} lacks {part}");
-        }
-    }
-
-    #[test]
-    fn what_a_scenario_leaves_out_has_its_default_and_limits_are_held() {
-        let calm = Scenario::named("calm").unwrap();
-        assert_eq!((calm.reserved, calm.dump_lag_ms, calm.poison_tokens), (16, 0, 0));
-        assert!(calm.missing_books.is_empty() && calm.connects_per_s.is_none() && !calm.v1_gone);
-        assert_eq!(Scenario::named("slow-rest").unwrap().faults[0].mode, FaultMode::Slow(2_000));
-        let at = |reserved, dump_lag_ms| Scenario { reserved, dump_lag_ms, ..calm.clone() }.checked();
-        assert!(at(36_000, 60_000).is_ok());
-        let error = at(36_001, 60_001).unwrap_err().to_string();
-        assert!(error.contains("reserved must") && error.contains("dump_lag_ms must"), "{error}");
-    }
-
-    #[test]
-    fn an_unknown_name_and_an_unknown_member_are_refused() {
-        assert!(matches!(Scenario::named("no-such-thing"), Err(ScenarioError::Unknown { .. })));
-        assert!(matches!(Scenario::read("x", "{\"surprise\":1}"), Err(ScenarioError::Unreadable { .. })));
-    }
-}
+mod tests;

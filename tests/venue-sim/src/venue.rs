@@ -4,7 +4,9 @@
 //! opening book and the changes after it cannot cross. Never: when or why something is sent; it never waits.
 
 mod ailments;
+pub(crate) mod catalogue;
 pub(crate) mod listing;
+mod windows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +14,9 @@ use std::sync::Arc;
 use axum::extract::ws::Message;
 
 use self::ailments::Ailments;
+use self::catalogue::Catalogue;
 use self::listing::Listings;
+use self::windows::Windows;
 use crate::expect::Expectation;
 use crate::fills::{Fill, Fills};
 use crate::frame::{self, Change, Trade};
@@ -40,6 +44,8 @@ pub(crate) struct Venue {
     pub(crate) dump_lag_ms: u64,
     pub(crate) ailments: Ailments,
     pub(crate) listings: Listings,
+    pub(crate) catalogue: Catalogue,
+    windows: Windows,
     pub(crate) by_token: HashMap<Arc<str>, (usize, usize)>,
     pub(crate) by_condition: HashMap<Arc<str>, usize>,
     pub(crate) ledger: Arc<Ledger>,
@@ -83,6 +89,12 @@ impl Venue {
     ) -> Self {
         let mut venue = Self::of_markets(roster::markets(scenario, rows, now_ms), fills, ledger);
         venue.dump_lag_ms = scenario.dump_lag_ms;
+        venue.windows = scenario.updown.map(|updown| Windows::of(&venue.markets, updown)).unwrap_or_default();
+        venue.catalogue = Catalogue {
+            late: scenario.late_listing,
+            closed_tokens: scenario.closed_tokens,
+            tick_lag_ms: scenario.tick_lag_ms,
+        };
         venue.afflict(scenario);
         venue
     }
@@ -100,6 +112,8 @@ impl Venue {
         Self {
             hub: Hub::for_markets(markets.len()),
             listings: Listings::of(&markets),
+            catalogue: Catalogue::default(),
+            windows: Windows::default(),
             markets,
             fills,
             active: Vec::new(),
@@ -189,6 +203,7 @@ impl Venue {
     /// Sends a new tick size of a market, which its books take over.
     pub(crate) fn send_tick_size(&mut self, market: usize, tick: u16, now_ms: u64) {
         let old = std::mem::replace(&mut self.markets[market].tick, tick);
+        self.markets[market].tick_before = Some((old, now_ms));
         let stamp_ms = self.markets[market].next_stamp(now_ms);
         for token in 0..self.markets[market].tokens.len() {
             let held_at_ms = self.markets[market].tokens[token].book.changed_at_ms;

@@ -3,6 +3,8 @@
 //! Knows: the public protocol reference. Never: the simulator's inside.
 
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod controls;
 #[cfg(test)]
 mod recordings;

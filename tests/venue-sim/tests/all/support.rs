@@ -117,17 +117,23 @@ pub(crate) async fn start(name: &str, change: impl FnOnce(&mut Options, &mut Sce
 
 /// Status and body of a request to an absolute `http` address.
 pub(crate) async fn request(method: &str, url: &str, body: &str) -> (u16, String) {
+    let (head, body) = ask(method, url, "User-Agent: venue-sim-tests\r\n", body).await;
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+}
+
+/// Head and body of the answer to a request with these headers.
+pub(crate) async fn ask(method: &str, url: &str, headers: &str, body: &str) -> (String, String) {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).await.unwrap();
     let length = body.len();
     let text = format!(
-        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(LIMIT, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    (head.to_owned(), body.to_owned())
 }
 
 /// The same address with a parameter that no cache knows: trades are answered by one.

@@ -27,6 +27,8 @@ pub(crate) enum Trust {
     Trustworthy,
     /// Live data flows, but something is missing or somebody complains.
     Degraded,
+    /// This process has just begun, and has not heard of everybody yet.
+    Starting,
     /// No live data, or nobody judges it.
     Down,
 }
@@ -64,7 +66,10 @@ pub(crate) struct Settled {
 struct Findings {
     problems: Vec<Problem>,
     notices: Vec<Problem>,
+    /// Live data does not flow.
     is_cut: bool,
+    /// Nobody has told yet whether it flows.
+    is_unheard: bool,
 }
 
 /// How things stand; the moment since when is not known here.
@@ -78,8 +83,10 @@ pub(crate) fn assess(fold: &Fold, now: Timestamp) -> Health {
     findings.queues(fold, now);
     findings.delivery(fold, now);
     findings.complaints(fold, now);
-    let Findings { problems, notices, is_cut } = findings;
-    let trust = if is_cut {
+    let Findings { problems, notices, is_cut, is_unheard } = findings;
+    let trust = if is_unheard && !is_cut && fold.is_starting(now) {
+        Trust::Starting
+    } else if is_cut || is_unheard {
         Trust::Down
     } else if problems.is_empty() && notices.is_empty() {
         Trust::Trustworthy
@@ -97,6 +104,7 @@ impl Trust {
         match self {
             Self::Trustworthy => "trustworthy",
             Self::Degraded => "degraded",
+            Self::Starting => "starting",
             Self::Down => "down",
         }
     }
@@ -149,7 +157,10 @@ impl Findings {
                 (Some(false), Some(why)) => format!("does not answer for {age}: {why}"),
                 (Some(false), None) => format!("does not answer for {age}"),
             };
-            self.is_cut |= who == "bus";
+            if who == "bus" {
+                self.is_unheard |= link.is_up.is_none();
+                self.is_cut |= link.is_up.is_some();
+            }
             self.problem(who, what);
         }
     }
@@ -160,13 +171,17 @@ impl Findings {
         if fold.bus.is_up == Some(false) || fold.fleet.of(service).any(|one| one.is_present(heard_until)) {
             return;
         }
-        self.is_cut |= matches!(service, Service::Feed | Service::Processor);
+        let is_vital = matches!(service, Service::Feed | Service::Processor);
         match fold.fleet.last_heard(service) {
             Some(at) => {
+                self.is_cut |= is_vital;
                 let what = format!("unknown: last heard of {} ago", seconds(now.since(at)));
                 self.problem(service.word(), what);
             }
-            None => self.problem(service.word(), "unknown: not heard of yet"),
+            None => {
+                self.is_unheard |= is_vital;
+                self.problem(service.word(), "unknown: not heard of yet");
+            }
         }
     }
 
@@ -176,8 +191,10 @@ impl Findings {
         }
         let is_connected = fold.fleet.sockets(now).any(|socket| socket.state == SocketState::Connected);
         if !is_connected {
-            self.is_cut = true;
             let why = fold.fleet.sockets(now).find_map(|socket| socket.problem.as_deref());
+            let is_first = fold.fleet.last_data_at().is_none() && why.is_none();
+            self.is_unheard |= is_first;
+            self.is_cut |= !is_first;
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             self.problem("feed", format!("no socket to the venue is connected{why}"));
         }
@@ -191,7 +208,7 @@ impl Findings {
                 self.problem("feed", format!("no data from the venue for {}", seconds(now.since(at))));
             }
             None => {
-                self.is_cut = true;
+                self.is_unheard = true;
                 self.problem("feed", "no data from the venue yet");
             }
         }
@@ -249,7 +266,7 @@ impl Findings {
                         left_out += 1;
                     }
                 }
-            } else if fold.bus.is_up != Some(false) {
+            } else if fold.bus.is_up != Some(false) && !instance.is_replaced {
                 let age = seconds(now.since(instance.heard_at));
                 self.notice(name, format!("unknown: last heard of {age} ago"));
             }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use contract::ids::ConditionId;
 use contract::stats::{Service, SocketState};
 use contract::time::Timestamp;
 
@@ -19,6 +20,9 @@ const DATA_AGE_NOTICED: Duration = Duration::from_secs(10);
 pub(crate) const DATA_AGE_MAX: Duration = Duration::from_mins(1);
 /// Most notices that are told one by one; the rest is counted.
 const NOTICES_MAX: usize = 50;
+
+/// Markets with open gaps that are named; the rest is counted.
+const MARKETS_NAMED: usize = 3;
 
 /// The verdict on the whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -277,14 +281,29 @@ impl Findings {
         if fold.undecodable > 0 {
             self.notice("dashboard", format!("{} messages could not be read", fold.undecodable));
         }
-        if fold.is_live() && fold.gaps.count() > 0 {
-            let what = match fold.gaps.count() {
-                1 => "1 gap is open: trades may be missing".to_owned(),
-                count => format!("{count} gaps are open: trades may be missing"),
-            };
-            self.notice("feed", what);
+        if let Some(oldest) = fold.gaps.oldest().filter(|_| fold.is_live()) {
+            self.notice("feed", open_gaps(fold, oldest, now));
         }
     }
+}
+
+/// `3 gaps are open, the oldest for 35 s: ticks of Will it rain?, Will it snow? and 1 more market may be missing`.
+fn open_gaps(fold: &Fold, oldest: Timestamp, now: Timestamp) -> String {
+    let age = seconds(now.since(oldest));
+    let since = match fold.gaps.count() {
+        1 => format!("1 gap is open for {age}"),
+        count => format!("{count} gaps are open, the oldest for {age}"),
+    };
+    let markets = fold.gaps.markets();
+    let (named, others) = markets.split_at(MARKETS_NAMED.min(markets.len()));
+    let name = |market: &&ConditionId| fold.question(market).unwrap_or_else(|| market.as_str().into());
+    let names = named.iter().map(|market| name(market).to_string()).collect::<Vec<_>>().join(", ");
+    let more = match others.len() {
+        0 => String::new(),
+        1 => " and 1 more market".to_owned(),
+        count => format!(" and {count} more markets"),
+    };
+    format!("{since}: ticks of {names}{more} may be missing")
 }
 
 /// `what is stored is 21 s behind what is received, and falls further behind: 82000 ticks wait for the bus; …`

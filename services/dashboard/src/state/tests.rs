@@ -156,12 +156,18 @@ fn a_killed_and_replaced_process_is_a_restart_with_its_time_and_nobody_s_trouble
         let health = fold.health(at(second));
         assert_eq!((health.trust, health.notices), (Trust::Trustworthy, vec![]), "at second {second}");
     }
-    let told: Vec<_> =
-        fold.fleet.restarts().map(|one| (one.service, one.at, one.instance.as_str(), one.before.as_str())).collect();
+    let told: Vec<_> = fold
+        .fleet
+        .restarts()
+        .map(|one| (one.service, one.at, one.instance.as_str(), one.before.as_str()))
+        .collect();
     assert_eq!(told, [(Service::Writer, at(11), "writer-2", "writer-1")]);
     // It kept its name.
     fold.stats(word("writer-2", 31, 32), at(32));
-    assert_eq!(fold.fleet.restarts().next().map(|one| (one.at, one.before.as_str())), Some((at(31), "writer-2")));
+    assert_eq!(
+        fold.fleet.restarts().next().map(|one| (one.at, one.before.as_str())),
+        Some((at(31), "writer-2"))
+    );
     fold.settle(at(31 + 3_600));
     assert_eq!(fold.fleet.restarts().count(), 0);
 }
@@ -347,11 +353,29 @@ fn complaints_and_open_gaps_degrade_without_making_unhealthy() {
     fold.stats(word, at(1));
     fold.gap(gap(1));
     let health = fold.health(at(1));
-    let expected = [problem("writer-1", "slow"), problem("feed", "1 gap is open: trades may be missing")];
+    let expected =
+        [problem("writer-1", "slow"), problem("feed", "1 gap is open for 0 s: ticks of 0x1 may be missing")];
     assert_eq!(health.notices, expected);
     assert_eq!((health.trust, health.is_healthy()), (Trust::Degraded, true));
     fold.gap(Gap { healed_at: Some(at(2)), ..gap(1) });
     assert_eq!(fold.health(at(1)).notices.len(), 1);
+}
+
+#[test]
+fn open_gaps_are_told_with_their_markets_and_since_when() {
+    let mut fold = well();
+    fold.bus.told(Ok(()), at(4));
+    hear_everybody(&mut fold, 4);
+    let notice = |fold: &Fold| fold.health(at(6)).notices.pop().unwrap().what;
+    fold.market(&market(1));
+    fold.gap(gap(1));
+    assert_eq!(notice(&fold), "1 gap is open for 5 s: ticks of Question 1? may be missing");
+    let again = Gap::opened(gap(1).condition_id, "0/1", Cause::BookMismatch, at(3), at(3));
+    for gap in [again, gap(2), gap(3), gap(4), gap(5)] {
+        fold.gap(gap);
+    }
+    let what = "6 gaps are open, the oldest for 5 s: ticks of Question 1?, 0x2, 0x3 and 2 more markets may be missing";
+    assert_eq!(notice(&fold), what);
 }
 
 #[test]

@@ -8,6 +8,7 @@ import type { Trust, Wrong } from "../api/types.js";
 import { restartWords } from "../format/restarts.js";
 import { clock, full, wholeSpan } from "../format/time.js";
 import { link, now, serverNow, status } from "../state/live.js";
+import { OpenGaps } from "./opengaps.js";
 
 type Word = Trust | "unknown";
 
@@ -70,6 +71,8 @@ function said(): Said {
 export function Verdict(): JSX.Element {
   const { word, reasons, since, seconds, news } = said();
   const [first, ...more] = reasons;
+  // What was told before the link was lost is no news of now.
+  const gaps = link.value.state === "lost" ? 0 : (status.value?.details.gaps_open ?? 0);
   const others = [...more.map(words), ...news];
   useEffect(() => wear(word), [word]);
   return (
@@ -90,9 +93,15 @@ export function Verdict(): JSX.Element {
           </p>
         )}
         <p class="others" title={others.join("\n")}>
+          {gaps > 0 && (
+            <>
+              <OpenGaps count={gaps} />
+              {others.length > 0 && " · "}
+            </>
+          )}
           {others.length > 0
             ? others.join(" · ")
-            : first === undefined
+            : first === undefined && gaps === 0
               ? "Feed, processor, writer, bus and database answer."
               : ""}
         </p>

@@ -7,6 +7,7 @@ import { Errors } from "../components/errors.js";
 import { Figure } from "../components/figure.js";
 import { Gates } from "../components/gates.js";
 import { CountedSince } from "../components/moments.js";
+import { OpenGaps } from "../components/opengaps.js";
 import { Panel } from "../components/panel.js";
 import { Path } from "../components/path.js";
 import { count, known, percent, rate } from "../format/number.js";
@@ -191,7 +192,7 @@ function Quality(): JSX.Element {
           name="gaps_open"
           label="gaps open"
           value={m?.gaps_open}
-          show={count}
+          show={(open) => (open > 0 ? <OpenGaps count={open} isBare /> : count(open))}
           tone={(m?.gaps_open ?? 0) > 0 ? "warn" : ""}
         />
         <Figure

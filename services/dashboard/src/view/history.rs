@@ -72,6 +72,8 @@ pub(crate) struct Market {
     volume_24h: Option<Decimal>,
     tokens: Value,
     updated_at: Timestamp,
+    /// Since when it is known here; null of those that were known before this was kept.
+    first_seen_at: Option<Timestamp>,
 }
 
 /// A gap: a row of `api.gaps`, or as the bus tells it; with the question of its market, where it is known.
@@ -108,8 +110,9 @@ impl Page<Trade> {
 
 impl Page<Market> {
     /// A page of markets.
-    pub(crate) fn markets(rows: Vec<row::Market>, limit: usize) -> Self {
-        let next = rows.last().filter(|_| rows.len() == limit).map(|last| last.condition_id.to_string());
+    pub(crate) fn markets(rows: Vec<row::ShownMarket>, limit: usize) -> Self {
+        let last = rows.last().filter(|_| rows.len() == limit);
+        let next = last.map(|last| last.market.condition_id.to_string());
         Self { rows: Rows::Markets(rows.into_iter().map(Market::of).collect()), limit, next }
     }
 }
@@ -155,7 +158,8 @@ impl Trade {
 }
 
 impl Market {
-    fn of(row: row::Market) -> Self {
+    fn of(shown: row::ShownMarket) -> Self {
+        let row::ShownMarket { market: row, first_seen_at } = shown;
         Self {
             condition_id: row.condition_id,
             slug: row.slug,
@@ -168,6 +172,7 @@ impl Market {
             volume_24h: row.volume_24h,
             tokens: row.tokens,
             updated_at: row.updated_at.into(),
+            first_seen_at: first_seen_at.map(Into::into),
         }
     }
 }
@@ -267,7 +272,9 @@ mod tests {
             tokens: serde_json::json!([]),
             updated_at: at(0).date_time().unwrap(),
         };
-        let text = json(&Page::markets(vec![market], 1));
+        let shown = row::ShownMarket { market, first_seen_at: at(7).date_time() };
+        let text = json(&Page::markets(vec![shown], 1));
+        assert!(text.contains(r#""first_seen_at":"2027-01-15T08:00:07.000000Z""#), "{text}");
         assert!(text.contains(r#""volume_24h":"1""#) && text.ends_with(r#""next":"0x7"}"#), "{text}");
         assert_eq!(json(&Page::gaps(Vec::new(), 5)), r#"{"gaps":[],"limit":5,"next":null}"#);
     }

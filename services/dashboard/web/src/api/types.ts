@@ -243,6 +243,28 @@ export interface TokenDetail extends Token {
   gaps: Gap[];
 }
 
+/** A market as it is stored. */
+export interface Market {
+  condition_id: string;
+  slug: string;
+  question: string;
+  end_at: Maybe<Moment>;
+  active: boolean;
+  closed: boolean;
+  neg_risk: boolean;
+  tick_size: Maybe<Money>;
+  volume_24h: Maybe<Money>;
+  tokens: { token_id: string; outcome: string }[];
+  updated_at: Moment;
+  first_seen_at: Maybe<Moment>;
+}
+
+export interface MarketPage {
+  markets: Market[];
+  limit: number;
+  next: Maybe<string>;
+}
+
 export interface Ladder {
   token_id: string;
   at: Maybe<Moment>;
@@ -270,6 +292,8 @@ export interface Chart {
   prices: { at: Moment; bid: Maybe<Money>; ask: Maybe<Money> }[];
   trades: ChartTrade[];
   trades_cut?: boolean;
+  /** Since when the market is known: before it nobody listened. */
+  known_from: Maybe<Moment>;
   gaps: { opened_at: Moment; healed_at: Maybe<Moment>; cause: string }[];
 }
 

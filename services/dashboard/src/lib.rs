@@ -72,7 +72,7 @@ async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> 
     metrics.bus_durability.get_or_create(&[("mode", config.durability)]).set(1);
     let tracer = telemetry.tracer();
     tracer.register(own);
-    let hub = Hub::new();
+    let hub = Hub::new(started_at);
     let board = Board::new(hub.clone(), started_at);
     let reached = Arc::new(OnceLock::new());
     let pulse = Pulse {

@@ -110,7 +110,7 @@ pub struct Book {
     pub received_at: DateTime<Utc>,
 }
 
-/// A row of `polyfeed.markets`, and of `api.markets`.
+/// A row of `polyfeed.markets`.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "columns of contract section 4, described on the payload `Market`")]
 pub struct Market {
@@ -134,6 +134,15 @@ pub struct Market {
     pub winning_token_id: Option<String>,
     pub winning_outcome: Option<String>,
     pub resolution_source: Option<String>,
+}
+
+/// A row of `api.markets`, with since when the market is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownMarket {
+    /// The market; without `order_size_min`, which the view does not show.
+    pub market: Market,
+    /// Since when it is known here; none of those that were known before this was kept.
+    pub first_seen_at: Option<DateTime<Utc>>,
 }
 
 /// A row of `polyfeed.gaps`, and of `api.gaps`.

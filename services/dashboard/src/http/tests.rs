@@ -45,7 +45,7 @@ impl World {
         let readiness = Readiness::new();
         readiness.latch("bus");
         let app = App {
-            board: Board::new(Hub::new(), clock::now().into()),
+            board: Board::new(Hub::new(clock::now().into()), clock::now().into()),
             listing: Listing::default(),
             reader: Reader::connect("postgres://u@127.0.0.1:1/d").unwrap(),
             grids: Recent::default(),

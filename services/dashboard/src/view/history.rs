@@ -80,6 +80,8 @@ pub(crate) struct Market {
     winning_token_id: Option<String>,
     winning_outcome: Option<String>,
     resolution_source: Option<String>,
+    /// Since when it is known here; null of those that were known before this was kept.
+    first_seen_at: Option<Timestamp>,
 }
 
 /// A gap: a row of `api.gaps`, or as the bus tells it; with the question of its market, where it is known.
@@ -116,8 +118,9 @@ impl Page<Trade> {
 
 impl Page<Market> {
     /// A page of markets.
-    pub(crate) fn markets(rows: Vec<row::Market>, limit: usize) -> Self {
-        let next = rows.last().filter(|_| rows.len() == limit).map(|last| last.condition_id.to_string());
+    pub(crate) fn markets(rows: Vec<row::ShownMarket>, limit: usize) -> Self {
+        let last = rows.last().filter(|_| rows.len() == limit);
+        let next = last.map(|last| last.market.condition_id.to_string());
         Self { rows: Rows::Markets(rows.into_iter().map(Market::of).collect()), limit, next }
     }
 }
@@ -163,7 +166,8 @@ impl Trade {
 }
 
 impl Market {
-    fn of(row: row::Market) -> Self {
+    fn of(shown: row::ShownMarket) -> Self {
+        let row::ShownMarket { market: row, first_seen_at } = shown;
         Self {
             condition_id: row.condition_id,
             slug: row.slug,
@@ -184,6 +188,7 @@ impl Market {
             winning_token_id: row.winning_token_id,
             winning_outcome: row.winning_outcome,
             resolution_source: row.resolution_source,
+            first_seen_at: first_seen_at.map(Into::into),
         }
     }
 }
@@ -273,7 +278,9 @@ mod tests {
         let about =
             contract::market::Market { question: "<script>".to_owned(), volume_24h: Some(Decimal::ONE), ..about };
         let market = row::Market::try_from(about).unwrap();
-        let text = json(&Page::markets(vec![market], 1));
+        let shown = row::ShownMarket { market, first_seen_at: at(7).date_time() };
+        let text = json(&Page::markets(vec![shown], 1));
+        assert!(text.contains(r#""first_seen_at":"2027-01-15T08:00:07.000000Z""#), "{text}");
         assert!(text.contains(r#""volume_24h":"1""#) && text.ends_with(r#""next":"0x7"}"#), "{text}");
         assert_eq!(json(&Page::gaps(Vec::new(), 5)), r#"{"gaps":[],"limit":5,"next":null}"#);
     }

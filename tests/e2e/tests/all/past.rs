@@ -160,6 +160,10 @@ async fn a_chart_has_one_price_a_step_all_trades_and_the_gaps_that_reach_into_it
     assert_eq!(trades, [(database.at(-90), "clean"), (database.at(-30), "flagged")]);
     let gaps: Vec<&str> = chart.gaps.iter().map(|gap| gap.cause.as_str()).collect();
     assert_eq!((gaps, chart.trades_cut), (vec!["book_mismatch", "silence"], false));
+    assert_eq!(chart.known_from, None, "its market is not stored");
+    database.market(1, true).await;
+    let chart = database.reader.chart(&token(1), &condition("0x1"), span, 10).await.unwrap();
+    assert!(chart.known_from >= Some(database.start), "{:?}", chart.known_from);
 }
 
 #[tokio::test]

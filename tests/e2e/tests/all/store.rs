@@ -457,10 +457,12 @@ async fn pages_hold_every_row_once_and_filters_narrow_them() {
     database.store(&gaps).await;
     let reader = &database.reader;
     let first = reader.markets(&MarketFilter::default(), None, 5).await.unwrap();
-    let rest = reader.markets(&MarketFilter::default(), Some(&first[4].condition_id), 5).await.unwrap();
-    assert_eq!((first.len(), rest.len(), &rest[3].condition_id), (5, 4, &condition(9)));
+    let rest =
+        reader.markets(&MarketFilter::default(), Some(&first[4].market.condition_id), 5).await.unwrap();
+    assert_eq!((first.len(), rest.len(), &rest[3].market.condition_id), (5, 4, &condition(9)));
+    assert!(first.iter().all(|shown| shown.first_seen_at.is_some()));
     let of_token = MarketFilter { token_id: Some(token(3)), ..MarketFilter::default() };
-    assert_eq!(reader.markets(&of_token, None, 5).await.unwrap()[0].condition_id, condition(3));
+    assert_eq!(reader.markets(&of_token, None, 5).await.unwrap()[0].market.condition_id, condition(3));
     let closed = MarketFilter { closed: Some(true), ..MarketFilter::default() };
     assert_eq!(reader.markets(&closed, None, 50).await.unwrap().len(), 4);
     let open = GapFilter { open: Some(true), condition_id: Some(condition(1)), ..GapFilter::default() };

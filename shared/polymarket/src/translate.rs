@@ -246,7 +246,8 @@ fn trade(wire: &wire::LastTrade<'_>, received_at: Timestamp, odd: &mut u64) -> O
         id: TickId::of_bytes([0; 16]),
         condition_id: condition(&wire.market)?,
         token_id: token_id(&wire.asset_id)?,
-        side: side(&wire.side)?,
+        // Nullable in one of the venue's schemas: the trade is kept.
+        side: wire.side.as_ref().and_then(|told| side(told).ok()),
         price: price(&wire.price)?,
         // Absent, empty, zero, negative or no number: no usable size, which is G3's question.
         size: filled(wire.size.as_ref())

@@ -116,8 +116,8 @@ pub(crate) struct LastTrade<'a> {
     pub(crate) price: Scalar<'a>,
     #[serde(borrow, default)]
     pub(crate) size: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub(crate) side: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) side: Option<Scalar<'a>>,
     #[serde(borrow)]
     pub(crate) timestamp: Scalar<'a>,
     #[serde(borrow, default)]

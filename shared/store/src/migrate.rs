@@ -24,7 +24,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration { version: 1, name: "house", sql: include_str!("../migrations/0001_house.sql") },
     Migration { version: 2, name: "tables", sql: include_str!("../migrations/0002_tables.sql") },
     Migration { version: 3, name: "views", sql: include_str!("../migrations/0003_views.sql") },
@@ -32,6 +32,11 @@ const MIGRATIONS: [Migration; 7] = [
     Migration { version: 5, name: "page", sql: include_str!("../migrations/0005_page.sql") },
     Migration { version: 6, name: "gap_states", sql: include_str!("../migrations/0006_gap_states.sql") },
     Migration { version: 7, name: "resolutions", sql: include_str!("../migrations/0007_resolutions.sql") },
+    Migration {
+        version: 8,
+        name: "trades_without_side",
+        sql: include_str!("../migrations/0008_trades_without_side.sql"),
+    },
 ];
 
 /// The version this program needs.

@@ -86,7 +86,7 @@ impl Event {
         event.received_at = trade.received_at;
         event.judged_at = Some(judged.judged_at);
         event.origin = Some(trade.origin);
-        event.side = Some(trade.side);
+        event.side = trade.side;
         event.price_before = trade.price_before;
         event.price = Some(trade.price);
         event.size = trade.size;
@@ -135,7 +135,7 @@ impl Event {
             // A trade that nobody judged does not stand on a judged subject; shown without a verdict's details.
             Tick::Trade(trade) => {
                 event.at = trade.executed_at;
-                event.side = Some(trade.side);
+                event.side = trade.side;
                 event.price = Some(trade.price);
                 event.size = trade.size;
             }

@@ -52,7 +52,7 @@ pub(crate) fn trade(number: u32) -> JudgedTrade {
             id: TickId::of_content(&["test trade", &number.to_string()]),
             condition_id: condition(1),
             token_id: token(2),
-            side: Side::Buy,
+            side: Some(Side::Buy),
             price: Price::of_text("0.55").unwrap(),
             size: Some(Size::of_text("10.5").unwrap()),
             origin: Origin::Socket,

@@ -49,7 +49,7 @@ struct Trade {
     id: TickId,
     price: Decimal,
     size: Option<Decimal>,
-    side: String,
+    side: Option<String>,
     verdict: String,
     reasons: Vec<String>,
     origin: String,

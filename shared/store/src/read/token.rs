@@ -74,7 +74,7 @@ pub struct ChartTrade {
     pub id: TickId,
     pub price: Decimal,
     pub size: Option<Decimal>,
-    pub side: String,
+    pub side: Option<String>,
     pub verdict: String,
     pub reasons: Vec<String>,
     pub origin: String,

@@ -23,7 +23,7 @@ fn judged() -> JudgedTrade {
         id: TickId::of_content(&["a trade"]),
         condition_id: condition(),
         token_id: token(),
-        side: Side::Buy,
+        side: Some(Side::Buy),
         price: Money::of_text("0.48").unwrap(),
         size: Some(Size::of_text("12.5").unwrap()),
         origin: Origin::Socket,
@@ -52,7 +52,7 @@ fn judged() -> JudgedTrade {
 fn a_trade_keeps_every_field_on_its_way_into_a_row() {
     let row = Trade::of(judged(), Some("c1".to_owned())).unwrap();
     assert_eq!(row.id.as_bytes(), &TickId::of_content(&["a trade"]).bytes());
-    assert_eq!((row.side, row.origin, row.verdict), ("BUY", "socket", "flagged"));
+    assert_eq!((row.side, row.origin, row.verdict), (Some("BUY"), "socket", "flagged"));
     assert_eq!((row.reasons.as_str(), row.size_source), ("G3,G5", Some("rest")));
     assert_eq!(row.price.to_string(), "0.48");
     assert_eq!(row.best_bid.unwrap().to_string(), "0.4");

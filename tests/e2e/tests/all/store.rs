@@ -85,7 +85,7 @@ fn judged(number: usize, executed_at: Timestamp) -> JudgedTrade {
         id: TickId::of_content(&["trade", &number.to_string()]),
         condition_id: condition(1),
         token_id: token(1),
-        side: Side::Buy,
+        side: Some(Side::Buy),
         price: price("0.48"),
         size: Some(Size::of_text("12.5").unwrap()),
         origin: Origin::Socket,

@@ -281,7 +281,7 @@ export interface ChartTrade {
   id: string;
   price: Money;
   size: Maybe<Money>;
-  side: "BUY" | "SELL";
+  side: Maybe<"BUY" | "SELL">;
   verdict: Verdict;
   reasons: string[];
   origin: string;

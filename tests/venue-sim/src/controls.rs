@@ -2,6 +2,8 @@
 //!
 //! Knows: the handles and their plain answers. Never: how a frame is made; it waits for nothing.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Simulator;
@@ -85,6 +87,24 @@ impl Simulator {
     /// subscribed, that token is not told. Each call arms one loss.
     pub fn lose_removal(&self) {
         self.shared.venue().ailments.arm_loss();
+    }
+
+    /// Moves the venue's own book of a market by 0.2 and more without a word: the sockets show a wrong one. For
+    /// so long nothing is sent of it; then changes carry the hashes of the true one.
+    pub fn move_book(&self, condition_id: &str, quiet_for: Duration) {
+        let (mut venue, now_ms) = (self.shared.venue(), clock::now_ms());
+        let quiet_ms = u64::try_from(quiet_for.as_millis()).unwrap_or(u64::MAX);
+        if let Some(market) = venue.condition(condition_id) {
+            venue.move_in_silence(market, now_ms.saturating_add(quiet_ms), now_ms);
+        }
+    }
+
+    /// Changes the smallest price step of a market, in ten-thousandths of a dollar: 10 is 0.001.
+    pub fn set_tick_size(&self, condition_id: &str, ten_thousandths: u16) {
+        let mut venue = self.shared.venue();
+        if let Some(market) = venue.condition(condition_id) {
+            venue.send_tick_size(market, ten_thousandths, clock::now_ms());
+        }
     }
 
     /// What was lost so far, oldest first; 10,000 at most.

@@ -80,7 +80,7 @@ fn a_trade_has_its_members_in_the_order_of_the_wire() {
         token: 0,
         price: "0.55",
         size: Some("3.581817"),
-        side: Side::Buy,
+        side: Some(Side::Buy.json()),
         timestamp_ms: AT_MS,
         transaction_hash: Some("0xabc"),
     };
@@ -92,8 +92,9 @@ fn a_trade_has_its_members_in_the_order_of_the_wire() {
     );
     trade.size = None;
     trade.transaction_hash = None;
+    trade.side = None;
     let bare = last_trade_price(&market(), trade);
-    assert!(!bare.contains("size") && !bare.contains("transaction_hash"), "{bare}");
+    assert!(["size", "side", "transaction_hash"].iter().all(|member| !bare.contains(member)), "{bare}");
 }
 
 #[test]

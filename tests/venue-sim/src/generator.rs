@@ -105,6 +105,9 @@ fn switch_faults(faults: &mut [(Fault, bool)], elapsed: Duration, shared: &Share
                 (false, _) => RestMode::Up,
                 (true, FaultMode::Down) => RestMode::Down,
                 (true, FaultMode::Limited) => RestMode::Limited,
+                (true, FaultMode::LimitedByDate) => RestMode::LimitedByDate,
+                (true, FaultMode::Canceled) => RestMode::Canceled,
+                (true, FaultMode::Blocked) => RestMode::Blocked,
                 (true, FaultMode::Hang) => RestMode::Hang,
                 (true, FaultMode::Slow(ms)) => RestMode::Slow(Duration::from_millis(ms)),
             };

@@ -21,6 +21,10 @@ pub const RATE_MAX: u32 = 50_000;
 pub const RESERVED_MAX: usize = 36_000;
 /// Longest lag of opening books, in ms.
 pub const DUMP_LAG_MAX_MS: u64 = 60_000;
+/// Most frames of an unknown type at once.
+pub const BURST_MAX: u32 = 10_000;
+/// Most elements of a huge frame: 16 MB of text.
+pub const ELEMENTS_MAX: usize = 8_000_000;
 /// Longest delay of a slow service, in ms.
 const SLOW_MAX_MS: u64 = 120_000;
 /// Markets kept back for `new_market` unless a scenario says otherwise.
@@ -132,6 +136,15 @@ pub struct Injection {
     /// Of `freeze`: how long no data flows, in seconds.
     #[serde(default)]
     pub for_s: u32,
+    /// Of `freeze`: how long no opening book comes once data flows again, in seconds.
+    #[serde(default)]
+    pub books_after_s: u32,
+    /// Of `unknown_event`: frames each time, up to [`BURST_MAX`]. Default 1.
+    #[serde(default = "one")]
+    pub burst: u32,
+    /// Of `huge_frame`: elements, up to [`ELEMENTS_MAX`]. Default 1,000,000, which are 2 MB.
+    #[serde(default = "a_million")]
+    pub elements: usize,
 }
 
 /// What an injection does.
@@ -162,6 +175,14 @@ pub enum What {
     StaleSnapshot,
     /// The next removal of a level behind the best one is not told to one of the two tokens.
     LostRemoval,
+    /// A change or a book with a hash that is none: `0x…`, 64 digits, empty; the forms take turns.
+    OddHash,
+    /// Frames of a type that nobody knows, as many at once as `burst` says.
+    UnknownEvent,
+    /// One frame `[1,1,…]` of as many elements as `elements` says.
+    HugeFrame,
+    /// A text frame with a byte 0xFF, which no UTF-8 has. Most clients end their socket.
+    NotUtf8,
 }
 
 /// What is odd about an injected trade. The default is an ordinary one, known to REST.
@@ -174,8 +195,12 @@ pub struct TradeForm {
     pub size: SizeForm,
     /// Whether the Data API knows it (after the settlement delay).
     pub at_rest: bool,
+    /// The side on the wire.
+    pub side: SideForm,
     /// Whether the frame has a transaction hash.
     pub hash: bool,
+    /// Whether that hash is a mere `0x`.
+    pub bare_hash: bool,
     /// Where the price lies.
     pub price: PriceForm,
     /// How REST `/book` answers for its token.
@@ -198,6 +223,20 @@ pub enum SizeForm {
     Negative,
     /// `"NaN"`.
     NotANumber,
+}
+
+/// The side of an injected trade on the wire.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum SideForm {
+    /// `"BUY"` or `"SELL"`.
+    Present,
+    /// No such member.
+    Absent,
+    /// `""`.
+    Empty,
+    /// `null`.
+    Null,
 }
 
 /// The price of an injected trade, seen from the book that the sockets show.
@@ -270,8 +309,14 @@ pub enum Service {
 pub enum FaultMode {
     /// 503 at once.
     Down,
-    /// 429 with `Retry-After`.
+    /// 429 with `Retry-After` in seconds.
     Limited,
+    /// 429 with `Retry-After` as a moment.
+    LimitedByDate,
+    /// 400 `context canceled`, which is the venue's own trouble.
+    Canceled,
+    /// 403 and a page with `error code: 1010`.
+    Blocked,
     /// No answer.
     Hang,
     /// The right answer, so many ms later, 120,000 at most: `{"slow": 2000}`.
@@ -352,6 +397,10 @@ impl Injection {
             | What::RepeatPriceChange
             | What::TickSizeChange
             | What::StaleSnapshot
+            | What::OddHash
+            | What::UnknownEvent
+            | What::HugeFrame
+            | What::NotUtf8
             | What::Garbage => true,
             What::Reconnect
             | What::Freeze
@@ -365,6 +414,14 @@ impl Injection {
 
 fn reserved() -> usize {
     RESERVED
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn a_million() -> usize {
+    1_000_000
 }
 
 // === impl Default ===
@@ -382,7 +439,9 @@ impl Default for TradeForm {
             age_s: [0, 0],
             size: SizeForm::Present,
             at_rest: true,
+            side: SideForm::Present,
             hash: true,
+            bare_hash: false,
             price: PriceForm::Near,
             rest_book: RestBook::Up,
         }

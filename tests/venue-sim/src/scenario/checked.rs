@@ -4,8 +4,8 @@
 
 use super::catalogue::{DEAD_MAX, UpDown, WINDOWS_MAX};
 use super::{
-    DUMP_LAG_MAX_MS, FaultMode, MARKETS_MAX, Proportions, RATE_MAX, RESERVED_MAX, SLOW_MAX_MS, Scenario,
-    ScenarioError,
+    BURST_MAX, DUMP_LAG_MAX_MS, ELEMENTS_MAX, FaultMode, MARKETS_MAX, Proportions, RATE_MAX, RESERVED_MAX,
+    SLOW_MAX_MS, Scenario, ScenarioError,
 };
 
 impl Scenario {
@@ -43,6 +43,14 @@ impl Scenario {
             must(
                 (0..=500).contains(&injection.pool_size()),
                 format!("injection {at}: pool must be 0 to 500"),
+            );
+            must(
+                (1..=BURST_MAX).contains(&injection.burst),
+                format!("injection {at}: burst must be 1 to {BURST_MAX}"),
+            );
+            must(
+                (1..=ELEMENTS_MAX).contains(&injection.elements),
+                format!("injection {at}: elements must be 1 to {ELEMENTS_MAX}"),
             );
             let housed = injection.pool_size() > 0 || !injection.needs_market();
             must(housed, format!("injection {at}: pool must be at least 1"));

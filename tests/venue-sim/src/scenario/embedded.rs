@@ -21,5 +21,11 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
     ("busy-door", include_str!("../../scenarios/busy-door.json")),
     ("slow-rest", include_str!("../../scenarios/slow-rest.json")),
     ("v1-gone", include_str!("../../scenarios/v1-gone.json")),
+    ("odd-frames", include_str!("../../scenarios/odd-frames.json")),
+    ("not-utf-8", include_str!("../../scenarios/not-utf-8.json")),
+    ("thaw", include_str!("../../scenarios/thaw.json")),
+    ("short-markets", include_str!("../../scenarios/short-markets.json")),
+    ("late-markets", include_str!("../../scenarios/late-markets.json")),
+    ("blocked-rest", include_str!("../../scenarios/blocked-rest.json")),
     ("whole-venue", include_str!("../../scenarios/whole-venue.json")),
 ];

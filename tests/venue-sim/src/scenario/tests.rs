@@ -11,7 +11,7 @@ fn every_scenario_that_comes_with_the_program_can_be_read() {
         assert_eq!(scenario.name, name);
         assert!(scenario.about.len() > 20, "{name} says what it shows");
     }
-    assert_eq!(names().len(), 19);
+    assert_eq!(names().len(), 25);
 }
 
 #[test]
@@ -42,6 +42,18 @@ fn what_a_scenario_leaves_out_has_its_default_and_limits_are_held() {
     assert!(at(36_000, 60_000).is_ok());
     let error = at(36_001, 60_001).unwrap_err().to_string();
     assert!(error.contains("reserved must") && error.contains("dump_lag_ms must"), "{error}");
+    let windows = |listed, later| {
+        let updown = UpDown { assets: 8, window_s: 300, listed, later, resolve_after_s: 0 };
+        Scenario { updown: Some(updown), ..calm.clone() }.checked()
+    };
+    assert!(windows(1, 287).is_ok() && windows(1, 288).is_err() && windows(0, 1).is_err());
+    let odd = |burst, elements| {
+        let mut odd = Scenario::named("odd-frames").unwrap();
+        (odd.injections[0].burst, odd.injections[0].elements) = (burst, elements);
+        odd.checked()
+    };
+    assert!(odd(BURST_MAX, ELEMENTS_MAX).is_ok());
+    assert!(odd(BURST_MAX + 1, 1).is_err() && odd(1, ELEMENTS_MAX + 1).is_err() && odd(1, 0).is_err());
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod catalogue;
 #[cfg(test)]
 mod controls;
 #[cfg(test)]
+mod oddities;
+#[cfg(test)]
 mod recordings;
 #[cfg(test)]
 mod services;

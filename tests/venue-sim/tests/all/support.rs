@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use venue_sim::scenario::Scenario;
 use venue_sim::{Begin, Options, Simulator};
@@ -43,6 +43,11 @@ impl Client {
     /// The next message, or none if the connection ended.
     pub(crate) async fn next(&mut self) -> Option<Message> {
         timeout(LIMIT, self.0.next()).await.expect("something comes in time").and_then(Result::ok)
+    }
+
+    /// What comes next, or how the connection failed.
+    pub(crate) async fn received(&mut self) -> Option<Result<Message, Error>> {
+        timeout(LIMIT, self.0.next()).await.expect("something comes in time")
     }
 
     pub(crate) async fn text(&mut self) -> String {

@@ -32,10 +32,13 @@ const SKEW_SECONDS: [f64; 14] =
 type Told = (&'static str, &'static str, fn(&FeedReport) -> u64);
 
 /// What the report counts.
-const COUNTS: [Told; 14] = [
+const COUNTS: [Told; 15] = [
     ("frames", "Data frames read from the venue", |report| report.frames),
     ("published", "Messages acknowledged by the bus", |report| report.published),
-    ("dead", "Elements that could not be understood", |report| report.dead),
+    ("dead", "Frames with something that could not be understood", |report| report.dead),
+    ("letters_left_out", "Dead letters not written: there were too many", |report| {
+        report.depth.letters_left_out
+    }),
     ("dropped", "Ticks dropped because the buffer was full", |report| report.dropped),
     ("reconnections", "Sockets opened again", |report| report.reconnections),
     ("quote_differences", "Settled books whose best prices differed from the stated ones", |report| {

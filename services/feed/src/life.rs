@@ -98,19 +98,13 @@ impl Life {
 
 impl End {
     /// The gap that it makes of all markets of the socket; none where nothing will be missed.
-    pub(crate) const fn cause(&self) -> Option<Cause> {
+    pub(crate) fn cause(&self) -> Option<Cause> {
         match self {
             // What is missing from here on is told by the next feed, from the mark that this one leaves.
             Self::Stopped | Self::Idle => None,
             Self::Silent => Some(Cause::Silence),
-            Self::Broken(SessionError::TooLarge { .. }) => Some(Cause::FrameRefused),
-            Self::Broken(
-                SessionError::Refused { .. }
-                | SessionError::Closed { .. }
-                | SessionError::NotUnderstood
-                | SessionError::Broken(_)
-                | SessionError::Slow { .. },
-            ) => Some(Cause::SocketClosed),
+            Self::Broken(error) if error.unread().is_some() => Some(Cause::FrameRefused),
+            Self::Broken(_) => Some(Cause::SocketClosed),
         }
     }
 }
@@ -132,9 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_is_too_large_leaves_a_gap_that_says_so() {
+    fn a_frame_that_is_too_large_or_no_text_leaves_a_gap_that_says_so() {
         let too_large = SessionError::TooLarge { bytes: 2, limit: 1, beginning: Vec::new() };
         assert_eq!(End::Broken(too_large).cause(), Some(Cause::FrameRefused));
+        let no_text = SessionError::NotText { what: String::new() };
+        assert_eq!(End::Broken(no_text).cause(), Some(Cause::FrameRefused));
         let closed = SessionError::Closed { code: 1006, reason: String::new() };
         assert_eq!(End::Broken(closed).cause(), Some(Cause::SocketClosed));
         assert_eq!((End::Silent.cause(), End::Stopped.cause()), (Some(Cause::Silence), None));

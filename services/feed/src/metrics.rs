@@ -20,6 +20,8 @@ use crate::gaps::Causes;
 use crate::relay::{Level, Relay};
 
 type Count = Counter<u64, AtomicU64>;
+/// Names that only the venue knows; the feed bounds how many.
+type Named<T> = Family<[(&'static str, String); 1], T>;
 type Labelled<T> = Family<[(&'static str, &'static str); 1], T>;
 /// What is not known is not a number.
 type Seconds = Gauge<f64, AtomicU64>;
@@ -81,6 +83,7 @@ pub(crate) struct Metrics {
     counts: [Count; COUNTS.len()],
     levels: [Gauge; LEVELS.len()],
     ticks: Labelled<Count>,
+    unknown_events: Named<Count>,
     sockets: Labelled<Gauge>,
     gaps_open: Labelled<Gauge>,
     gaps_opened: Labelled<Count>,
@@ -106,6 +109,8 @@ impl Metrics {
             registry.register(*name, *help, level.clone());
         }
         registry.register("ticks", "Ticks read from the venue, by kind", all.ticks.clone());
+        let help = "Events of types that this version does not know, by type";
+        registry.register("unknown_events", help, all.unknown_events.clone());
         registry.register("sockets", "Sockets, by state", all.sockets.clone());
         let help = "Gaps of followed markets, without ticks, by cause";
         registry.register("gaps_open", help, all.gaps_open.clone());
@@ -147,6 +152,9 @@ impl Metrics {
         for kind in Kind::ALL {
             let count = report.ticks.get(kind.word()).copied().unwrap_or(0);
             set(&self.ticks.get_or_create(&[("kind", kind.word())]), count);
+        }
+        for (kind, &count) in &report.depth.unknown_events {
+            set(&self.unknown_events.get_or_create(&[("type", kind.clone())]), count);
         }
         for state in SocketState::ALL {
             let count = report.sockets.iter().filter(|socket| socket.state == state).count();
@@ -215,7 +223,8 @@ mod tests {
     fn the_instruments_show_what_the_feed_says_of_itself() {
         let mut registry = Registry::with_prefix("polyfeed_feed");
         let metrics = Metrics::register(&mut registry, &Relay::new(1), &exposition::calls());
-        let depth = Depth { clock_offset_ms: Some(-1_500), ..Depth::default() };
+        let unknown_events = [("settlement_preview".to_owned(), 8)].into();
+        let depth = Depth { clock_offset_ms: Some(-1_500), unknown_events, ..Depth::default() };
         let connected = SocketReport { state: SocketState::Connected, ..SocketReport::default() };
         let sockets = vec![connected.clone(), connected, SocketReport::default()];
         let mut report = FeedReport { frames: 7, tokens: 5, sockets, depth, ..FeedReport::default() };
@@ -230,6 +239,7 @@ mod tests {
             "polyfeed_feed_frames_total 7",
             "polyfeed_feed_tokens 5",
             "polyfeed_feed_ticks_total{kind=\"trade\"} 3",
+            "polyfeed_feed_unknown_events_total{type=\"settlement_preview\"} 8",
             "polyfeed_feed_sockets{state=\"connected\"} 2",
             "polyfeed_feed_sockets{state=\"disconnected\"} 1",
             "polyfeed_feed_gaps_open{cause=\"silence\"} 2",

@@ -185,6 +185,7 @@ fn answers(text: &str, group: &[TokenId]) -> bool {
         Heard::Nothing(Quiet::Empty) => true,
         Heard::Tick(_)
         | Heard::Refused { .. }
+        | Heard::Unknown { .. }
         | Heard::HashUnreadable(_)
         | Heard::NotUnderstood
         | Heard::NewMarket(_)

@@ -126,6 +126,7 @@ impl Reporter {
         report.depth.gaps_waiting = counts.waiting;
         report.depth.trades_recognised = fills.recognised();
         report.depth.letters_left_out = letters.left_out();
+        report.depth.unknown_events = letters.unknown();
         report.depth.rest_calls = rest.calls();
         report.depth.oldest_unpublished_at = relay.level().oldest;
         report

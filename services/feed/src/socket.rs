@@ -24,6 +24,7 @@ use crate::board::Board;
 use crate::config::Sockets;
 use crate::control::Word;
 use crate::desk::{Broken, Desk, Reading};
+use crate::letters::Unknown;
 use crate::life::{End, Life};
 use crate::outlet::Outlet;
 use crate::roster::Watched;
@@ -353,6 +354,11 @@ impl Socket {
                 self.word(Word::News(news));
             }
         }
+        for Unknown { kind, sample, .. } in
+            reading.unknown.extract_if(.., |unknown| self.outlet.letters.note_unknown(unknown))
+        {
+            reading.refused.push((format!("unknown event type `{kind}`"), sample));
+        }
         self.outlet.recover_from_overrun(&self.desk, received_at);
         let Reading { ticks, refused, .. } = &mut reading;
         let dropped = self.outlet.ticks(ticks, refused, received_at, &correlation);
@@ -369,8 +375,8 @@ impl Socket {
 
     /// A frame for which the connection was given up is a dead letter, as far as it was read.
     fn keep_unread(&self, error: &SessionError, life: &mut Life) {
-        let SessionError::TooLarge { beginning, .. } = error else { return };
-        let (refused, correlation) = ([(error.to_string(), beginning.clone())], self.correlation(life));
+        let Some(beginning) = error.unread() else { return };
+        let (refused, correlation) = ([(error.to_string(), beginning.to_vec())], self.correlation(life));
         self.outlet.letter(&refused, self.number, clock::now().into(), &correlation);
         self.board.socket(self.number, |notes| notes.dead += 1);
     }

@@ -175,6 +175,8 @@ pub struct Depth {
     pub unwatched: u64,
     /// Hashes of books and transactions that are none: their ticks were read, and not checked.
     pub hashes_unreadable: u64,
+    /// Events of types that this version does not know, by type: the first 32 types, the rest as `other`.
+    pub unknown_events: BTreeMap<String, u64>,
     /// Dead letters that were not written, because there were too many.
     pub letters_left_out: u64,
     /// Tokens without a book although they were subscribed again and moved; the first 20.

@@ -23,6 +23,8 @@ pub const OPENING_BYTES_MAX: usize = 16 << 20;
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 /// Token ids in one subscription message: 100 of them are 8 KB.
 pub const TOKENS_PER_MESSAGE: usize = 100;
+/// Characters kept of the library's words about a text that is none.
+const WHAT_CHARS_MAX: usize = 200;
 /// The longest wait that a `Retry-After` may impose.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
@@ -72,6 +74,12 @@ pub enum SessionError {
         limit: usize,
         /// How it begins, as far as a dead letter keeps it; empty where it was not read at all.
         beginning: Vec<u8>,
+    },
+    /// A text frame is no text: the library gives the connection up, and what the frame held is not known.
+    #[error("the venue sent text that is no UTF-8 ({what})")]
+    NotText {
+        /// Where it breaks.
+        what: String,
     },
     /// The connection could not be made, or broke.
     #[error("the connection failed")]
@@ -196,6 +204,20 @@ impl Session {
 }
 
 impl SessionError {
+    /// The beginning, as far as it is known, of the frame for which the connection was given up; none where it ended
+    /// otherwise.
+    pub fn unread(&self) -> Option<&[u8]> {
+        match self {
+            Self::TooLarge { beginning, .. } => Some(beginning),
+            Self::NotText { .. } => Some(&[]),
+            Self::Refused { .. }
+            | Self::Closed { .. }
+            | Self::NotUnderstood
+            | Self::Broken(_)
+            | Self::Slow { .. } => None,
+        }
+    }
+
     /// How long the venue asks us to wait before the next attempt, where it says so.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -203,6 +225,7 @@ impl SessionError {
             Self::Closed { .. }
             | Self::NotUnderstood
             | Self::TooLarge { .. }
+            | Self::NotText { .. }
             | Self::Broken(_)
             | Self::Slow { .. } => None,
         }
@@ -242,6 +265,7 @@ fn classified(error: WsError) -> SessionError {
         WsError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
             SessionError::TooLarge { bytes: size, limit: max_size, beginning: Vec::new() }
         }
+        WsError::Utf8(what) => SessionError::NotText { what: what.chars().take(WHAT_CHARS_MAX).collect() },
         other => SessionError::Broken(Box::new(other)),
     }
 }

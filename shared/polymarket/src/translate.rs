@@ -3,6 +3,7 @@
 //! Knows: both sides, and which values are no values. Never: a book, a clock, an ordinal.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use contract::ids::{BookHash, ConditionId, TickId, TokenId};
 use contract::letter::PAYLOAD_KEPT_MAX;
@@ -21,6 +22,11 @@ const LEVELS_MAX: usize = 20_000;
 /// connection are at most 700 elements.
 const PARTS_MAX: usize = 20_000;
 
+/// Characters of the name of an unknown type that are kept.
+const KIND_CHARS_MAX: usize = 40;
+/// Most types of events unknown to us that are told apart in one frame.
+const UNKNOWN_MAX: usize = 8;
+
 /// What the venue answers to a subscription that it does not understand.
 const NOT_UNDERSTOOD: &str = "INVALID OPERATION";
 
@@ -33,6 +39,15 @@ pub enum Heard<'a> {
     NewMarket(ConditionId),
     /// A market was resolved.
     Resolved(ConditionId),
+    /// Events of a type that this version does not know.
+    Unknown {
+        /// The type: letters, digits and `_`, at most 40.
+        kind: String,
+        /// How many; where a frame has many types, those of the last one are of others too.
+        count: u64,
+        /// The first of them, as far as a dead letter keeps it.
+        sample: &'a str,
+    },
     /// So many hashes, of books or transactions, that are none: their ticks are here, without them.
     HashUnreadable(u64),
     /// `INVALID OPERATION`: the venue did not understand what we subscribed.
@@ -78,6 +93,7 @@ pub fn frame(text: &str, received_at: Timestamp) -> Vec<Heard<'_>> {
         heard: Vec::new(),
         parts: 0,
         hashes_unreadable: 0,
+        unknown: BTreeMap::new(),
         refused: None,
     };
     if trimmed.starts_with('[') {
@@ -104,6 +120,8 @@ struct Reader<'a> {
     heard: Vec<Heard<'a>>,
     parts: usize,
     hashes_unreadable: u64,
+    /// By type: how many, and the first.
+    unknown: BTreeMap<String, (u64, &'a str)>,
     refused: Option<Refused>,
 }
 
@@ -165,12 +183,23 @@ impl<'a> Reader<'a> {
             "new_market" => Heard::NewMarket(news(&object(raw)?)?),
             "market_resolved" => Heard::Resolved(news(&object(raw)?)?),
             other => {
-                return Err(format!("unknown event type `{}`", other.chars().take(40).collect::<String>()));
+                self.note_unknown(other, raw);
+                return Ok(());
             }
         };
         self.heard.push(heard);
         self.hashes_unreadable += odd;
         Ok(())
+    }
+
+    fn note_unknown(&mut self, kind: &str, raw: &'a str) {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+        let kind: String = kind.chars().take(KIND_CHARS_MAX).map(plain).collect();
+        if self.unknown.len() < UNKNOWN_MAX || self.unknown.contains_key(&kind) {
+            self.unknown.entry(kind).or_insert((0, raw)).0 += 1;
+        } else if let Some(mut last) = self.unknown.last_entry() {
+            last.get_mut().0 += 1;
+        }
     }
 
     fn price_changes(&mut self, wire: &wire::PriceChanges<'a>) -> Outcome<()> {
@@ -222,6 +251,10 @@ impl<'a> Reader<'a> {
         }
         if self.hashes_unreadable > 0 {
             self.heard.push(Heard::HashUnreadable(self.hashes_unreadable));
+        }
+        for (kind, (count, raw)) in self.unknown {
+            let sample = &raw[..raw.floor_char_boundary(PAYLOAD_KEPT_MAX)];
+            self.heard.push(Heard::Unknown { kind, count, sample });
         }
         if let Some(Refused { parts, mut error, from, to }) = self.refused {
             if parts > 1 {

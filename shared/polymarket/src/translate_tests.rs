@@ -154,10 +154,33 @@ fn a_broken_frame_is_refused_with_all_its_bytes() {
     assert!(refusal("[{\"event_type\":\"book\"").starts_with("no JSON"));
     assert!(refusal("{\"event_type\":").starts_with("not as documented"));
     assert_eq!(refusal("{}"), "`event_type` is missing");
-    assert_eq!(refusal(r#"{"event_type":7}"#), "unknown event type `7`");
+    assert_eq!(refusal(r#"{"event_type":[7]}"#), "`event_type` is no text");
     assert_eq!(refusal(r#"{"event_type":null,"x":1}"#), "`event_type` is missing");
-    assert_eq!(refusal(r#"{"event_type":"settlement_preview"}"#), "unknown event type `settlement_preview`");
     assert_eq!(refusal(r#"{"error":"bad"}"#), "the venue reports an error: bad");
+}
+
+#[test]
+fn events_of_unknown_types_are_counted_by_type_and_cost_their_neighbours_nothing() {
+    let (good, new) = (last_trade(r#""size":"1", "#), r#"{"event_type":"Settlement Preview","x":1}"#);
+    let text = format!(r#"[{new},{good},{{"event_type":7}},{{"event_type":"settlement.preview"}},8]"#);
+    let heard = frame(&text, NOW);
+    let [
+        Heard::Tick(_),
+        Heard::Unknown { kind: seven, count: 1, .. },
+        Heard::Unknown { kind, count: 2, sample },
+        Heard::Refused { bytes: "8", .. },
+    ] = heard.as_slice()
+    else {
+        panic!("{heard:?}")
+    };
+    assert_eq!((seven.as_str(), kind.as_str(), *sample), ("7", "settlement_preview", new));
+    let many: Vec<String> = (0..1_000).map(|n| format!(r#"{{"event_type":"x{n}"}}"#)).collect();
+    let text = format!("[{}]", many.join(","));
+    let counts: Vec<u64> = frame(&text, NOW)
+        .iter()
+        .map(|heard| if let Heard::Unknown { count, .. } = heard { *count } else { panic!("{heard:?}") })
+        .collect();
+    assert_eq!((counts.len(), counts.iter().sum::<u64>()), (UNKNOWN_MAX, 1_000));
 }
 
 #[test]

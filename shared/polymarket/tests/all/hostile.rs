@@ -11,6 +11,8 @@ use polymarket::translate::{self, Heard};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame as WsFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// Beyond this a reader is not to grow for one frame, in kB.
 const PEAK_KB_MAX: u64 = 64 << 10;
@@ -140,6 +142,25 @@ async fn a_frame_over_the_limit_of_its_time_ends_the_connection_and_its_beginnin
     assert!(session.next(OPENING_BYTES_MAX).await.is_ok(), "while a book is owed");
     let error = session.next(OPENING_BYTES_MAX).await.unwrap_err();
     assert_eq!(error.to_string(), "the venue sent a frame of 16777217 bytes, more than 16777216");
+}
+
+#[tokio::test]
+async fn text_that_is_no_utf_8_ends_the_connection_and_is_named() {
+    let broken = |payload: &'static [u8], opcode, is_final| {
+        Message::Frame(WsFrame::message(payload, OpCode::Data(opcode), is_final))
+    };
+    let whole = vec![broken(b"[{\"event_type\":\"b\xFFok\"}]", Data::Text, true)];
+    let halves = vec![broken(b"[{", Data::Text, false), broken(b"\xFF", Data::Continue, true)];
+    for messages in [whole, halves] {
+        let (url, _serving) = venue([vec![Message::text("PONG")], messages].concat()).await;
+        let mut session = Session::open(&url, &[]).await.unwrap();
+        assert!(
+            matches!(session.next(FRAME_BYTES_MAX).await, Ok(Frame::Text(text)) if text.as_str() == "PONG")
+        );
+        let error = session.next(FRAME_BYTES_MAX).await.unwrap_err();
+        assert!(matches!(error, SessionError::NotText { .. }), "{error:?}");
+        assert!(error.to_string().starts_with("the venue sent text that is no UTF-8"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -2,16 +2,21 @@
 //!
 //! Knows: the first message, the heartbeat, how a socket ends. Never: a reconnection, a book.
 
+use std::io;
 use std::time::Duration;
 
 use contract::ids::TokenId;
 use contract::letter::PAYLOAD_KEPT_MAX;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+
+use crate::race;
 
 /// Longest wait for the connection and the upgrade.
 const OPEN_WITHIN: Duration = Duration::from_secs(15);
@@ -103,9 +108,13 @@ impl Session {
         let mut limits = WebSocketConfig::default();
         limits.max_message_size = Some(OPENING_BYTES_MAX);
         limits.max_frame_size = Some(OPENING_BYTES_MAX);
-        let connecting = connect_async_with_config(url, Some(limits), true);
-        let (socket, _answer) = match tokio::time::timeout(OPEN_WITHIN, connecting).await {
-            Ok(connected) => connected.map_err(classified)?,
+        let opening = async {
+            let request = url.into_client_request()?;
+            let stream = connected(request.uri()).await?;
+            client_async_tls_with_config(request, stream, Some(limits), None).await
+        };
+        let (socket, _answer) = match tokio::time::timeout(OPEN_WITHIN, opening).await {
+            Ok(opened) => opened.map_err(classified)?,
             Err(_) => return Err(SessionError::Slow { what: "opening the socket", limit: OPEN_WITHIN }),
         };
         let mut session = Self { socket };
@@ -230,6 +239,14 @@ impl SessionError {
             | Self::Slow { .. } => None,
         }
     }
+}
+
+/// A connection to the host of an address; TLS is still to come.
+async fn connected(uri: &Uri) -> io::Result<TcpStream> {
+    let usual = if uri.scheme_str() == Some("wss") { 443 } else { 80 };
+    let stream = race::connect(uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(usual)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// The first message of a socket. `level` is left out: what it means is not documented.

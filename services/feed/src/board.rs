@@ -43,7 +43,7 @@ pub(crate) struct SocketNotes {
     pub(crate) report: SocketReport,
     /// Ticks read, by kind.
     pub(crate) ticks: BTreeMap<Kind, u64>,
-    /// Elements that could not be understood.
+    /// Frames with something that could not be understood.
     pub(crate) dead: u64,
     /// Ticks about tokens nobody asked for.
     pub(crate) unwatched: u64,

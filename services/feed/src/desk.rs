@@ -19,6 +19,7 @@ use rust_decimal::Decimal;
 
 use crate::announced::News;
 use crate::last_trades::LastTrades;
+use crate::letters::Unknown;
 use crate::ordinals::Ordinals;
 use crate::roster::Watched;
 
@@ -60,6 +61,8 @@ pub(crate) struct Reading {
     pub(crate) ticks: Vec<Tick>,
     /// What could not be understood: why, and its bytes.
     pub(crate) refused: Vec<(String, Vec<u8>)>,
+    /// Events of types that this version does not know.
+    pub(crate) unknown: Vec<Unknown>,
     /// Tokens whose book came with this frame.
     pub(crate) opened: Vec<TokenId>,
     /// Tokens of which something came, and which have no book.
@@ -225,6 +228,9 @@ impl Desk {
             match heard {
                 Heard::Tick(tick) => self.take(tick, &mut reading),
                 Heard::Refused { error, bytes } => reading.refused.push((error, bytes.as_bytes().to_vec())),
+                Heard::Unknown { kind, count, sample } => {
+                    reading.unknown.push(Unknown { kind, count, sample: sample.as_bytes().to_vec() });
+                }
                 Heard::HashUnreadable(count) => reading.hashes_unreadable += count,
                 Heard::NotUnderstood => reading.not_understood = true,
                 Heard::Nothing(Quiet::Pong) => reading.pong = true,

@@ -19,6 +19,8 @@ mod universe;
 // From a frame to the bus.
 mod desk;
 mod last_trades;
+mod letters;
+mod life;
 mod openings;
 mod ordinals;
 mod outlet;
@@ -67,6 +69,7 @@ use config::Config;
 use control::Ears;
 use fills::Fills;
 use gaps::Gaps;
+use letters::Letters;
 use memory::Before;
 use metrics::{Metrics, Skew};
 use outlet::Outlet;
@@ -123,7 +126,15 @@ async fn follow_the_venue(
         .context("the client for the venue's REST cannot be made")?;
     let gaps = Gaps::new(&config.shard.to_string(), config.settlement, relay.clone());
     let fills = Fills::new(config.settlement);
-    let outlet = Outlet { relay: relay.clone(), gaps: gaps.clone(), fills: fills.clone(), skew, tracer };
+    let letters = Letters::default();
+    let outlet = Outlet {
+        relay: relay.clone(),
+        gaps: gaps.clone(),
+        fills: fills.clone(),
+        letters: letters.clone(),
+        skew,
+        tracer,
+    };
 
     if let Some(bus) = reach_bus(&config, &bus_latch, &stop).await? {
         // The end of the relay waits for the sockets, so that what they read last is published too.
@@ -134,7 +145,7 @@ async fn follow_the_venue(
             until.run_until_cancelled(upkeep).await;
             Ok(())
         });
-        let sources = Sources { relay, gaps, fills, rest: rest.clone() };
+        let sources = Sources { relay, gaps, fills, letters, rest: rest.clone() };
         let reporter = Reporter::new(&config, telemetry.errors(), board.clone(), sources, (metrics, gauges));
         tasks.spawn("report", reporter.run(bus.clone(), [bus_latch, venue_latch], stop.clone()));
         let following = follow(Arc::new(config), rest, bus.clone(), board, outlet, stop.clone());

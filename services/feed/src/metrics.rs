@@ -20,6 +20,8 @@ use crate::gaps::Causes;
 use crate::relay::{Level, Relay};
 
 type Count = Counter<u64, AtomicU64>;
+/// Names that only the venue knows; the feed bounds how many.
+type Named<T> = Family<[(&'static str, String); 1], T>;
 type Labelled<T> = Family<[(&'static str, &'static str); 1], T>;
 /// What is not known is not a number.
 type Seconds = Gauge<f64, AtomicU64>;
@@ -32,10 +34,13 @@ const SKEW_SECONDS: [f64; 14] =
 type Told = (&'static str, &'static str, fn(&FeedReport) -> u64);
 
 /// What the report counts.
-const COUNTS: [Told; 14] = [
+const COUNTS: [Told; 15] = [
     ("frames", "Data frames read from the venue", |report| report.frames),
     ("published", "Messages acknowledged by the bus", |report| report.published),
-    ("dead", "Elements that could not be understood", |report| report.dead),
+    ("dead", "Frames with something that could not be understood", |report| report.dead),
+    ("letters_left_out", "Dead letters not written: there were too many", |report| {
+        report.depth.letters_left_out
+    }),
     ("dropped", "Ticks dropped because the buffer was full", |report| report.dropped),
     ("reconnections", "Sockets opened again", |report| report.reconnections),
     ("quote_differences", "Settled books whose best prices differed from the stated ones", |report| {
@@ -79,6 +84,7 @@ pub(crate) struct Metrics {
     counts: [Count; COUNTS.len()],
     levels: [Gauge; LEVELS.len()],
     ticks: Labelled<Count>,
+    unknown_events: Named<Count>,
     sockets: Labelled<Gauge>,
     gaps_open: Labelled<Gauge>,
     gaps_opened: Labelled<Count>,
@@ -104,6 +110,8 @@ impl Metrics {
             registry.register(*name, *help, level.clone());
         }
         registry.register("ticks", "Ticks read from the venue, by kind", all.ticks.clone());
+        let help = "Events of types that this version does not know, by type";
+        registry.register("unknown_events", help, all.unknown_events.clone());
         registry.register("sockets", "Sockets, by state", all.sockets.clone());
         let help = "Gaps of followed markets, without ticks, by cause";
         registry.register("gaps_open", help, all.gaps_open.clone());
@@ -145,6 +153,9 @@ impl Metrics {
         for kind in Kind::ALL {
             let count = report.ticks.get(kind.word()).copied().unwrap_or(0);
             set(&self.ticks.get_or_create(&[("kind", kind.word())]), count);
+        }
+        for (kind, &count) in &report.depth.unknown_events {
+            set(&self.unknown_events.get_or_create(&[("type", kind.clone())]), count);
         }
         for state in SocketState::ALL {
             let count = report.sockets.iter().filter(|socket| socket.state == state).count();
@@ -213,7 +224,8 @@ mod tests {
     fn the_instruments_show_what_the_feed_says_of_itself() {
         let mut registry = Registry::with_prefix("polyfeed_feed");
         let metrics = Metrics::register(&mut registry, &Relay::new(1), &exposition::calls());
-        let depth = Depth { clock_offset_ms: Some(-1_500), ..Depth::default() };
+        let unknown_events = [("settlement_preview".to_owned(), 8)].into();
+        let depth = Depth { clock_offset_ms: Some(-1_500), unknown_events, ..Depth::default() };
         let connected = SocketReport { state: SocketState::Connected, ..SocketReport::default() };
         let sockets = vec![connected.clone(), connected, SocketReport::default()];
         let mut report = FeedReport { frames: 7, tokens: 5, sockets, depth, ..FeedReport::default() };
@@ -228,6 +240,7 @@ mod tests {
             "polyfeed_feed_frames_total 7",
             "polyfeed_feed_tokens 5",
             "polyfeed_feed_ticks_total{kind=\"trade\"} 3",
+            "polyfeed_feed_unknown_events_total{type=\"settlement_preview\"} 8",
             "polyfeed_feed_sockets{state=\"connected\"} 2",
             "polyfeed_feed_sockets{state=\"disconnected\"} 1",
             "polyfeed_feed_gaps_open{cause=\"silence\"} 2",

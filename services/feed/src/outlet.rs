@@ -12,11 +12,13 @@ use contract::stats::Service;
 use contract::subject;
 use contract::tick::{Tick, Trade};
 use contract::time::Timestamp;
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::desk::Desk;
 use crate::fills::{Fills, Heard};
 use crate::gaps::Gaps;
+use crate::letters::Letters;
 use crate::metrics::Skew;
 use crate::relay::{PAYLOAD_BYTES_MAX, Relay};
 
@@ -29,6 +31,8 @@ pub(crate) struct Outlet {
     pub(crate) gaps: Gaps,
     /// The fills that were told.
     pub(crate) fills: Fills,
+    /// How many letters may be written.
+    pub(crate) letters: Letters,
     /// How far the venue's times lie before ours.
     pub(crate) skew: Skew,
     /// Makes the first spans of trades.
@@ -65,28 +69,31 @@ impl Outlet {
         dropped
     }
 
-    /// Hands over what could not be understood; how much there was no room for.
-    pub(crate) fn letters(
+    /// Writes a dead letter about what could not be understood of one frame: one for all of it, and none where there were
+    /// many of late.
+    pub(crate) fn letter(
         &self,
         refused: &[(String, Vec<u8>)],
         socket: usize,
         received_at: Timestamp,
         correlation: &str,
-    ) -> u64 {
-        let mut dropped = 0;
-        for (index, (error, bytes)) in refused.iter().enumerate() {
-            let origin = format!("{correlation}.{index}");
-            let name = format!("socket {socket}");
-            let letter = DeadLetter::new(Service::Feed, &name, &origin, error, bytes, received_at);
-            debug!(correlation_id = %correlation, "an element of socket {socket} was not understood: {error}");
-            let mut message =
-                Message::new(subject::dead(Service::Feed), letter.id.to_string(), encode(&letter));
-            message.correlation_id = Some(correlation.to_owned());
-            if self.relay.offer(message, received_at).is_err() {
-                dropped += 1;
-            }
+    ) {
+        let Some((error, bytes)) = refused.first() else { return };
+        debug!(correlation_id = %correlation, "a part of a frame of socket {socket} was not understood: {error}");
+        if !self.letters.allow(Instant::now()) {
+            return;
         }
-        dropped
+        let all = match refused.len() {
+            1 => error.clone(),
+            count => format!("{count} parts of a frame, the first: {error}"),
+        };
+        let name = format!("socket {socket}");
+        let letter = DeadLetter::new(Service::Feed, &name, correlation, &all, bytes, received_at);
+        let mut message = Message::new(subject::dead(Service::Feed), letter.id.to_string(), encode(&letter));
+        message.correlation_id = Some(correlation.to_owned());
+        if self.relay.post(message).is_err() {
+            self.letters.leave_out();
+        }
     }
 
     /// Markets that lost ticks to an overrun buffer are complete again once it has room and they have their books.

@@ -9,7 +9,7 @@ use chassis::backoff::Backoff;
 use contract::ids::TokenId;
 use contract::tick::Tick;
 use contract::time::Timestamp;
-use polymarket::session::{Frame, Session, TOKENS_PER_MESSAGE};
+use polymarket::session::{Frame, OPENING_BYTES_MAX, Session, TOKENS_PER_MESSAGE};
 use polymarket::translate::{Heard, Quiet, frame};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -161,7 +161,7 @@ async fn answer(session: &mut Session, group: &[TokenId]) -> Outcome {
     let within = if group.is_empty() { RETRY.0 } else { ANSWER_WITHIN };
     let until = Instant::now() + within;
     loop {
-        match timeout_at(until, session.next()).await {
+        match timeout_at(until, session.next(OPENING_BYTES_MAX)).await {
             Err(_late) => return Outcome::Bore,
             Ok(Err(_ended)) => return Outcome::Ended,
             Ok(Ok(Frame::Text(text))) if answers(text.as_str(), group) => break,
@@ -170,7 +170,7 @@ async fn answer(session: &mut Session, group: &[TokenId]) -> Outcome {
     }
     let outlives = Instant::now() + OUTLIVES;
     loop {
-        match timeout_at(outlives, session.next()).await {
+        match timeout_at(outlives, session.next(OPENING_BYTES_MAX)).await {
             Err(_late) => return Outcome::Bore,
             Ok(Err(_ended)) => return Outcome::Ended,
             Ok(Ok(_frame)) => {}
@@ -185,6 +185,7 @@ fn answers(text: &str, group: &[TokenId]) -> bool {
         Heard::Nothing(Quiet::Empty) => true,
         Heard::Tick(_)
         | Heard::Refused { .. }
+        | Heard::Unknown { .. }
         | Heard::HashUnreadable(_)
         | Heard::NotUnderstood
         | Heard::NewMarket(_)

@@ -29,6 +29,8 @@ const WINDOW: usize = 1_024;
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 900 * 1024;
 /// What a message takes beside its payload: subject, ids, headers.
 const MESSAGE_OVERHEAD: usize = 400;
+/// Dead letters that wait; each takes at most 64 kB and a little.
+const LETTERS_BYTES_MAX: usize = 4 << 20;
 /// Pauses between attempts while the bus takes nothing.
 const RETRY_MIN: Duration = Duration::from_millis(50);
 /// See [`RETRY_MIN`].
@@ -77,6 +79,8 @@ struct Queue {
     urgent: VecDeque<Item>,
     ticks: VecDeque<Item>,
     bytes: usize,
+    letters: VecDeque<Item>,
+    letter_bytes: usize,
     /// Receive times of all ticks that are not acknowledged yet, with their number.
     outstanding: BTreeMap<Timestamp, u32>,
     published: u64,
@@ -87,9 +91,18 @@ struct Queue {
 #[derive(Debug)]
 struct Item {
     message: Message,
-    received_at: Option<Timestamp>,
+    lane: Lane,
     /// Ends with the acknowledgement; only of what is sampled.
     span: Option<Span>,
+}
+
+/// Where an item waits.
+#[derive(Clone, Copy, Debug)]
+enum Lane {
+    Urgent,
+    /// With the tick's receive time.
+    Tick(Timestamp),
+    Letter,
 }
 
 enum Settled {
@@ -138,7 +151,7 @@ impl Relay {
         received_at: Timestamp,
         span: Option<Span>,
     ) -> Result<(), Full> {
-        let item = Item { message, received_at: Some(received_at), span };
+        let item = Item { message, lane: Lane::Tick(received_at), span };
         let mut queue = self.queue();
         if queue.bytes + item.bytes() > self.0.bytes_max {
             return Err(Full);
@@ -153,8 +166,25 @@ impl Relay {
 
     /// Takes a gap or a market, ahead of all ticks and whatever waits: there are at most a few for each market.
     pub(crate) fn tell(&self, message: Message) {
-        self.queue().urgent.push_back(Item { message, received_at: None, span: None });
+        self.queue().urgent.push_back(Item { message, lane: Lane::Urgent, span: None });
         self.0.wake.notify_one();
+    }
+
+    /// Takes a dead letter, which leaves when no tick waits and never takes a tick's room.
+    ///
+    /// # Errors
+    /// When there are too many already.
+    pub(crate) fn post(&self, message: Message) -> Result<(), Full> {
+        let item = Item { message, lane: Lane::Letter, span: None };
+        let mut queue = self.queue();
+        if queue.letter_bytes + item.bytes() > LETTERS_BYTES_MAX {
+            return Err(Full);
+        }
+        queue.letter_bytes += item.bytes();
+        queue.letters.push_back(item);
+        drop(queue);
+        self.0.wake.notify_one();
+        Ok(())
     }
 
     /// Whether the buffer is at most half full, so that ticks are taken again after an overflow.
@@ -167,7 +197,7 @@ impl Relay {
         let queue = self.queue();
         let outstanding: u64 = queue.outstanding.values().map(|&count| u64::from(count)).sum();
         Level {
-            messages: outstanding + queue.urgent.len() as u64,
+            messages: outstanding + (queue.urgent.len() + queue.letters.len()) as u64,
             bytes: queue.bytes as u64,
             published: queue.published,
             under_way: outstanding.saturating_sub(queue.ticks.len() as u64),
@@ -241,7 +271,7 @@ impl Relay {
                 if let Some(span) = item.span {
                     span.end();
                 }
-                if let Some(received_at) = item.received_at {
+                if let Lane::Tick(received_at) = item.lane {
                     let micros = Timestamp::from(clock::now()).micros_since(received_at);
                     self.0.settling.observe(exposition::seconds(micros));
                 }
@@ -265,26 +295,35 @@ impl Relay {
         if let Some(item) = queue.urgent.pop_front() {
             return Some(item);
         }
-        let item = queue.ticks.pop_front()?;
-        queue.bytes -= item.bytes();
+        if let Some(item) = queue.ticks.pop_front() {
+            queue.bytes -= item.bytes();
+            return Some(item);
+        }
+        let item = queue.letters.pop_front()?;
+        queue.letter_bytes -= item.bytes();
         Some(item)
     }
 
     fn give_back(&self, item: Item) {
         let mut queue = self.queue();
         queue.repeated += 1;
-        if item.received_at.is_some() {
-            queue.bytes += item.bytes();
-            queue.ticks.push_front(item);
-        } else {
-            queue.urgent.push_front(item);
+        match item.lane {
+            Lane::Urgent => queue.urgent.push_front(item),
+            Lane::Tick(_) => {
+                queue.bytes += item.bytes();
+                queue.ticks.push_front(item);
+            }
+            Lane::Letter => {
+                queue.letter_bytes += item.bytes();
+                queue.letters.push_front(item);
+            }
         }
     }
 
     fn acknowledged(&self, item: &Item) {
         let mut queue = self.queue();
         queue.published += 1;
-        let Some(received_at) = item.received_at else { return };
+        let Lane::Tick(received_at) = item.lane else { return };
         if let Some(count) = queue.outstanding.get_mut(&received_at) {
             *count -= 1;
             if *count == 0 {
@@ -295,7 +334,7 @@ impl Relay {
 
     fn is_empty(&self) -> bool {
         let queue = self.queue();
-        queue.ticks.is_empty() && queue.urgent.is_empty()
+        queue.ticks.is_empty() && queue.urgent.is_empty() && queue.letters.is_empty()
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -341,6 +380,24 @@ mod tests {
         relay.offer(message(1_000), at(1)).unwrap();
         relay.tell(Message { subject: "gaps.0xab".to_owned(), ..message(900) });
         assert_eq!(relay.take().unwrap().message.subject, "gaps.0xab");
+    }
+
+    #[test]
+    fn letters_wait_apart_and_cost_no_tick_its_room_or_its_turn() {
+        let relay = Relay::new(1_000);
+        let letter = || Message { subject: "dead.feed".to_owned(), ..message(64 * 1024) };
+        let taken = (0..1_000).filter(|_| relay.post(letter()).is_ok()).count();
+        assert_eq!(taken, 64, "4 MB of them");
+        assert_eq!(relay.offer(message(1_000), at(1)), Ok(()));
+        assert_eq!(relay.level().oldest, Some(at(1)));
+        let tick = relay.take().unwrap();
+        assert_eq!(tick.message.subject, "ticks.raw.trade.0xab");
+        relay.acknowledged(&tick);
+        assert_eq!(relay.complete_until(at(9)), at(9), "a letter is no tick that is missing");
+        relay.give_back(relay.take().unwrap());
+        assert_eq!(relay.post(letter()), Err(Full));
+        relay.acknowledged(&relay.take().unwrap());
+        assert_eq!((relay.post(letter()), relay.level().messages), (Ok(()), 64));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::board::Board;
 use crate::config::Config;
 use crate::fills::Fills;
 use crate::gaps::Gaps;
+use crate::letters::Letters;
 use crate::metrics::Metrics;
 use crate::relay::Relay;
 
@@ -52,6 +53,8 @@ pub(crate) struct Sources {
     pub(crate) gaps: Gaps,
     /// The fills told.
     pub(crate) fills: Fills,
+    /// The dead letters.
+    pub(crate) letters: Letters,
     /// The venue's REST.
     pub(crate) rest: Rest,
 }
@@ -116,12 +119,14 @@ impl Reporter {
     }
 
     fn report(&self) -> FeedReport {
-        let Sources { relay, gaps, fills, rest } = &self.sources;
+        let Sources { relay, gaps, fills, letters, rest } = &self.sources;
         let mut report = self.board.report(&self.shard, &self.universe, relay);
         let counts = gaps.counts();
         report.gaps_open = counts.open;
         report.depth.gaps_waiting = counts.waiting;
         report.depth.trades_recognised = fills.recognised();
+        report.depth.letters_left_out = letters.left_out();
+        report.depth.unknown_events = letters.unknown();
         report.depth.rest_calls = rest.calls();
         report.depth.oldest_unpublished_at = relay.level().oldest;
         report

@@ -17,7 +17,7 @@ use contract::tick::Tick;
 use contract::time::Timestamp;
 use polymarket::session::{Frame, Session, SessionError};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -26,16 +26,12 @@ use crate::board::Board;
 use crate::config::Sockets;
 use crate::control::{Order, Word};
 use crate::desk::{Broken, Desk, Reading};
-use crate::openings::Openings;
+use crate::letters::Unknown;
+use crate::life::{End, Life};
 use crate::outlet::Outlet;
 use crate::roster::Watched;
 use crate::snapshots::Snapshots;
 use crate::turnstile::Turnstile;
-
-/// How often match groups are looked at whose end nothing has told.
-const REST_EVERY: Duration = Duration::from_millis(50);
-/// What stands for "never" where a timer is not wanted.
-const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// One socket and everything that outlives its connections.
 #[derive(Debug)]
@@ -66,31 +62,6 @@ pub(crate) struct Socket {
     pub(crate) announced: Announced,
     /// How often rebuilt books are published; zero: never.
     pub(crate) book_every: Duration,
-}
-
-/// A connection's life, as far as it matters for what comes after.
-#[derive(Debug)]
-struct Life {
-    epoch: u64,
-    frames: u64,
-    data_at: Timestamp,
-    had_data: bool,
-    openings: Openings,
-    ping: Interval,
-    rest: Interval,
-    tell: Interval,
-    /// When data came last, or the connection was opened.
-    heard_at: Instant,
-    /// A book was asked for to see whether anybody is there.
-    knocked: bool,
-}
-
-enum End {
-    Stopped,
-    Broken(SessionError),
-    Silent,
-    /// Nothing is left to follow.
-    Idle,
 }
 
 /// What wakes a socket.
@@ -194,24 +165,20 @@ impl Socket {
                 Err(error) => break End::Broken(error),
             }
         };
-        let cause = match &end {
-            End::Stopped | End::Idle => {
-                // What is missing from here on is told by the next feed, from the mark that this one leaves.
-                session.close().await;
-                return (end, life.had_data);
-            }
-            End::Broken(_) => Cause::SocketClosed,
-            End::Silent => Cause::Silence,
+        let Some(cause) = end.cause() else {
+            session.close().await;
+            return (end, life.had_data);
         };
-        if matches!(end, End::Broken(_)) {
+        if let End::Broken(error) = &end {
             self.blame(&life, suspected);
+            self.keep_unread(error, &mut life);
         }
         self.lost(cause, life.data_at);
         (end, life.had_data)
     }
 
     fn born(&mut self, epoch: u64) -> Life {
-        let (now, at) = (Instant::now(), Timestamp::from(clock::now()));
+        let at = Timestamp::from(clock::now());
         let tokens = self.desk.tokens();
         info!(socket = self.number, tokens = tokens.len(), "socket {} is open", self.number);
         self.board.socket(self.number, |notes| {
@@ -221,31 +188,12 @@ impl Socket {
             notes.report.tokens_with_book = 0;
             notes.report.problem = None;
         });
-        let mut openings = Openings::default();
-        openings.asked(&tokens, now);
-        let every = |period: Duration| {
-            let mut every = interval_at(now + period, period);
-            every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            every
-        };
-        let tell = if self.book_every.is_zero() { NEVER } else { self.book_every };
-        Life {
-            epoch,
-            frames: 0,
-            data_at: at,
-            had_data: false,
-            openings,
-            ping: every(self.settings.ping_every),
-            rest: every(REST_EVERY),
-            tell: every(tell),
-            heard_at: now,
-            knocked: false,
-        }
+        Life::new(epoch, at, &tokens, self.settings.ping_every, self.book_every)
     }
 
     async fn wait(&mut self, session: &mut Session, life: &mut Life, stop: &CancellationToken) -> Event {
         let patience = if life.knocked { self.settings.silence_max } else { self.settings.silence_max / 2 };
-        let look = life.openings.next_look();
+        let (look, bytes_max) = (life.openings.next_look(), life.frame_bytes_max());
         tokio::select! {
             biased;
             () = stop.cancelled() => Event::Stop,
@@ -256,7 +204,7 @@ impl Socket {
             _ = life.tell.tick() => Event::Tell,
             Some(order) = self.orders.1.recv() => Event::Order(order),
             () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => Event::Openings,
-            frame = session.next() => Event::Frame(frame),
+            frame = session.next(bytes_max) => Event::Frame(frame),
             () = sleep_until(life.heard_at + patience) => Event::Silence,
         }
     }
@@ -407,7 +355,7 @@ impl Socket {
         let reading = match frame {
             Frame::Text(text) => self.desk.read(text.as_str(), received_at),
             Frame::Binary(bytes) => {
-                let refused = vec![("a binary frame: the venue documents none".to_owned(), bytes.clone())];
+                let refused = vec![("a binary frame: the venue documents none".to_owned(), bytes.to_vec())];
                 Reading { refused, ..Reading::default() }
             }
         };
@@ -435,10 +383,15 @@ impl Socket {
                 self.word(Word::News(news));
             }
         }
+        for Unknown { kind, sample, .. } in
+            reading.unknown.extract_if(.., |unknown| self.outlet.letters.note_unknown(unknown))
+        {
+            reading.refused.push((format!("unknown event type `{kind}`"), sample));
+        }
         self.outlet.recover_from_overrun(&self.desk, received_at);
         let Reading { ticks, refused, .. } = &mut reading;
-        let mut dropped = self.outlet.ticks(ticks, refused, received_at, &correlation);
-        dropped += self.outlet.letters(refused, self.number, received_at, &correlation);
+        let dropped = self.outlet.ticks(ticks, refused, received_at, &correlation);
+        self.outlet.letter(refused, self.number, received_at, &correlation);
         let is_data = !reading.ticks.is_empty();
         if is_data {
             life.data_at = received_at;
@@ -449,14 +402,22 @@ impl Socket {
         reading
     }
 
+    /// A frame for which the connection was given up is a dead letter, as far as it was read.
+    fn keep_unread(&self, error: &SessionError, life: &mut Life) {
+        let Some(beginning) = error.unread() else { return };
+        let (refused, correlation) = ([(error.to_string(), beginning.to_vec())], self.correlation(life));
+        self.outlet.letter(&refused, self.number, clock::now().into(), &correlation);
+        self.board.socket(self.number, |notes| notes.dead += 1);
+    }
+
     /// Publishes the books that changed, as they were rebuilt.
     fn tell(&mut self, life: &mut Life) {
         let now = Timestamp::from(clock::now());
         let books: Vec<Tick> = self.desk.told(now).into_iter().map(Tick::Book).collect();
         let correlation = self.correlation(life);
         let mut refused = Vec::new();
-        let mut dropped = self.outlet.ticks(&books, &mut refused, now, &correlation);
-        dropped += self.outlet.letters(&refused, self.number, now, &correlation);
+        let dropped = self.outlet.ticks(&books, &mut refused, now, &correlation);
+        self.outlet.letter(&refused, self.number, now, &correlation);
         self.board.socket(self.number, |notes| notes.dropped += dropped);
     }
 

@@ -27,6 +27,8 @@ pub enum Cause {
     NotFollowed,
     /// A stream of the bus was lost, with the ticks on it that were not stored yet.
     StreamLost,
+    /// The venue sent a frame that was too large or no text: its socket was closed, and what the frame held is not known.
+    FrameRefused,
     /// The venue's REST showed that our book of a token was wrong, although no hash had said so.
     Overruled,
 }
@@ -85,7 +87,7 @@ struct Received {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SocketClosed,
         Self::Silence,
         Self::FeedRestart,
@@ -94,6 +96,7 @@ impl Cause {
         Self::Resubscribed,
         Self::NotFollowed,
         Self::StreamLost,
+        Self::FrameRefused,
         Self::Overruled,
     ];
 
@@ -108,6 +111,7 @@ impl Cause {
             Self::Resubscribed => "resubscribed",
             Self::NotFollowed => "not_followed",
             Self::StreamLost => "stream_lost",
+            Self::FrameRefused => "frame_refused",
             Self::Overruled => "overruled",
         }
     }

@@ -132,7 +132,7 @@ pub struct FeedReport {
     pub frames: u64,
     /// Ticks read, by kind.
     pub ticks: BTreeMap<String, u64>,
-    /// Elements that could not be understood.
+    /// Frames with something that could not be understood.
     pub dead: u64,
     /// Ticks acknowledged by the bus.
     pub published: u64,
@@ -175,6 +175,10 @@ pub struct Depth {
     pub unwatched: u64,
     /// Hashes of books and transactions that are none: their ticks were read, and not checked.
     pub hashes_unreadable: u64,
+    /// Events of types that this version does not know, by type: the first 32 types, the rest as `other`.
+    pub unknown_events: BTreeMap<String, u64>,
+    /// Dead letters that were not written, because there were too many.
+    pub letters_left_out: u64,
     /// Tokens without a book although they were subscribed again and moved; the first 20.
     pub without_book: Vec<String>,
     /// Tokens that make the venue close the socket, set aside for a while; the first 20.

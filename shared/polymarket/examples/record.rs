@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use contract::ids::TokenId;
 use contract::time::Timestamp;
 use polymarket::rest::{MARKETS_ROWS_MAX, Rest, RestConfig};
-use polymarket::session::{Frame, Session, SessionError};
+use polymarket::session::{Frame, OPENING_BYTES_MAX, Session, SessionError};
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -263,7 +263,7 @@ impl Recorder {
         let (mut ping, mut tell) = (every(PING_EVERY), every(TELL_EVERY));
         while let Some(session) = &mut self.session {
             tokio::select! {
-                frame = session.next() => match frame {
+                frame = session.next(OPENING_BYTES_MAX) => match frame {
                     // Answers to our own `PING` are no data; venue-sim gives its own.
                     Ok(Frame::Text(text)) if text.eq_ignore_ascii_case("pong") => {}
                     Ok(Frame::Text(text)) => self.write(&text)?,

@@ -2,6 +2,7 @@
 //!
 //! Knows: frames, REST bodies, sessions. Never: what becomes of a tick.
 
+mod race;
 pub mod rest;
 pub mod session;
 pub mod translate;

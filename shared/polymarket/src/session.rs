@@ -2,23 +2,34 @@
 //!
 //! Knows: the first message, the heartbeat, how a socket ends. Never: a reconnection, a book.
 
+use std::io;
 use std::time::Duration;
 
 use contract::ids::TokenId;
+use contract::letter::PAYLOAD_KEPT_MAX;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+
+use crate::race;
 
 /// Longest wait for the connection and the upgrade.
 const OPEN_WITHIN: Duration = Duration::from_secs(15);
 /// Longest wait for a message of ours to leave.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
-/// The largest frame: the opening books of 200 tokens take about 3 MB, of 400 deep ones about 10 MB.
-const FRAME_BYTES_MAX: usize = 16 << 20;
+/// The largest frame while a book is owed: those of 200 tokens take about 3 MB, of 400 deep ones about 10 MB.
+pub const OPENING_BYTES_MAX: usize = 16 << 20;
+/// The largest frame once all books are there; the largest that was captured then has a few kB.
+pub const FRAME_BYTES_MAX: usize = 1 << 20;
 /// Token ids in one subscription message: 100 of them are 8 KB.
 pub const TOKENS_PER_MESSAGE: usize = 100;
+/// Characters kept of the library's words about a text that is none.
+const WHAT_CHARS_MAX: usize = 200;
 /// The longest wait that a `Retry-After` may impose.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
@@ -34,7 +45,7 @@ pub enum Frame {
     /// A text frame, to be read by [`crate::translate::frame`].
     Text(Utf8Bytes),
     /// A binary frame: the venue never sends one.
-    Binary(Vec<u8>),
+    Binary(Bytes),
 }
 
 /// Why a socket could not be opened, or ended.
@@ -59,6 +70,22 @@ pub enum SessionError {
     /// The venue did not understand what was subscribed: what it sends from here on is not what was asked for.
     #[error("the venue did not understand the subscription (INVALID OPERATION)")]
     NotUnderstood,
+    /// A frame is larger than any of the venue's: it stays unread, so the connection is to be given up.
+    #[error("the venue sent a frame of {bytes} bytes, more than {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// What it may be.
+        limit: usize,
+        /// How it begins, as far as a dead letter keeps it; empty where it was not read at all.
+        beginning: Vec<u8>,
+    },
+    /// A text frame is no text: the library gives the connection up, and what the frame held is not known.
+    #[error("the venue sent text that is no UTF-8 ({what})")]
+    NotText {
+        /// Where it breaks.
+        what: String,
+    },
     /// The connection could not be made, or broke.
     #[error("the connection failed")]
     Broken(#[source] Box<WsError>),
@@ -79,11 +106,15 @@ impl Session {
     /// When the venue cannot be reached, refuses, or takes longer than 15 s.
     pub async fn open(url: &str, tokens: &[TokenId]) -> Result<Self, SessionError> {
         let mut limits = WebSocketConfig::default();
-        limits.max_message_size = Some(FRAME_BYTES_MAX);
-        limits.max_frame_size = Some(FRAME_BYTES_MAX);
-        let connecting = connect_async_with_config(url, Some(limits), true);
-        let (socket, _answer) = match tokio::time::timeout(OPEN_WITHIN, connecting).await {
-            Ok(connected) => connected.map_err(classified)?,
+        limits.max_message_size = Some(OPENING_BYTES_MAX);
+        limits.max_frame_size = Some(OPENING_BYTES_MAX);
+        let opening = async {
+            let request = url.into_client_request()?;
+            let stream = connected(request.uri()).await?;
+            client_async_tls_with_config(request, stream, Some(limits), None).await
+        };
+        let (socket, _answer) = match tokio::time::timeout(OPEN_WITHIN, opening).await {
+            Ok(opened) => opened.map_err(classified)?,
             Err(_) => return Err(SessionError::Slow { what: "opening the socket", limit: OPEN_WITHIN }),
         };
         let mut session = Self { socket };
@@ -130,15 +161,22 @@ impl Session {
         self.send("PONG".to_owned()).await
     }
 
-    /// The next frame; waits for ever when none comes. Dropping the wait loses nothing.
+    /// The next frame, of at most `bytes_max`: [`OPENING_BYTES_MAX`] or less. Waits for ever when none comes. Dropping the
+    /// wait loses nothing.
     ///
     /// # Errors
-    /// When the socket was closed or the connection broke.
-    pub async fn next(&mut self) -> Result<Frame, SessionError> {
+    /// When the socket was closed, the connection broke, or a frame is too large.
+    pub async fn next(&mut self, bytes_max: usize) -> Result<Frame, SessionError> {
         loop {
             match self.socket.next().await {
+                Some(Ok(Message::Text(text))) if text.len() > bytes_max => {
+                    return Err(too_large(text.as_bytes(), bytes_max));
+                }
+                Some(Ok(Message::Binary(bytes))) if bytes.len() > bytes_max => {
+                    return Err(too_large(&bytes, bytes_max));
+                }
                 Some(Ok(Message::Text(text))) => return Ok(Frame::Text(text)),
-                Some(Ok(Message::Binary(bytes))) => return Ok(Frame::Binary(bytes.to_vec())),
+                Some(Ok(Message::Binary(bytes))) => return Ok(Frame::Binary(bytes)),
                 // The library answers protocol pings by itself; these say nothing of the data.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Close(frame))) => {
@@ -175,13 +213,40 @@ impl Session {
 }
 
 impl SessionError {
+    /// The beginning, as far as it is known, of the frame for which the connection was given up; none where it ended
+    /// otherwise.
+    pub fn unread(&self) -> Option<&[u8]> {
+        match self {
+            Self::TooLarge { beginning, .. } => Some(beginning),
+            Self::NotText { .. } => Some(&[]),
+            Self::Refused { .. }
+            | Self::Closed { .. }
+            | Self::NotUnderstood
+            | Self::Broken(_)
+            | Self::Slow { .. } => None,
+        }
+    }
+
     /// How long the venue asks us to wait before the next attempt, where it says so.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
-            Self::Closed { .. } | Self::NotUnderstood | Self::Broken(_) | Self::Slow { .. } => None,
+            Self::Closed { .. }
+            | Self::NotUnderstood
+            | Self::TooLarge { .. }
+            | Self::NotText { .. }
+            | Self::Broken(_)
+            | Self::Slow { .. } => None,
         }
     }
+}
+
+/// A connection to the host of an address; TLS is still to come.
+async fn connected(uri: &Uri) -> io::Result<TcpStream> {
+    let usual = if uri.scheme_str() == Some("wss") { 443 } else { 80 };
+    let stream = race::connect(uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(usual)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// The first message of a socket. `level` is left out: what it means is not documented.
@@ -200,6 +265,11 @@ fn later_message(operation: &str, tokens: &[TokenId]) -> String {
         .to_string()
 }
 
+fn too_large(frame: &[u8], limit: usize) -> SessionError {
+    let beginning = frame[..frame.len().min(PAYLOAD_KEPT_MAX)].to_vec();
+    SessionError::TooLarge { bytes: frame.len(), limit, beginning }
+}
+
 fn classified(error: WsError) -> SessionError {
     match error {
         WsError::Http(answer) => {
@@ -209,6 +279,10 @@ fn classified(error: WsError) -> SessionError {
             let retry_after = seconds.map(|s| Duration::from_secs(s).min(RETRY_AFTER_MAX));
             SessionError::Refused { status: answer.status().as_u16(), retry_after }
         }
+        WsError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+            SessionError::TooLarge { bytes: size, limit: max_size, beginning: Vec::new() }
+        }
+        WsError::Utf8(what) => SessionError::NotText { what: what.chars().take(WHAT_CHARS_MAX).collect() },
         other => SessionError::Broken(Box::new(other)),
     }
 }

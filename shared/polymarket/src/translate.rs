@@ -5,8 +5,10 @@
 mod announced;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use contract::ids::{BookHash, ConditionId, TickId, TokenId};
+use contract::letter::PAYLOAD_KEPT_MAX;
 use contract::market::{Market, Resolution};
 use contract::money::{Price, Size, plain_decimal};
 use contract::tick::{Book, Level, Origin, PriceChange, Quote, Side, Tick, TickSizeChange, Trade};
@@ -19,10 +21,19 @@ use crate::wire::{self, Scalar};
 /// Most levels a side of a book may have; the deepest captured one has a few hundred.
 const LEVELS_MAX: usize = 20_000;
 
+/// Most parts of a frame that are read: elements of its array and entries of its price changes. The opening books of a
+/// connection are at most 700 elements.
+const PARTS_MAX: usize = 20_000;
+
+/// Characters of the name of an unknown type that are kept.
+const KIND_CHARS_MAX: usize = 40;
+/// Most types of events unknown to us that are told apart in one frame.
+const UNKNOWN_MAX: usize = 8;
+
 /// What the venue answers to a subscription that it does not understand.
 const NOT_UNDERSTOOD: &str = "INVALID OPERATION";
 
-/// What one frame said, element by element.
+/// What one frame said, part by part.
 #[derive(Debug)]
 pub enum Heard<'a> {
     /// A tick; its id carries no ordinal yet.
@@ -31,17 +42,26 @@ pub enum Heard<'a> {
     NewMarket(Box<Market>),
     /// A market was resolved.
     Resolved(ConditionId, Resolution),
+    /// Events of a type that this version does not know.
+    Unknown {
+        /// The type: letters, digits and `_`, at most 40.
+        kind: String,
+        /// How many; where a frame has many types, those of the last one are of others too.
+        count: u64,
+        /// The first of them, as far as a dead letter keeps it.
+        sample: &'a str,
+    },
     /// So many hashes, of books or transactions, that are none: their ticks are here, without them.
     HashUnreadable(u64),
     /// `INVALID OPERATION`: the venue did not understand what we subscribed.
     NotUnderstood,
     /// A sign of life or an empty answer: no data.
     Nothing(Quiet),
-    /// An element that could not be understood, with its bytes. Its neighbours are not touched.
+    /// All of the frame that could not be understood, in one; its neighbours are not touched.
     Refused {
-        /// What is wrong with it.
+        /// What is wrong with it: with the first part, where there are several.
         error: String,
-        /// The element as it stood in the frame.
+        /// The frame from the first such part to the last, as far as a dead letter keeps it.
         bytes: &'a str,
     },
 }
@@ -60,6 +80,8 @@ pub enum Quiet {
 type Outcome<T> = Result<T, String>;
 
 /// Reads one text frame that was received at `received_at`.
+///
+/// It takes no more memory than a few times the frame, whatever stands in it.
 pub fn frame(text: &str, received_at: Timestamp) -> Vec<Heard<'_>> {
     let trimmed = text.trim();
     if let Some(quiet) = quiet(trimmed) {
@@ -68,22 +90,21 @@ pub fn frame(text: &str, received_at: Timestamp) -> Vec<Heard<'_>> {
     if trimmed == NOT_UNDERSTOOD {
         return vec![Heard::NotUnderstood];
     }
-    if !trimmed.starts_with('[') {
-        let mut heard = Vec::with_capacity(2);
-        element(trimmed, received_at, &mut heard);
-        return heard;
+    let mut reader = Reader {
+        text: trimmed,
+        received_at,
+        heard: Vec::new(),
+        parts: 0,
+        hashes_unreadable: 0,
+        unknown: BTreeMap::new(),
+        refused: None,
+    };
+    if trimmed.starts_with('[') {
+        reader.list(trimmed, Reader::element);
+    } else {
+        reader.element(trimmed);
     }
-    match serde_json::from_str::<Vec<&RawValue>>(trimmed) {
-        Ok(list) if list.is_empty() => vec![Heard::Nothing(Quiet::Empty)],
-        Ok(list) => {
-            let mut heard = Vec::with_capacity(list.len());
-            for raw in list {
-                element(raw.get(), received_at, &mut heard);
-            }
-            heard
-        }
-        Err(error) => vec![Heard::Refused { error: format!("no JSON: {error}"), bytes: text }],
-    }
+    reader.finish()
 }
 
 fn quiet(text: &str) -> Option<Quiet> {
@@ -95,91 +116,169 @@ fn quiet(text: &str) -> Option<Quiet> {
     }
 }
 
-fn element<'a>(raw: &'a str, received_at: Timestamp, heard: &mut Vec<Heard<'a>>) {
-    let (before, mut odd) = (heard.len(), 0);
-    if let Err(error) = understood(raw, received_at, heard, &mut odd) {
-        heard.truncate(before);
-        heard.push(Heard::Refused { error, bytes: raw });
-    } else if odd > 0 {
-        heard.push(Heard::HashUnreadable(odd));
-    }
+/// Reads one frame.
+struct Reader<'a> {
+    text: &'a str,
+    received_at: Timestamp,
+    heard: Vec<Heard<'a>>,
+    parts: usize,
+    hashes_unreadable: u64,
+    /// By type: how many, and the first.
+    unknown: BTreeMap<String, (u64, &'a str)>,
+    refused: Option<Refused>,
 }
 
-fn understood<'a>(
-    raw: &'a str,
-    received_at: Timestamp,
-    heard: &mut Vec<Heard<'a>>,
-    odd: &mut u64,
-) -> Outcome<()> {
-    let peek: wire::Peek<'a> = parse(raw)?;
-    let kind = match peek.event_type {
-        Some(scalar) => scalar.text().ok_or("`event_type` is no text")?,
-        None if peek.price_changes.is_some() || peek.changes.is_some() => Cow::Borrowed("price_change"),
-        None if peek.bids.is_some() => Cow::Borrowed("book"),
-        None => match peek.error.and_then(|scalar| scalar.text()) {
-            Some(error) => return Err(format!("the venue reports an error: {error}")),
-            None => return Err("`event_type` is missing".to_owned()),
-        },
-    };
-    heard.push(match kind.as_ref() {
-        "price_change" if peek.price_changes.is_some() => {
-            return price_changes(&parse(raw)?, received_at, heard, odd);
+/// What was not understood so far.
+struct Refused {
+    parts: u64,
+    /// What is wrong with the first.
+    error: String,
+    /// Where the first begins and the last ends, in the frame.
+    from: usize,
+    to: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Hands on each part of a list; where the list breaks, or has too many, the rest of it is refused as one part.
+    fn list(&mut self, list: &'a str, mut take: impl FnMut(&mut Self, &'a str)) {
+        let mut read_to = 0;
+        let read = wire::each(list, |raw| {
+            if self.parts == PARTS_MAX {
+                return Err(format!("more than {PARTS_MAX} parts"));
+            }
+            self.parts += 1;
+            take(self, raw);
+            read_to = place(list, raw) + raw.len();
+            Ok(())
+        });
+        if let Err(error) = read {
+            self.refuse(error, &list[read_to..]);
         }
-        "price_change" => return old_changes(&parse(raw)?, received_at, heard, odd),
-        "book" => Heard::Tick(Tick::Book(book(&parse(raw)?, received_at, odd)?)),
-        "last_trade_price" => Heard::Tick(Tick::Trade(Box::new(trade(&parse(raw)?, received_at, odd)?))),
-        "best_bid_ask" => Heard::Tick(Tick::Quote(quote(&parse(raw)?, received_at)?)),
-        "tick_size_change" => Heard::Tick(Tick::TickSize(grid(&parse(raw)?, received_at)?)),
-        "new_market" => Heard::NewMarket(Box::new(announced::new_market(&parse(raw)?, received_at)?)),
-        "market_resolved" => {
-            let (market, resolution) = announced::resolved(&parse(raw)?, received_at)?;
-            Heard::Resolved(market, resolution)
+    }
+
+    fn element(&mut self, raw: &'a str) {
+        if let Err(error) = self.understand(raw) {
+            self.refuse(error, raw);
         }
-        other => return Err(format!("unknown event type `{}`", other.chars().take(40).collect::<String>())),
-    });
-    Ok(())
+    }
+
+    fn understand(&mut self, raw: &'a str) -> Outcome<()> {
+        let peek: wire::Peek<'a> = object(raw)?;
+        let kind = match peek.event_type {
+            Some(scalar) => scalar.text().ok_or("`event_type` is no text")?,
+            None if peek.price_changes.is_some() || peek.changes.is_some() => Cow::Borrowed("price_change"),
+            None if peek.bids.is_some() => Cow::Borrowed("book"),
+            None => match peek.error.and_then(|scalar| scalar.text()) {
+                Some(error) => return Err(format!("the venue reports an error: {error}")),
+                None => return Err("`event_type` is missing".to_owned()),
+            },
+        };
+        let (received_at, mut odd) = (self.received_at, 0);
+        let heard = match kind.as_ref() {
+            "price_change" if peek.price_changes.is_some() => return self.price_changes(&object(raw)?),
+            "price_change" => return self.old_changes(&object(raw)?),
+            "book" => Heard::Tick(Tick::Book(book(&object(raw)?, received_at, &mut odd)?)),
+            "last_trade_price" => {
+                Heard::Tick(Tick::Trade(Box::new(trade(&object(raw)?, received_at, &mut odd)?)))
+            }
+            "best_bid_ask" => Heard::Tick(Tick::Quote(quote(&object(raw)?, received_at)?)),
+            "tick_size_change" => Heard::Tick(Tick::TickSize(grid(&object(raw)?, received_at)?)),
+            "new_market" => Heard::NewMarket(Box::new(announced::new_market(&object(raw)?, received_at)?)),
+            "market_resolved" => {
+                let (market, resolution) = announced::resolved(&object(raw)?, received_at)?;
+                Heard::Resolved(market, resolution)
+            }
+            other => {
+                self.note_unknown(other, raw);
+                return Ok(());
+            }
+        };
+        self.heard.push(heard);
+        self.hashes_unreadable += odd;
+        Ok(())
+    }
+
+    fn note_unknown(&mut self, kind: &str, raw: &'a str) {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+        let kind: String = kind.chars().take(KIND_CHARS_MAX).map(plain).collect();
+        if self.unknown.len() < UNKNOWN_MAX || self.unknown.contains_key(&kind) {
+            self.unknown.entry(kind).or_insert((0, raw)).0 += 1;
+        } else if let Some(mut last) = self.unknown.last_entry() {
+            last.get_mut().0 += 1;
+        }
+    }
+
+    fn price_changes(&mut self, wire: &wire::PriceChanges<'a>) -> Outcome<()> {
+        let (market, changed_at) = (condition(&wire.market)?, moment(&wire.timestamp)?);
+        self.list(wire.entries.get(), |reader, raw| {
+            let entry = object::<wire::Change<'a>>(raw).and_then(|change| {
+                let token = change.asset_id.as_ref().ok_or("`asset_id` is missing")?;
+                let hash = book_hash(change.hash.as_ref(), &mut reader.hashes_unreadable);
+                change_tick(&change, &market, token_id(token)?, hash, changed_at, reader.received_at)
+            });
+            reader.entry(entry, raw);
+        });
+        Ok(())
+    }
+
+    fn old_changes(&mut self, wire: &wire::OldChanges<'a>) -> Outcome<()> {
+        let (market, changed_at, token) =
+            (condition(&wire.market)?, moment(&wire.timestamp)?, token_id(&wire.asset_id)?);
+        let hash = book_hash(wire.hash.as_ref(), &mut self.hashes_unreadable);
+        self.list(wire.changes.get(), |reader, raw| {
+            let entry = object::<wire::Change<'a>>(raw).and_then(|change| {
+                change_tick(&change, &market, token.clone(), hash.clone(), changed_at, reader.received_at)
+            });
+            reader.entry(entry, raw);
+        });
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: Outcome<Tick>, raw: &'a str) {
+        match entry {
+            Ok(tick) => self.heard.push(Heard::Tick(tick)),
+            Err(error) => self.refuse(error, raw),
+        }
+    }
+
+    fn refuse(&mut self, error: String, part: &'a str) {
+        let from = place(self.text, part);
+        let to = from + part.len();
+        match &mut self.refused {
+            Some(refused) => (refused.parts, refused.to) = (refused.parts + 1, to),
+            None => self.refused = Some(Refused { parts: 1, error, from, to }),
+        }
+    }
+
+    fn finish(mut self) -> Vec<Heard<'a>> {
+        let is_list = self.text.starts_with('[');
+        if is_list && self.parts == 0 && self.refused.is_none() {
+            self.heard.push(Heard::Nothing(Quiet::Empty));
+        }
+        if self.hashes_unreadable > 0 {
+            self.heard.push(Heard::HashUnreadable(self.hashes_unreadable));
+        }
+        for (kind, (count, raw)) in self.unknown {
+            let sample = &raw[..raw.floor_char_boundary(PAYLOAD_KEPT_MAX)];
+            self.heard.push(Heard::Unknown { kind, count, sample });
+        }
+        if let Some(Refused { parts, mut error, from, to }) = self.refused {
+            if parts > 1 {
+                error = format!("{parts} parts of a frame, the first: {error}");
+            }
+            let kept = self.text.floor_char_boundary(to.min(from + PAYLOAD_KEPT_MAX));
+            if kept < to {
+                error = format!("{error} (cut from {} bytes)", to - from);
+            }
+            self.heard.push(Heard::Refused { error, bytes: &self.text[from..kept] });
+        }
+        self.heard
+    }
 }
 
-fn price_changes<'a>(
-    wire: &wire::PriceChanges<'a>,
-    received_at: Timestamp,
-    heard: &mut Vec<Heard<'a>>,
-    odd: &mut u64,
-) -> Outcome<()> {
-    let (market, changed_at) = (condition(&wire.market)?, moment(&wire.timestamp)?);
-    for raw in &wire.entries {
-        let entry = parse::<wire::Change<'a>>(raw.get()).and_then(|change| {
-            let token = change.asset_id.as_ref().ok_or("`asset_id` is missing")?;
-            let hash = book_hash(change.hash.as_ref(), odd);
-            change_tick(&change, &market, token_id(token)?, hash, changed_at, received_at)
-        });
-        heard.push(match entry {
-            Ok(tick) => Heard::Tick(tick),
-            Err(error) => Heard::Refused { error, bytes: raw.get() },
-        });
-    }
-    Ok(())
-}
-
-fn old_changes<'a>(
-    wire: &wire::OldChanges<'a>,
-    received_at: Timestamp,
-    heard: &mut Vec<Heard<'a>>,
-    odd: &mut u64,
-) -> Outcome<()> {
-    let (market, changed_at, token) =
-        (condition(&wire.market)?, moment(&wire.timestamp)?, token_id(&wire.asset_id)?);
-    let hash = book_hash(wire.hash.as_ref(), odd);
-    for raw in &wire.changes {
-        let entry = parse::<wire::Change<'a>>(raw.get()).and_then(|change| {
-            change_tick(&change, &market, token.clone(), hash.clone(), changed_at, received_at)
-        });
-        heard.push(match entry {
-            Ok(tick) => Heard::Tick(tick),
-            Err(error) => Heard::Refused { error, bytes: raw.get() },
-        });
-    }
-    Ok(())
+/// Where a part begins within the whole that it was taken from.
+fn place(whole: &str, part: &str) -> usize {
+    part.as_ptr().addr() - whole.as_ptr().addr()
 }
 
 fn change_tick(
@@ -212,8 +311,8 @@ fn book(wire: &wire::Book<'_>, received_at: Timestamp, odd: &mut u64) -> Outcome
         id: TickId::of_bytes([0; 16]),
         condition_id: condition(&wire.market)?,
         token_id: token_id(&wire.asset_id)?,
-        bids: levels(&wire.bids, "bids")?,
-        asks: levels(&wire.asks, "asks")?,
+        bids: levels(wire.bids, "bids")?,
+        asks: levels(wire.asks, "asks")?,
         hash: book_hash(wire.hash.as_ref(), odd),
         hash_ok: None,
         tick_size: filled(wire.tick_size.as_ref()).map(|text| decimal(&text)).transpose()?,
@@ -233,12 +332,26 @@ fn book(wire: &wire::Book<'_>, received_at: Timestamp, odd: &mut u64) -> Outcome
     Ok(book)
 }
 
-fn levels(wire: &[wire::Level<'_>], side: &str) -> Outcome<Vec<Level>> {
-    if wire.len() > LEVELS_MAX {
-        return Err(format!("{} levels of {side}: more than {LEVELS_MAX}", wire.len()));
+fn levels(list: &RawValue, side: &str) -> Outcome<Vec<Level>> {
+    let (mut levels, mut count) = (Vec::new(), 0);
+    if list.get() == "null" {
+        return Ok(levels);
     }
-    let sized = wire.iter().map(|level| Ok(Level(price(&level.price)?, size(&level.size)?)));
-    sized.filter(|level| level.as_ref().map_or(true, |level| !level.1.is_zero())).collect()
+    let read = wire::each(list.get(), |raw| {
+        count += 1;
+        if count > LEVELS_MAX {
+            return Err(format!("more than {LEVELS_MAX} levels"));
+        }
+        let wire: wire::Level<'_> = object(raw)?;
+        let level = Level(price(&wire.price)?, size(&wire.size)?);
+        if !level.1.is_zero() {
+            levels.push(level);
+        }
+        Ok(())
+    });
+    read.map_err(|error| format!("{side}: {error}"))?;
+    levels.shrink_to_fit();
+    Ok(levels)
 }
 
 fn trade(wire: &wire::LastTrade<'_>, received_at: Timestamp, odd: &mut u64) -> Outcome<Trade> {
@@ -294,7 +407,11 @@ fn grid(wire: &wire::TickSizeChange<'_>, received_at: Timestamp) -> Outcome<Tick
     Ok(change)
 }
 
-fn parse<'a, T: Deserialize<'a>>(raw: &'a str) -> Outcome<T> {
+/// Reads an object; a list of its members without their names is none, although the library would take it.
+fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Outcome<T> {
+    if !raw.starts_with('{') {
+        return Err("not as documented: no object".to_owned());
+    }
     serde_json::from_str(raw).map_err(|error| format!("not as documented: {error}"))
 }
 
@@ -304,7 +421,7 @@ fn filled<'a>(scalar: Option<&Scalar<'a>>) -> Option<Cow<'a, str>> {
 }
 
 fn needed<'a>(scalar: &Scalar<'a>, what: &str) -> Outcome<Cow<'a, str>> {
-    scalar.text().ok_or_else(|| format!("`{what}` is no text"))
+    scalar.text().ok_or_else(|| format!("`{what}` is no text, or too long"))
 }
 
 fn condition(scalar: &Scalar<'_>) -> Outcome<ConditionId> {
@@ -360,8 +477,12 @@ fn book_hash(scalar: Option<&Scalar<'_>>, odd: &mut u64) -> Option<BookHash> {
 
 /// A hash, if there is one; one that is none is counted. It is a check on the fact beside it, never a reason to lose it.
 fn readable<T: for<'a> TryFrom<&'a str>>(scalar: Option<&Scalar<'_>>, odd: &mut u64) -> Option<T> {
-    let text = filled(scalar)?;
-    let hash = T::try_from(text.as_ref()).ok();
+    let scalar = scalar?;
+    let hash = match filled(Some(scalar)) {
+        Some(text) => T::try_from(text.as_ref()).ok(),
+        None if scalar.is_too_long() => None,
+        None => return None,
+    };
     *odd += u64::from(hash.is_none());
     hash
 }

@@ -95,7 +95,7 @@ fn each_entry_of_a_price_change_is_a_tick() {
 fn a_bad_entry_costs_its_neighbours_nothing() {
     let text = price_change(&[change("0.63", "9"), change("1.01", "9"), change("0.64", "9")]);
     let heard = frame(&text, NOW);
-    assert!(matches!(heard.as_slice(), [Heard::Tick(_), Heard::Refused { .. }, Heard::Tick(_)]), "{heard:?}");
+    assert!(matches!(heard.as_slice(), [Heard::Tick(_), Heard::Tick(_), Heard::Refused { .. }]), "{heard:?}");
 }
 
 #[test]
@@ -103,12 +103,50 @@ fn a_bad_element_of_an_array_costs_its_neighbours_nothing() {
     let good = last_trade(r#""size":"1", "#);
     let text = format!("[{good},{{\"event_type\":\"book\"}},{good},7]");
     let heard = frame(&text, NOW);
-    let refused: Vec<&str> = heard
-        .iter()
-        .filter_map(|h| if let Heard::Refused { bytes, .. } = h { Some(*bytes) } else { None })
-        .collect();
-    assert_eq!(refused, ["{\"event_type\":\"book\"}", "7"]);
-    assert_eq!(heard.len(), 4);
+    let [Heard::Tick(_), Heard::Tick(_), Heard::Refused { error, bytes }] = heard.as_slice() else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(*bytes, format!("{{\"event_type\":\"book\"}},{good},7"));
+    assert!(error.starts_with("2 parts of a frame, the first: not as documented: missing"), "{error}");
+    let text = format!("[{good},7,{good}]");
+    assert!(matches!(frame(&text, NOW).as_slice(), [_, _, Heard::Refused { bytes: "7", .. }]));
+}
+
+#[test]
+fn where_a_frame_breaks_off_what_came_before_is_kept_and_the_rest_is_one_letter() {
+    let good = last_trade(r#""size":"1", "#);
+    let text = format!("[{good},{good},{{\"event_type\":");
+    let heard = frame(&text, NOW);
+    let [Heard::Tick(_), Heard::Tick(_), Heard::Refused { error, bytes }] = heard.as_slice() else {
+        panic!("{heard:?}")
+    };
+    assert!(error.starts_with("no JSON"), "{error}");
+    assert_eq!(*bytes, ",{\"event_type\":");
+}
+
+#[test]
+fn of_a_frame_with_more_parts_than_any_the_rest_is_one_letter() {
+    let entries = |count: usize| price_change(&vec![change("0.63", "9"); count]);
+    assert_eq!(ticks(&entries(PARTS_MAX)).len(), PARTS_MAX);
+    for text in [entries(PARTS_MAX + 1), format!("[{},{}]", entries(PARTS_MAX - 1), entries(1))] {
+        let mut heard = frame(&text, NOW);
+        assert!(
+            matches!(heard.pop(), Some(Heard::Refused { error, bytes }) if error.starts_with("more than 20000 parts") && bytes.contains("0.63"))
+        );
+        assert!(heard.len() >= PARTS_MAX - 1 && heard.iter().all(|heard| matches!(heard, Heard::Tick(_))));
+    }
+}
+
+#[test]
+fn a_letter_of_a_frame_is_cut_and_says_so() {
+    let text = format!("[{{\"error\": \"{}\"}}]", "ä".repeat(PAYLOAD_KEPT_MAX));
+    match frame(&text, NOW).as_slice() {
+        [Heard::Refused { error, bytes }] => {
+            assert!(error.ends_with("(cut from 131085 bytes)"), "{error}");
+            assert_eq!(bytes.len(), PAYLOAD_KEPT_MAX - 1, "a letter of two bytes is not halved");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -116,10 +154,33 @@ fn a_broken_frame_is_refused_with_all_its_bytes() {
     assert!(refusal("[{\"event_type\":\"book\"").starts_with("no JSON"));
     assert!(refusal("{\"event_type\":").starts_with("not as documented"));
     assert_eq!(refusal("{}"), "`event_type` is missing");
-    assert_eq!(refusal(r#"{"event_type":7}"#), "unknown event type `7`");
+    assert_eq!(refusal(r#"{"event_type":[7]}"#), "`event_type` is no text");
     assert_eq!(refusal(r#"{"event_type":null,"x":1}"#), "`event_type` is missing");
-    assert_eq!(refusal(r#"{"event_type":"settlement_preview"}"#), "unknown event type `settlement_preview`");
     assert_eq!(refusal(r#"{"error":"bad"}"#), "the venue reports an error: bad");
+}
+
+#[test]
+fn events_of_unknown_types_are_counted_by_type_and_cost_their_neighbours_nothing() {
+    let (good, new) = (last_trade(r#""size":"1", "#), r#"{"event_type":"Settlement Preview","x":1}"#);
+    let text = format!(r#"[{new},{good},{{"event_type":7}},{{"event_type":"settlement.preview"}},8]"#);
+    let heard = frame(&text, NOW);
+    let [
+        Heard::Tick(_),
+        Heard::Unknown { kind: seven, count: 1, .. },
+        Heard::Unknown { kind, count: 2, sample },
+        Heard::Refused { bytes: "8", .. },
+    ] = heard.as_slice()
+    else {
+        panic!("{heard:?}")
+    };
+    assert_eq!((seven.as_str(), kind.as_str(), *sample), ("7", "settlement_preview", new));
+    let many: Vec<String> = (0..1_000).map(|n| format!(r#"{{"event_type":"x{n}"}}"#)).collect();
+    let text = format!("[{}]", many.join(","));
+    let counts: Vec<u64> = frame(&text, NOW)
+        .iter()
+        .map(|heard| if let Heard::Unknown { count, .. } = heard { *count } else { panic!("{heard:?}") })
+        .collect();
+    assert_eq!((counts.len(), counts.iter().sum::<u64>()), (UNKNOWN_MAX, 1_000));
 }
 
 #[test]
@@ -264,6 +325,7 @@ fn a_time_in_seconds_or_an_odd_id_is_refused() {
         (MARKET, "0xzz"),
         (r#""asset_id":"71""#, r#""asset_id":"7.1""#),
         (r#""price":"0.55""#, r#""price":{}"#),
+        (r#""price":"0.55""#, &format!(r#""price":"0.{}""#, "5".repeat(5_000))),
     ] {
         refusal(&good.replace(from, to));
     }

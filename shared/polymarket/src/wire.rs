@@ -7,9 +7,14 @@
 //! exactly as one with them.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::value::RawValue;
+
+/// The longest scalar that is read, in bytes: ids have 78 digits, hashes 66 characters.
+const SCALAR_BYTES_MAX: usize = 4_096;
 
 /// A scalar as it stands in the frame: `"0.5"`, `0.5`, `null`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -39,7 +44,7 @@ pub(crate) struct Level<'a> {
     pub(crate) size: Scalar<'a>,
 }
 
-/// `book`: full state of one token. Bids ascending, asks descending: the best is last.
+/// `book`: full state of one token. Bids ascending, asks descending: the best is last. A side may be `null`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Book<'a> {
     #[serde(borrow)]
@@ -50,10 +55,10 @@ pub(crate) struct Book<'a> {
     pub(crate) timestamp: Scalar<'a>,
     #[serde(borrow, default)]
     pub(crate) hash: Option<Scalar<'a>>,
-    #[serde(borrow, alias = "buys", deserialize_with = "levels")]
-    pub(crate) bids: Vec<Level<'a>>,
-    #[serde(borrow, alias = "sells", deserialize_with = "levels")]
-    pub(crate) asks: Vec<Level<'a>>,
+    #[serde(borrow, alias = "buys")]
+    pub(crate) bids: &'a RawValue,
+    #[serde(borrow, alias = "sells")]
+    pub(crate) asks: &'a RawValue,
     #[serde(borrow, default)]
     pub(crate) tick_size: Option<Scalar<'a>>,
     #[serde(borrow, default)]
@@ -68,7 +73,7 @@ pub(crate) struct PriceChanges<'a> {
     #[serde(borrow)]
     pub(crate) timestamp: Scalar<'a>,
     #[serde(borrow, rename = "price_changes")]
-    pub(crate) entries: Vec<&'a RawValue>,
+    pub(crate) entries: &'a RawValue,
 }
 
 /// `price_change` before that date: one token, its changes in a list. Recordings only.
@@ -83,7 +88,7 @@ pub(crate) struct OldChanges<'a> {
     #[serde(borrow, default)]
     pub(crate) hash: Option<Scalar<'a>>,
     #[serde(borrow)]
-    pub(crate) changes: Vec<&'a RawValue>,
+    pub(crate) changes: &'a RawValue,
 }
 
 /// One level of a `price_change`.
@@ -199,22 +204,57 @@ pub(crate) struct EventMessage<'a> {
     pub(crate) slug: Option<Scalar<'a>>,
 }
 
-/// A side of a book; `null` is an empty one.
-fn levels<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Vec<Level<'a>>, D::Error> {
-    Option::<Vec<Level<'a>>>::deserialize(from).map(Option::unwrap_or_default)
+/// Reads a list element by element, each as it stands there, until `take` refuses one: whoever sends a list of millions
+/// gets no list of ours.
+///
+/// # Errors
+/// When this is no list, its JSON ends or breaks, or `take` refused: by its words.
+pub(crate) fn each<'a>(list: &'a str, take: impl FnMut(&'a str) -> Result<(), String>) -> Result<(), String> {
+    if !list.starts_with('[') {
+        return Err("no list".to_owned());
+    }
+    let mut reader = serde_json::Deserializer::from_str(list);
+    let read = reader.deserialize_seq(Each(take)).and_then(|()| reader.end());
+    read.map_err(|error| if error.is_data() { error.to_string() } else { format!("no JSON: {error}") })
+}
+
+/// Hands each element on.
+struct Each<F>(F);
+
+impl<'de, F: FnMut(&'de str) -> Result<(), String>> Visitor<'de> for Each<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(raw) = list.next_element::<&'de RawValue>()? {
+            (self.0)(raw.get()).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
 }
 
 // === impl Scalar ===
 
 impl<'a> Scalar<'a> {
-    /// The text of a string or number; none of `null`, a list or an object.
+    /// The text of a string or number; none of `null`, a list or an object, nor of one that is too long.
     pub(crate) fn text(&self) -> Option<Cow<'a, str>> {
         let raw = self.0.get();
+        if self.is_too_long() {
+            return None;
+        }
         match raw.as_bytes().first()? {
             b'"' if !raw.contains('\\') => raw.get(1..raw.len() - 1).map(Cow::Borrowed),
             b'"' => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
             b'-' | b'0'..=b'9' => Some(Cow::Borrowed(raw)),
             _ => None,
         }
+    }
+
+    /// Whether it is longer than anything that the venue means.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.0.get().len() > SCALAR_BYTES_MAX
     }
 }

@@ -13,6 +13,7 @@ export const CAUSES: Record<string, string> = {
   resubscribed: "subscribed anew",
   not_followed: "not followed",
   stream_lost: "stream lost on the bus",
+  frame_refused: "unreadable frame",
   overruled: "book was wrong, by REST",
 };
 

@@ -2,6 +2,7 @@
 //!
 //! Knows: frames, REST bodies, sessions. Never: what becomes of a tick.
 
+pub mod link;
 mod race;
 pub mod rest;
 pub mod session;

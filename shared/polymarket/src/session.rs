@@ -2,7 +2,6 @@
 //!
 //! Knows: the first message, the heartbeat, how a socket ends. Never: a reconnection, a book.
 
-use std::io;
 use std::time::Duration;
 
 use contract::ids::TokenId;
@@ -11,12 +10,11 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::CapacityError;
-use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
-use crate::race;
+use crate::link::{self, Link, LinkError};
 
 /// Longest wait for the connection and the upgrade.
 const OPEN_WITHIN: Duration = Duration::from_secs(15);
@@ -51,6 +49,9 @@ pub enum Frame {
 /// Why a socket could not be opened, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
+    /// No connection could be made, by a proxy or without.
+    #[error("no way leads to the venue")]
+    Link(#[from] LinkError),
     /// The venue refused the upgrade.
     #[error("the venue answered {status} to the upgrade")]
     Refused {
@@ -86,7 +87,7 @@ pub enum SessionError {
         /// Where it breaks.
         what: String,
     },
-    /// The connection could not be made, or broke.
+    /// The connection broke, or is none that the venue could have made.
     #[error("the connection failed")]
     Broken(#[source] Box<WsError>),
     /// Something took longer than it may.
@@ -105,16 +106,21 @@ impl Session {
     /// # Errors
     /// When the venue cannot be reached, refuses, or takes longer than 15 s.
     pub async fn open(url: &str, tokens: &[TokenId]) -> Result<Self, SessionError> {
+        Self::over(link::of_process().map_err(LinkError::from)?, url, tokens).await
+    }
+
+    pub(crate) async fn over(link: &Link, url: &str, tokens: &[TokenId]) -> Result<Self, SessionError> {
         let mut limits = WebSocketConfig::default();
         limits.max_message_size = Some(OPENING_BYTES_MAX);
         limits.max_frame_size = Some(OPENING_BYTES_MAX);
         let opening = async {
-            let request = url.into_client_request()?;
-            let stream = connected(request.uri()).await?;
-            client_async_tls_with_config(request, stream, Some(limits), None).await
+            let request = url.into_client_request().map_err(classified)?;
+            let stream = link.connect(request.uri()).await?;
+            let tls = Connector::Rustls(link.tls());
+            client_async_tls_with_config(request, stream, Some(limits), Some(tls)).await.map_err(classified)
         };
         let (socket, _answer) = match tokio::time::timeout(OPEN_WITHIN, opening).await {
-            Ok(opened) => opened.map_err(classified)?,
+            Ok(opened) => opened?,
             Err(_) => return Err(SessionError::Slow { what: "opening the socket", limit: OPEN_WITHIN }),
         };
         let mut session = Self { socket };
@@ -219,7 +225,8 @@ impl SessionError {
         match self {
             Self::TooLarge { beginning, .. } => Some(beginning),
             Self::NotText { .. } => Some(&[]),
-            Self::Refused { .. }
+            Self::Link(_)
+            | Self::Refused { .. }
             | Self::Closed { .. }
             | Self::NotUnderstood
             | Self::Broken(_)
@@ -231,7 +238,8 @@ impl SessionError {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
-            Self::Closed { .. }
+            Self::Link(_)
+            | Self::Closed { .. }
             | Self::NotUnderstood
             | Self::TooLarge { .. }
             | Self::NotText { .. }
@@ -239,14 +247,6 @@ impl SessionError {
             | Self::Slow { .. } => None,
         }
     }
-}
-
-/// A connection to the host of an address; TLS is still to come.
-async fn connected(uri: &Uri) -> io::Result<TcpStream> {
-    let usual = if uri.scheme_str() == Some("wss") { 443 } else { 80 };
-    let stream = race::connect(uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(usual)).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 /// The first message of a socket. `level` is left out: what it means is not documented.
@@ -318,6 +318,6 @@ mod tests {
         assert_eq!(refused.retry_after(), Some(RETRY_AFTER_MAX));
         answering.await.unwrap();
         let gone = Session::open(&url, &[]).await.unwrap_err();
-        assert!(matches!(gone, SessionError::Broken(_)), "{gone:?}");
+        assert!(matches!(gone, SessionError::Link(LinkError::Unreachable { .. })), "{gone:?}");
     }
 }

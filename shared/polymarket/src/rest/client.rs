@@ -12,6 +12,7 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use tokio::time::Instant;
 
 use super::error::RestError;
+use crate::link::{self, Link};
 
 /// The longest answer that is read. The longest seen is a catalogue page of 160 kB.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -39,7 +40,18 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// A client that goes the way out of this process.
     pub(super) fn new(
+        urls: &[&str],
+        rate_per_s: NonZeroU32,
+        timeout: Duration,
+        witness: Witness,
+    ) -> Result<Self, RestError> {
+        Self::over(link::of_process()?, urls, rate_per_s, timeout, witness)
+    }
+
+    fn over(
+        link: &Link,
         urls: &[&str],
         rate_per_s: NonZeroU32,
         timeout: Duration,
@@ -52,17 +64,19 @@ impl Client {
                 return Err(RestError::Address((*url).to_owned()));
             }
         }
-        crate::install_tls();
-        // No proxy from the environment, no cookies, no redirect: an answer comes from the configured address or not at all.
-        let http = reqwest::Client::builder()
+        // No cookies, no redirect: an answer comes from the configured address or not at all. Proxies are those of the
+        // sockets, not what the library reads from the environment.
+        let mut http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
             .referer(false)
             .user_agent(concat!("polyfeed/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(timeout)
-            .tls_backend_preconfigured(tls())
-            .build()
-            .map_err(RestError::Setup)?;
+            .tls_backend_preconfigured(link.tls().as_ref().clone());
+        for proxy in link.rest_proxies().map_err(RestError::Setup)? {
+            http = http.proxy(proxy);
+        }
+        let http = http.build().map_err(RestError::Setup)?;
         Ok(Self {
             http,
             limiter: RateLimiter::direct(Quota::per_second(rate_per_s)),
@@ -126,12 +140,6 @@ impl Client {
     }
 }
 
-/// The same roots as the sockets use, so that both work, or not, in a container without certificates.
-fn tls() -> rustls::ClientConfig {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
-}
-
 fn address(base: &str, route: &str) -> String {
     format!("{}{route}", base.trim_end_matches('/'))
 }
@@ -178,5 +186,29 @@ async fn body(route: &'static str, answer: &mut Response, bytes_max: usize) -> R
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::tests::{Company, VENUE};
+
+    #[tokio::test]
+    async fn where_only_a_proxy_leads_out_calls_go_through_it() {
+        let ask = async |company: &Company| {
+            let (url, rate) = (format!("https://{VENUE}"), NonZeroU32::MIN);
+            let witness = Box::new(|_, _, _| {});
+            let client = Client::over(&company.link, &[&url], rate, Duration::from_secs(5), witness).unwrap();
+            client.get(&url, "/time", &[]).await
+        };
+        let company = Company::new(200, true).await;
+        assert_eq!(ask(&company).await.unwrap(), "{}");
+        let asked = company.asked.lock().unwrap().concat();
+        assert!(asked.starts_with("CONNECT venue.example:443 HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.to_lowercase().contains("\r\nproxy-authorization: basic "), "{asked}");
+        assert!(asked.contains("bWU6c0BjcmV0"), "{asked}");
+        let error = ask(&Company::new(200, false).await).await.unwrap_err();
+        assert!(matches!(error, RestError::Unreachable { .. }), "nobody vouches for it: {error:?}");
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
+use crate::link::OddProxy;
+
 /// Longest pause that the venue may ask for; a longer one is cut to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 /// The pause where the venue asks for one in a way that cannot be read.
@@ -19,6 +21,9 @@ pub enum RestError {
     /// A configured address is none.
     #[error("not an http or https address: `{0}`")]
     Address(String),
+    /// What is configured as a proxy is none.
+    #[error(transparent)]
+    Proxy(#[from] OddProxy),
     /// The client could not be set up.
     #[error("the HTTP client could not be set up")]
     Setup(#[source] reqwest::Error),
@@ -86,14 +91,16 @@ impl RestError {
             Self::Refused { status: 400, said, .. } => is_given_up(said),
             // Blocked: it may pass, and is not asked often.
             Self::Refused { status, .. } => matches!(status, 403 | 408 | 425 | 429 | 500..),
-            Self::Address(_) | Self::Setup(_) | Self::TooLarge { .. } | Self::Odd { .. } => false,
+            Self::Address(_) | Self::Proxy(_) | Self::Setup(_) | Self::TooLarge { .. } | Self::Odd { .. } => {
+                false
+            }
         }
     }
 
     /// What went wrong, in a word: one of nine.
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Address(_) | Self::Setup(_) => "not_sent",
+            Self::Address(_) | Self::Proxy(_) | Self::Setup(_) => "not_sent",
             Self::TimedOut { .. } => "late",
             Self::Unreachable { .. } => "unreachable",
             Self::Refused { status: 403, .. } => "blocked",

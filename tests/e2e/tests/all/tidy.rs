@@ -39,7 +39,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["chassis", "dashboard", "venue-sim"]),
     ("opentelemetry", &["chassis"]),
     ("bcrypt", &["stack"]),
-    ("rcgen", &["stack"]),
+    ("rcgen", &["stack", "polymarket"]),
     ("opentelemetry_sdk", &["chassis"]),
     ("opentelemetry-otlp", &["chassis"]),
     ("opentelemetry-proto", &["e2e"]),
@@ -49,7 +49,8 @@ const DOORS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms whose tests alone may name an outside door: they play the other side.
-const TESTS_ONLY: &[(&str, &str)] = &[("tokio-tungstenite", "venue-sim"), ("tokio-tungstenite", "dashboard")];
+const TESTS_ONLY: &[(&str, &str)] =
+    &[("tokio-tungstenite", "venue-sim"), ("tokio-tungstenite", "dashboard"), ("rcgen", "polymarket")];
 
 const LINES_MAX: usize = 500;
 const MAIN_LINES_MAX: usize = 30;

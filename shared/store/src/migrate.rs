@@ -24,13 +24,14 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration { version: 1, name: "house", sql: include_str!("../migrations/0001_house.sql") },
     Migration { version: 2, name: "tables", sql: include_str!("../migrations/0002_tables.sql") },
     Migration { version: 3, name: "views", sql: include_str!("../migrations/0003_views.sql") },
     Migration { version: 4, name: "retention", sql: include_str!("../migrations/0004_retention.sql") },
     Migration { version: 5, name: "page", sql: include_str!("../migrations/0005_page.sql") },
     Migration { version: 6, name: "gap_states", sql: include_str!("../migrations/0006_gap_states.sql") },
+    Migration { version: 7, name: "book_levels", sql: include_str!("../migrations/0007_book_levels.sql") },
 ];
 
 /// The version this program needs.

@@ -337,7 +337,7 @@ async fn a_batch_is_stored_once_counted_once_and_read_back_as_it_was() {
     assert_eq!((flagged.size, flagged.size_source.as_deref(), flagged.confirmed), (None, None, Some(false)));
     assert_eq!(
         database.ask("select bids::text || asks::text from api.books").await,
-        "[[0.47, 10], [0.4, 0.000001]][]"
+        r#"[["0.47", "10"], ["0.4", "0.000001"]][]"#
     );
     assert_eq!(database.ask("select correlation_id from polyfeed.trades limit 1").await, "frame-1");
     database.reader.ping().await.unwrap();

@@ -24,7 +24,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration { version: 1, name: "house", sql: include_str!("../migrations/0001_house.sql") },
     Migration { version: 2, name: "tables", sql: include_str!("../migrations/0002_tables.sql") },
     Migration { version: 3, name: "views", sql: include_str!("../migrations/0003_views.sql") },
@@ -37,6 +37,7 @@ const MIGRATIONS: [Migration; 8] = [
         name: "trades_without_side",
         sql: include_str!("../migrations/0008_trades_without_side.sql"),
     },
+    Migration { version: 9, name: "book_levels", sql: include_str!("../migrations/0009_book_levels.sql") },
 ];
 
 /// The version this program needs.

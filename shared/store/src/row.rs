@@ -98,7 +98,7 @@ pub struct Book {
     pub id: Uuid,
     pub condition_id: ConditionId,
     pub token_id: TokenId,
-    /// JSON text, `[[price,size],…]` with exact numbers, best first.
+    /// JSON text, `[["price","size"],…]`, exact, best first.
     pub bids: String,
     /// As `bids`.
     pub asks: String,
@@ -226,10 +226,10 @@ fn moment(field: &'static str, at: Timestamp) -> Result<DateTime<Utc>, OddRow> {
 }
 
 fn levels(list: &[tick::Level]) -> String {
-    let mut text = String::with_capacity(2 + 20 * list.len());
+    let mut text = String::with_capacity(2 + 24 * list.len());
     for tick::Level(price, size) in list {
         let comma = if text.is_empty() { '[' } else { ',' };
-        write!(text, "{comma}[{price},{size}]").expect("writing to a String cannot fail");
+        write!(text, r#"{comma}["{price}","{size}"]"#).expect("writing to a String cannot fail");
     }
     if text.is_empty() { "[]".to_owned() } else { text + "]" }
 }

@@ -153,7 +153,9 @@ impl Fleet {
 
     /// Finds who took whose place, forgets instances that were silent for too long, and errors of more than an hour ago.
     pub(crate) fn expire(&mut self, now: Timestamp) {
-        Service::ALL.into_iter().for_each(|service| self.find_successors(service, now));
+        for service in Service::ALL {
+            self.find_successors(service, now);
+        }
         self.restarts.expire(now);
         let silent = |instance: &Instance| now.since(instance.heard_at) > KNOWN_FOR;
         let gone: Vec<_> =

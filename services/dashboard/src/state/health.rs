@@ -176,16 +176,12 @@ impl Findings {
             return;
         }
         let is_vital = matches!(service, Service::Feed | Service::Processor);
-        match fold.fleet.last_heard(service) {
-            Some(at) => {
-                self.is_cut |= is_vital;
-                let what = format!("unknown: last heard of {} ago", seconds(now.since(at)));
-                self.problem(service.word(), what);
-            }
-            None => {
-                self.is_unheard |= is_vital;
-                self.problem(service.word(), "unknown: not heard of yet");
-            }
+        if let Some(at) = fold.fleet.last_heard(service) {
+            self.is_cut |= is_vital;
+            self.problem(service.word(), format!("unknown: last heard of {} ago", seconds(now.since(at))));
+        } else {
+            self.is_unheard |= is_vital;
+            self.problem(service.word(), "unknown: not heard of yet");
         }
     }
 

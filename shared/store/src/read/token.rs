@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::time::Timestamp;
 use rust_decimal::Decimal;
-use serde_json::value::RawValue;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -264,7 +263,23 @@ fn chart_trade(row: &Row) -> Result<ChartTrade, StoreError> {
 
 /// The levels of a stored side, by price; digit for digit, never through a float.
 fn levels(stored: &str, column: &'static str) -> Result<BTreeMap<Decimal, Decimal>, StoreError> {
-    let levels: Vec<(&RawValue, &RawValue)> = serde_json::from_str(stored).map_err(unreadable(column))?;
-    let number = |raw: &RawValue| Decimal::from_str_exact(raw.get()).map_err(unreadable(column));
-    levels.into_iter().map(|(price, size)| Ok((number(price)?, number(size)?))).collect()
+    let levels: Vec<(String, String)> = serde_json::from_str(stored).map_err(unreadable(column))?;
+    let number = |text: &str| Decimal::from_str_exact(text).map_err(unreadable(column));
+    levels.iter().map(|(price, size)| Ok((number(price)?, number(size)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_digit_for_digit_and_by_price() {
+        let told = levels(r#"[["0.47", "10"], ["0.4", "0.000000000000000001"]]"#, "bids").unwrap();
+        let expected: [(Decimal, Decimal); 2] = [("0.4", "0.000000000000000001"), ("0.47", "10")]
+            .map(|(price, size)| (price.parse().unwrap(), size.parse().unwrap()));
+        assert_eq!(told, expected.into());
+        for odd in ["{}", r#"[["0.4"]]"#, r#"[["x", "1"]]"#] {
+            assert!(levels(odd, "bids").is_err(), "{odd}");
+        }
+    }
 }

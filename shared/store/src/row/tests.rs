@@ -74,11 +74,11 @@ fn a_moment_beyond_the_year_9999_makes_no_row_and_names_the_field() {
 }
 
 #[test]
-fn levels_are_json_with_exact_numbers_best_first() {
+fn levels_are_json_with_exact_numbers_as_text_best_first() {
     let level = |price, size| Level(Money::of_text(price).unwrap(), Size::of_text(size).unwrap());
     assert_eq!(levels(&[]), "[]");
     let text = levels(&[level("0.48", "30"), level("0.470000000000000001", "999999999999.5")]);
-    assert_eq!(text, "[[0.48,30],[0.470000000000000001,999999999999.5]]");
+    assert_eq!(text, r#"[["0.48","30"],["0.470000000000000001","999999999999.5"]]"#);
 }
 
 #[test]

@@ -271,7 +271,8 @@ async fn the_views_have_the_columns_of_the_contract_in_its_order() {
             "markets",
             "condition_id text, slug text, question text, end_at timestamptz, active bool, closed bool, \
                 neg_risk bool, tick_size numeric, volume_24h numeric, tokens jsonb, updated_at timestamptz, \
-                first_seen_at timestamptz",
+                first_seen_at timestamptz, event_slug text, series_slug text, tags text[], order_size_min numeric, \
+                resolved_at timestamptz, winning_token_id text, winning_outcome text, resolution_source text",
         ),
         (
             "gaps",
@@ -333,7 +334,7 @@ async fn a_batch_is_stored_once_counted_once_and_read_back_as_it_was() {
     assert_eq!((flagged.size, flagged.size_source.as_deref(), flagged.confirmed), (None, None, Some(false)));
     assert_eq!(
         database.ask("select bids::text || asks::text from api.books").await,
-        "[[0.47, 10], [0.4, 0.000001]][]"
+        r#"[["0.47", "10"], ["0.4", "0.000001"]][]"#
     );
     assert_eq!(database.ask("select correlation_id from polyfeed.trades limit 1").await, "frame-1");
     database.reader.ping().await.unwrap();

@@ -194,6 +194,9 @@ export interface Event {
   transaction_hash: Maybe<string>;
   tick_size_before: Maybe<Money>;
   tick_size: Maybe<Money>;
+  /** All levels of a book, best first: price and size. */
+  bids: Maybe<[Money, Money][]>;
+  asks: Maybe<[Money, Money][]>;
 }
 
 export interface EventPage {

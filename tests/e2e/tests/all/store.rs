@@ -271,7 +271,7 @@ async fn the_views_have_the_columns_of_the_contract_in_its_order() {
             "markets",
             "condition_id text, slug text, question text, end_at timestamptz, active bool, closed bool, \
                 neg_risk bool, tick_size numeric, volume_24h numeric, tokens jsonb, updated_at timestamptz, \
-                first_seen_at timestamptz, event_slug text, series_slug text, tags text[], order_size_min numeric, \
+                first_seen_at timestamptz, event_slug text, series_slug text, tags _text, order_size_min numeric, \
                 resolved_at timestamptz, winning_token_id text, winning_outcome text, resolution_source text",
         ),
         (

@@ -162,6 +162,9 @@ fn a_killed_and_replaced_process_is_a_restart_with_its_time_and_nobody_s_trouble
         .map(|one| (one.service, one.at, one.instance.as_str(), one.before.as_str()))
         .collect();
     assert_eq!(told, [(Service::Writer, at(11), "writer-2", "writer-1")]);
+    let shown: Vec<&str> =
+        fold.fleet.current(Service::Writer).map(|one| one.stats.instance.as_str()).collect();
+    assert_eq!(shown, ["writer-2"], "in the path and among the sockets");
     // It kept its name.
     fold.stats(word("writer-2", 31, 32), at(32));
     assert_eq!(

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::time::Duration;
@@ -149,9 +150,13 @@ async fn status(places: &Places, say: Say<'_>) -> u8 {
     let children: Vec<Record> = record::read(&run.join(CHILDREN)).unwrap_or_default();
     for child in children {
         let admin = state.admin.iter().find(|(name, _)| *name == child.name);
-        let health = match admin.and_then(|(_, address)| address.parse().ok()) {
+        let admin = admin.and_then(|(_, address)| address.parse().ok());
+        let health = match admin.or_else(|| page_address(&state.page).filter(|_| child.name == "dashboard")) {
             Some(address) => match http::get(address, "/ready").await {
                 Some((200, _)) => format!("ready, health on {address}"),
+                Some((401, _)) => {
+                    format!("runs, and shows its health to whoever has its token, on {address}")
+                }
                 Some((code, _)) => format!("not ready ({code}), health on {address}"),
                 None => format!("does not answer on {address}"),
             },
@@ -164,7 +169,31 @@ async fn status(places: &Places, say: Say<'_>) -> u8 {
             if child.runs() { &health } else { "ended" }
         ));
     }
+    say(&whole(&state.page).await);
     0
+}
+
+/// What the dashboard says of the whole: services that are ready have not said a word to each other yet.
+async fn whole(page: &str) -> String {
+    let answer = match page_address(page) {
+        Some(address) => http::get(address, "/api/status").await,
+        None => None,
+    };
+    match answer.as_ref().and_then(|(_, status)| verdict(status)) {
+        Some("trustworthy") => "all together: trustworthy".to_owned(),
+        Some(word) => format!("all together: {word}; why: {page}/api/status"),
+        None => "all together: the dashboard does not answer".to_owned(),
+    }
+}
+
+/// Where a page is, by the address that people are told.
+fn page_address(url: &str) -> Option<SocketAddr> {
+    url.strip_prefix("http://")?.trim_end_matches('/').replace("localhost", "127.0.0.1").parse().ok()
+}
+
+/// The verdict in an answer of `/api/status`, of which the end may lack.
+fn verdict(status: &str) -> Option<&str> {
+    status.split_once(r#""verdict":""#)?.1.split_once('"').map(|(word, _)| word)
 }
 
 async fn logs(folder: &Path, name: Option<&str>, follow: Follow, say: Say<'_>) -> Result<(), Fault> {
@@ -234,4 +263,33 @@ fn psql(places: &Places, who: Who, args: &[String]) -> Fault {
     };
     let source = std::process::Command::new(login.program()).args(args).envs(login.variables()).exec();
     Fault::io("could not start psql", source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_found_by_the_address_that_people_are_told() {
+        for (url, address) in [
+            ("http://localhost:8080", Some("127.0.0.1:8080")),
+            ("http://192.0.2.7:80/", Some("192.0.2.7:80")),
+            ("http://[::1]:8080", Some("[::1]:8080")),
+            ("elsewhere", None),
+        ] {
+            assert_eq!(page_address(url), address.map(|address| address.parse().unwrap()), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_verdict_is_read_from_an_answer_whose_end_lacks() {
+        let status = r#"{"healthy":false,"details":{"at":"2026-11-28T22:16:39Z","verdict":"starting","verdict_since":"2026"#;
+        assert_eq!(verdict(status), Some("starting"));
+        assert_eq!(verdict(r#"{"error":"no"}"#), None);
+    }
+
+    #[tokio::test]
+    async fn a_dashboard_that_does_not_answer_is_said_to_be_so() {
+        assert_eq!(whole("http://127.0.0.1:1").await, "all together: the dashboard does not answer");
+    }
 }

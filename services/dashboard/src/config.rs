@@ -11,6 +11,7 @@ use contract::stats::Service;
 use store::Reader;
 
 use crate::hosts::Hosts;
+use crate::http::{CLIENTS_MAX, CONNECTIONS_MAX};
 
 /// A token shorter than this is guessed sooner or later.
 const TOKEN_LENGTH_MIN: usize = 16;
@@ -38,6 +39,10 @@ pub struct Config {
     pub token: Option<Secret>,
     /// `DASHBOARD_HOSTS`: names that it answers to beside its own address and loopback.
     pub hosts: Hosts,
+    /// `DASHBOARD_CONNECTIONS_PER_ADDRESS`: connections that one address may hold of the 512 that there are. Default 128.
+    pub connections_per_address: usize,
+    /// `DASHBOARD_STREAMS_PER_ADDRESS`: live streams that one address may hold of the 200 that there are. Default 50.
+    pub streams_per_address: usize,
 }
 
 // === impl Config ===
@@ -71,9 +76,30 @@ impl Config {
                 "can be reached by others: set DASHBOARD_TOKEN, or DASHBOARD_OPEN=true if everybody may look";
             vars.fault("DASHBOARD_ADDR", why);
         }
+        let help = "Connections that one address may hold; 429 beyond. Behind a proxy all visitors have one address.";
+        let connections_per_address =
+            share(&mut vars, "DASHBOARD_CONNECTIONS_PER_ADDRESS", 128, CONNECTIONS_MAX, help);
+        let help = "Live streams that one address may hold; 429 beyond.";
+        let streams_per_address = share(&mut vars, "DASHBOARD_STREAMS_PER_ADDRESS", 50, CLIENTS_MAX, help);
         vars.finish()?;
-        Ok(Self { healthcheck, instance, bus, durability, database, address, token, hosts })
+        Ok(Self {
+            healthcheck,
+            instance,
+            bus,
+            durability,
+            database,
+            address,
+            token,
+            hosts,
+            connections_per_address,
+            streams_per_address,
+        })
     }
+}
+
+fn share(vars: &mut Vars, name: &'static str, usual: u64, all: usize, help: &'static str) -> usize {
+    let most = u64::try_from(all).unwrap_or(u64::MAX);
+    usize::try_from(vars.integer(name, usual, 1..=most, "", help)).unwrap_or(all)
 }
 
 fn database(vars: &mut Vars, healthcheck: bool) -> Secret {
@@ -121,6 +147,7 @@ mod tests {
         assert_eq!(config.address.to_string(), "127.0.0.1:8080");
         assert_eq!((config.durability, config.healthcheck), ("standard", false));
         assert!(config.token.is_none());
+        assert_eq!((config.connections_per_address, config.streams_per_address), (128, 50));
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 
@@ -132,11 +159,13 @@ mod tests {
                 ("DASHBOARD_ADDR", "8080"),
                 ("DASHBOARD_TOKEN", "hunter2"),
                 ("BUS_DURABILITY", "maybe"),
+                ("DASHBOARD_STREAMS_PER_ADDRESS", "0"),
+                ("DASHBOARD_CONNECTIONS_PER_ADDRESS", "513"),
             ],
             &[],
         );
         let Err(Stop::Faults(faults)) = faults else { panic!("{faults:?}") };
-        assert_eq!(faults.len(), 4, "{faults:?}");
+        assert_eq!(faults.len(), 6, "{faults:?}");
         assert!(!format!("{faults:?}").contains("hunter2"));
     }
 

@@ -28,6 +28,7 @@ use tracing::{debug, error, info, warn};
 use crate::board::Board;
 use crate::freshness::IsNews;
 use crate::metrics::Metrics;
+use crate::state::Fold;
 use crate::state::event::Judged;
 use crate::state::tokens::Seed;
 
@@ -206,8 +207,11 @@ impl Follower {
             match read {
                 Ok(message) => {
                     backoff.reset();
-                    if message.pending < CAUGHT_UP_BELOW {
+                    if message.pending < CAUGHT_UP_BELOW && is_news == IsNews::No {
                         is_news = IsNews::Yes;
+                        if source == Source::Judged {
+                            self.board.with(Fold::has_history);
+                        }
                     }
                     if let Err(odd) = take(&self, &message, is_news) {
                         self.undecodable(&message.subject, &odd);
@@ -247,8 +251,9 @@ impl Follower {
             Ok(ticks) => {
                 let now = Timestamp::from(clock::now());
                 warn!(ticks, "{ticks} ticks were left out to show what is new");
-                self.board.hub().skip(ticks, now);
+                // What was there before this process nobody missed here.
                 if !is_history {
+                    self.board.hub().skip(ticks, now);
                     self.board.with(|fold| fold.delivery.skip(ticks, now));
                 }
             }
@@ -391,7 +396,7 @@ mod tests {
                 limits: bus::Limits::default(),
             },
             reader: Reader::connect("postgres://u@127.0.0.1:1/d").unwrap(),
-            board: Board::new(Hub::new(), clock::now().into()),
+            board: Board::new(Hub::new(clock::now().into()), clock::now().into()),
             metrics: Metrics::default(),
             tracer: Tracer::default(),
             reached: Arc::default(),

@@ -43,7 +43,12 @@ impl Hosts {
 
     /// Whether a request with this `Host` is for us.
     pub(crate) fn are_meant(&self, host: &str) -> bool {
-        self.any || self.names.contains(&without_port(host).to_ascii_lowercase())
+        self.any || self.has(host)
+    }
+
+    /// Whether this `Host` is a name of ours, and so fit to be repeated: where any is taken none is known to be ours.
+    pub(crate) fn has(&self, host: &str) -> bool {
+        self.names.contains(&without_port(host).to_ascii_lowercase())
     }
 }
 
@@ -78,7 +83,7 @@ mod tests {
             assert!(!hosts.are_meant(other), "{other}");
         }
         let any = Hosts::parse("*", "0.0.0.0".parse().unwrap()).unwrap();
-        assert!(any.are_meant("whatever"));
+        assert!(any.are_meant("whatever") && !any.has("whatever") && any.has("localhost:8080"));
         assert!(!Hosts::parse("", "0.0.0.0".parse().unwrap()).unwrap().are_meant("0.0.0.0"));
     }
 

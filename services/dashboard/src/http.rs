@@ -12,6 +12,7 @@ mod page;
 mod past;
 mod present;
 mod recent;
+mod shares;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use crate::listing::Listing;
 use crate::metrics::Metrics;
 use door::{Door, Visit};
 pub(crate) use recent::Recent;
+pub(crate) use shares::Shares;
 
 /// Live streams at once.
 pub(crate) const CLIENTS_MAX: usize = 200;
@@ -63,6 +65,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// A place for each live stream.
     pub(crate) places: Arc<Semaphore>,
+    /// What of them each address holds.
+    pub(crate) shares: Shares,
     /// The live streams, to be awaited at the end.
     pub(crate) streams: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -75,24 +79,24 @@ pub(crate) struct Http {
     address: SocketAddr,
 }
 
-/// Whether the dashboard at `address` answers 200 to `/ready`.
-pub(crate) use door::is_ready;
+/// Connections at once, and whether the dashboard at `address` answers 200 to `/ready`.
+pub(crate) use door::{CONNECTIONS_MAX, is_ready};
 
 // === impl Http ===
 
 impl Http {
-    /// Binds `address`; port 0 picks a free one.
+    /// Binds `address`; port 0 picks a free one. Each address that comes may hold `per_address` connections.
     ///
     /// # Errors
     /// When the address is taken, not ours or not allowed: in one sentence with the remedy.
-    pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn bind(address: SocketAddr, per_address: usize) -> anyhow::Result<Self> {
         let remedy = || {
             format!(
                 "the dashboard cannot listen on {address}: stop what already listens there, or set DASHBOARD_ADDR \
                  to another address (port 0 picks a free one)"
             )
         };
-        let door = Door::bind(address).await.with_context(remedy)?;
+        let door = Door::bind(address, per_address).await.with_context(remedy)?;
         let address = door.address().with_context(remedy)?;
         Ok(Self { door, address })
     }
@@ -108,8 +112,9 @@ impl Http {
     /// When the listening socket fails.
     pub(crate) async fn serve(self, app: App) -> anyhow::Result<()> {
         let (stop, streams) = (app.stop.clone(), app.streams.clone());
+        let door = self.door.counting(app.metrics.clone());
         let service = router(app).into_make_service_with_connect_info::<Visit>();
-        let serving = axum::serve(self.door, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let serving = axum::serve(door, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let all = async {
             let served = serving.await;
             streams.close();

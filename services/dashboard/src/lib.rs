@@ -34,7 +34,7 @@ use tracing::info;
 use board::Board;
 use config::Config;
 use follow::Follower;
-use http::{App, Http, Recent};
+use http::{App, Http, Recent, Shares};
 use listing::Listing;
 use live::Hub;
 use metrics::Metrics;
@@ -62,7 +62,7 @@ pub fn run(
 }
 
 async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
-    let http = Http::bind(config.address).await?;
+    let http = Http::bind(config.address, config.connections_per_address).await?;
     let reader = Reader::connect(config.database.expose()).context("DATABASE_URL cannot be used")?;
     let started_at = Timestamp::from(clock::now());
     let readiness = Readiness::new();
@@ -72,7 +72,7 @@ async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> 
     metrics.bus_durability.get_or_create(&[("mode", config.durability)]).set(1);
     let tracer = telemetry.tracer();
     tracer.register(own);
-    let hub = Hub::new();
+    let hub = Hub::new(started_at);
     let board = Board::new(hub.clone(), started_at);
     let reached = Arc::new(OnceLock::new());
     let pulse = Pulse {
@@ -108,6 +108,7 @@ async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> 
         registry: Arc::new(registry),
         metrics,
         places: Arc::new(Semaphore::new(http::CLIENTS_MAX)),
+        shares: Shares::new(config.streams_per_address),
         streams: TaskTracker::new(),
         stop: stop.clone(),
     };

@@ -47,6 +47,8 @@ pub(crate) struct Hub {
     waiting: Arc<Mutex<Waiting>>,
     /// From the verdict to the live clients, in microseconds: the newest trades, and those of the last hour.
     measured: Arc<Mutex<(Samples, Heat)>>,
+    /// Since when anybody can have listened.
+    since: Timestamp,
 }
 
 /// One thing for every client; cloning shares it.
@@ -99,22 +101,26 @@ struct Waiting {
 // === impl Hub ===
 
 impl Hub {
-    /// A hub without clients.
-    pub(crate) fn new() -> Self {
-        Self::bounded(FRAMES_MAX)
+    /// A hub without clients, which nobody can have listened to before `since`.
+    pub(crate) fn new(since: Timestamp) -> Self {
+        Self::bounded(FRAMES_MAX, since)
     }
 
-    fn bounded(frames: usize) -> Self {
-        Self { frames: broadcast::channel(frames).0, waiting: Arc::default(), measured: Arc::default() }
+    fn bounded(frames: usize, since: Timestamp) -> Self {
+        let frames = broadcast::channel(frames).0;
+        Self { frames, waiting: Arc::default(), measured: Arc::default(), since }
     }
 
-    /// Counts an event, and keeps it for the next batch if it is news and somebody listens.
+    /// Counts an event, and keeps it for the next batch if somebody listens. What was read to catch up is news where it
+    /// was received since there is a hub; nobody missed here what was before.
     pub(crate) fn offer(&self, event: Arc<Event>, is_news: IsNews) {
+        if is_news == IsNews::No && event.received_at < self.since {
+            return;
+        }
         let mut waiting = self.waiting();
         let number = waiting.next;
         waiting.next += 1;
-        let is_wanted = is_news == IsNews::Yes && self.has_clients();
-        if is_wanted && waiting.events.len() < BATCH_MAX {
+        if self.has_clients() && waiting.events.len() < BATCH_MAX {
             if waiting.events.is_empty() {
                 waiting.first = number;
             }
@@ -319,7 +325,7 @@ mod tests {
 
     #[test]
     fn events_come_in_order_in_one_batch() {
-        let hub = Hub::new();
+        let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
         let mut watcher = Watcher::new(Wish::default(), hub.offered());
         offer(&hub, 0..3);
@@ -332,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_client_that_was_too_slow_is_told_how_many_events_it_missed() {
-        let hub = Hub::bounded(2);
+        let hub = Hub::bounded(2, at(0));
         let mut receiver = hub.listen();
         let mut watcher = Watcher::new(Wish::default(), hub.offered());
         (0..5).for_each(|batch| offer(&hub, batch * 10..batch * 10 + 10));
@@ -344,20 +350,32 @@ mod tests {
     }
 
     #[test]
-    fn whoever_came_while_history_was_read_is_told_what_it_missed_although_nothing_new_comes() {
-        let hub = Hub::new();
+    fn whoever_came_while_the_dashboard_caught_up_misses_nothing_that_was_received_since_it_started() {
+        let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
         let mut watcher = Watcher::new(Wish::default(), hub.offered());
         (0..4).for_each(|number| hub.offer(event(number), IsNews::No));
         hub.send_batch(at(3));
-        hub.send_batch(at(4));
         let texts = texts(&mut receiver, &mut watcher);
-        assert_eq!(texts, [serde_json::json!({"type": "lagged", "missed": 4})]);
+        assert_eq!((texts.len(), &texts[0]["type"]), (1, &Value::from("event")));
+        assert_eq!(texts[0]["events"].as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn what_was_on_the_bus_before_the_dashboard_started_nobody_missed() {
+        let hub = Hub::new(at(3_600));
+        let mut receiver = hub.listen();
+        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        (0..15_896).for_each(|number| hub.offer(event(number), IsNews::No));
+        offer(&hub, 0..2);
+        let texts = texts(&mut receiver, &mut watcher);
+        assert_eq!((texts.len(), &texts[0]["type"]), (1, &Value::from("event")), "{texts:?}");
+        assert_eq!(watcher.take_missed(), 0);
     }
 
     #[test]
     fn what_the_dashboard_passed_over_is_missed_by_whoever_listens() {
-        let hub = Hub::new();
+        let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
         let mut watcher = Watcher::new(Wish::default(), hub.offered());
         (0..3).for_each(|number| hub.offer(event(number), IsNews::Yes));
@@ -370,13 +388,10 @@ mod tests {
     }
 
     #[test]
-    fn history_and_what_no_batch_holds_is_missed_and_told_so() {
-        let hub = Hub::new();
+    fn what_no_batch_holds_is_missed_and_told_so() {
+        let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
         let mut watcher = Watcher::new(Wish::default(), hub.offered());
-        (0..4).for_each(|number| hub.offer(event(number), IsNews::No));
-        offer(&hub, 4..5);
-        assert_eq!(texts(&mut receiver, &mut watcher)[0]["missed"], 4);
         let batch_max = u32::try_from(BATCH_MAX).unwrap();
         offer(&hub, 0..batch_max + 7);
         offer(&hub, 0..1);
@@ -387,7 +402,7 @@ mod tests {
 
     #[test]
     fn an_event_shown_at_first_does_not_come_again() {
-        let hub = Hub::new();
+        let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
         (0..3).for_each(|number| hub.offer(event(number), IsNews::Yes));
         let mut watcher = Watcher::new(Wish::default(), hub.offered());
@@ -398,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_wish_narrows_events_and_gaps_but_not_what_is_told_to_all() {
-        let hub = Hub::new();
+        let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
         let wish = Wish::default().of_kinds("trade").unwrap();
         let mut watcher = Watcher::new(wish, hub.offered());
@@ -415,7 +430,7 @@ mod tests {
 
     #[test]
     fn gaps_come_in_one_message_and_too_many_are_counted() {
-        let hub = Hub::new();
+        let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
         let mut watcher = Watcher::new(Wish::default(), hub.offered());
         let gaps_max = u32::try_from(GAPS_MAX).unwrap();
@@ -428,7 +443,7 @@ mod tests {
 
     #[test]
     fn the_time_from_the_verdict_to_the_clients_is_measured() {
-        let hub = Hub::new();
+        let hub = Hub::new(at(0));
         offer(&hub, 1..2);
         assert_eq!(hub.measured().0.spread(), None, "nobody listens");
         let _receiver = hub.listen();
@@ -439,7 +454,7 @@ mod tests {
 
     #[test]
     fn without_clients_nothing_is_kept_but_the_count() {
-        let hub = Hub::new();
+        let hub = Hub::new(at(0));
         offer(&hub, 0..3);
         assert_eq!(hub.offered(), 3);
         assert!(hub.waiting().events.is_empty());
@@ -447,7 +462,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_hub_sends_what_it_is_offered_and_stops_when_asked() {
-        let (hub, stop) = (Hub::new(), CancellationToken::new());
+        let (hub, stop) = (Hub::new(at(0)), CancellationToken::new());
         let mut receiver = hub.listen();
         let running = tokio::spawn(hub.clone().run(stop.clone()));
         hub.offer(event(1), IsNews::Yes);
@@ -459,7 +474,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn events_are_sent_at_most_eight_times_a_second_and_gaps_twice() {
-        let (hub, stop) = (Hub::new(), CancellationToken::new());
+        let (hub, stop) = (Hub::new(at(0)), CancellationToken::new());
         let mut receiver = hub.listen();
         let running = tokio::spawn(hub.clone().run(stop.clone()));
         for hundredth in 0..500 {

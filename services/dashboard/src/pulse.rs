@@ -150,7 +150,7 @@ mod tests {
             durability: "standard",
             started_at: at(0),
             errors: ErrorLog::default(),
-            board: Board::new(Hub::new(), at(0)),
+            board: Board::new(Hub::new(at(0)), at(0)),
             metrics: Metrics::default(),
             bus_latch: readiness.latch("bus"),
             database_latch: readiness.latch("database"),

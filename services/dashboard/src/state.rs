@@ -14,6 +14,7 @@ pub(crate) mod incidents;
 pub(crate) mod latency;
 pub(crate) mod link;
 pub(crate) mod rates;
+pub(crate) mod restarts;
 pub(crate) mod series;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -23,6 +24,7 @@ pub(crate) mod tokens;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use contract::gap::{Cause, Gap};
 use contract::ids::{ConditionId, TokenId};
@@ -45,6 +47,10 @@ use link::{Consumer, Link, Queue};
 use rates::Rates;
 use series::{Sample, Series};
 use tokens::{Row, Seed, Snapshot, Tokens};
+
+/// So long after its start what this process has not heard of yet is no fault of anybody: servers answer within a second
+/// and services speak once a second; a feed has its sockets open within a few.
+const STARTING_FOR: Duration = Duration::from_secs(15);
 
 /// What the bus and the database have told so far.
 #[derive(Debug)]
@@ -88,6 +94,8 @@ pub(crate) struct Fold {
     /// What made the verdict leave `trustworthy` within the last hour.
     pub(crate) incidents: Incidents,
     settled: Settled,
+    started_at: Timestamp,
+    has_history: bool,
 }
 
 // === impl Fold ===
@@ -117,7 +125,24 @@ impl Fold {
             undecodable: 0,
             incidents: Incidents::default(),
             settled: Settled::new(now),
+            started_at: now,
+            has_history: false,
         }
+    }
+
+    /// Whether this process has just begun: what it has not heard of yet may well be there.
+    pub(crate) fn is_starting(&self, now: Timestamp) -> bool {
+        now.since(self.started_at) < STARTING_FOR
+    }
+
+    /// What was on the bus before this process is read.
+    pub(crate) fn has_history(&mut self) {
+        self.has_history = true;
+    }
+
+    /// Whether events from before this process are still being read.
+    pub(crate) fn is_catching_up(&self, now: Timestamp) -> bool {
+        !self.has_history && self.is_starting(now)
     }
 
     /// Takes a judged tick; gives the event it became, or none when it is known already.

@@ -2,7 +2,7 @@
 //
 // Knows: where the pieces come from and go to. Never: what they show.
 
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 
 /** Where the API is while the page is developed with `npm run dev`. */
 const API = "http://127.0.0.1:8080";
@@ -16,6 +16,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
   },
+  // A test reads the colours out of the style sheets.
+  test: { css: true },
   server: {
     proxy: {
       "/api": API,

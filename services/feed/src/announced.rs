@@ -6,17 +6,30 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::ids::ConditionId;
+use contract::market::{Market, Resolution};
+use contract::time::Timestamp;
+use rust_decimal::Decimal;
 
 /// Announcements remembered in the newer half: about 16 come in a minute, and each comes on every socket.
 const REMEMBERED: usize = 4_096;
 
-/// What the venue tells every socket.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+/// What the venue tells of a market outside of its ticks.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum News {
-    /// A market came into being.
+    /// A market came into being; told to every socket.
+    New(Box<Market>),
+    /// A market was resolved; told to every socket.
+    Resolved(ConditionId, Resolution),
+    /// Its price grid is another one since then; told for each of its tokens.
+    TickSize(ConditionId, Decimal, Timestamp),
+}
+
+/// What makes two announcements the same.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Key {
     New(ConditionId),
-    /// A market was resolved.
     Resolved(ConditionId),
+    TickSize(ConditionId, Decimal, Timestamp),
 }
 
 /// The announcements of late; a clone is the same memory.
@@ -25,8 +38,8 @@ pub(crate) struct Announced(Arc<Mutex<Halves>>);
 
 #[derive(Debug, Default)]
 struct Halves {
-    newer: HashSet<News>,
-    older: HashSet<News>,
+    newer: HashSet<Key>,
+    older: HashSet<Key>,
 }
 
 impl Announced {
@@ -36,7 +49,18 @@ impl Announced {
         if halves.newer.len() >= REMEMBERED {
             halves.older = std::mem::take(&mut halves.newer);
         }
-        !halves.older.contains(news) && halves.newer.insert(news.clone())
+        let key = news.key();
+        !halves.older.contains(&key) && halves.newer.insert(key)
+    }
+}
+
+impl News {
+    fn key(&self) -> Key {
+        match self {
+            Self::New(market) => Key::New(market.condition_id.clone()),
+            Self::Resolved(market, _) => Key::Resolved(market.clone()),
+            Self::TickSize(market, step, at) => Key::TickSize(market.clone(), *step, *at),
+        }
     }
 }
 
@@ -48,25 +72,35 @@ mod tests {
         ConditionId::try_from(format!("0x{number:x}").as_str()).unwrap()
     }
 
+    fn new(number: usize) -> News {
+        News::New(Box::new(Market::unknown(market(number), Timestamp::from_micros(0))))
+    }
+
+    fn resolved(number: usize) -> News {
+        let source = contract::market::ResolutionSource::MarketResolved;
+        let unknown = Resolution { resolved_at: None, winning_token_id: None, winning_outcome: None, source };
+        News::Resolved(market(number), unknown)
+    }
+
     #[test]
     fn what_every_socket_tells_is_told_once() {
         let announced = Announced::default();
         let other_socket = announced.clone();
-        assert!(announced.is_first(&News::New(market(1))));
-        assert!(!other_socket.is_first(&News::New(market(1))));
-        assert!(other_socket.is_first(&News::Resolved(market(1))), "its end is other news");
+        assert!(announced.is_first(&new(1)));
+        assert!(!other_socket.is_first(&new(1)));
+        assert!(other_socket.is_first(&resolved(1)), "its end is other news");
     }
 
     #[test]
     fn memory_is_bounded_and_what_came_of_late_is_remembered() {
         let announced = Announced::default();
         for number in 0..=REMEMBERED {
-            announced.is_first(&News::New(market(number)));
+            announced.is_first(&new(number));
         }
-        assert!(!announced.is_first(&News::New(market(0))), "one turn later it is still known");
+        assert!(!announced.is_first(&new(0)), "one turn later it is still known");
         for number in 0..2 * REMEMBERED {
-            announced.is_first(&News::New(market(REMEMBERED + 1 + number)));
+            announced.is_first(&new(REMEMBERED + 1 + number));
         }
-        assert!(announced.is_first(&News::New(market(0))), "long ago is forgotten");
+        assert!(announced.is_first(&new(0)), "long ago is forgotten");
     }
 }

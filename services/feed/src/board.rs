@@ -31,6 +31,7 @@ struct Notes {
     recovery_problem: Option<String>,
     left_out: usize,
     set_aside: Vec<String>,
+    dead: usize,
     recovered: u64,
     clock_offset_ms: Option<i64>,
 }
@@ -84,6 +85,11 @@ impl Board {
         let mut tokens: Vec<String> = tokens.map(ToString::to_string).collect();
         tokens.sort_unstable();
         self.notes().set_aside = tokens;
+    }
+
+    /// Notes how many tokens are of markets that are over and have no book.
+    pub(crate) fn dead(&self, tokens: usize) {
+        self.notes().dead = tokens;
     }
 
     /// Notes trades that were recovered.
@@ -184,6 +190,7 @@ impl Board {
                 set_aside: notes.set_aside.iter().take(NAMED_MAX).cloned().collect(),
                 set_aside_count: notes.set_aside.len() as u64,
                 left_out: notes.left_out as u64,
+                tokens_dead: notes.dead as u64,
                 clock_offset_ms: notes.clock_offset_ms,
                 ..Depth::default()
             },

@@ -8,9 +8,10 @@ use std::time::Duration;
 use bus::Message;
 use contract::codec::encode;
 use contract::ids::{ConditionId, TickId};
-use contract::market::Market;
+use contract::market::{Market, Resolution};
 use contract::subject;
 use contract::time::Timestamp;
+use rust_decimal::Decimal;
 
 use crate::choice::Choice;
 use crate::shard::Shard;
@@ -21,6 +22,8 @@ const SHRUNK: usize = 10;
 const STAYS: usize = 2;
 /// A new volume alone is told again after this long.
 const VOLUME_EVERY: Duration = Duration::from_mins(10);
+/// For so long a price grid that a frame told is believed against rows of the catalogue, which may be older.
+const GRID_HELD: Duration = Duration::from_mins(15);
 
 /// Markets that come and go.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -29,6 +32,8 @@ pub(crate) struct Change {
     pub(crate) new: Vec<Market>,
     /// Not to be followed any more.
     pub(crate) gone: Vec<(ConditionId, Gone)>,
+    /// Followed, and what their books depend on has been corrected.
+    pub(crate) corrected: Vec<Market>,
     /// Tokens that will be followed when all is known, as far as can be told.
     pub(crate) tokens_expected: usize,
 }
@@ -63,6 +68,8 @@ pub(crate) enum Believed {
 pub(crate) struct Learned {
     /// Those to be followed from now on.
     pub(crate) new: Vec<Market>,
+    /// Those followed already whose books depend on what has been corrected.
+    pub(crate) corrected: Vec<Market>,
     /// What is to be told of them.
     pub(crate) messages: Vec<Message>,
 }
@@ -70,9 +77,7 @@ pub(crate) struct Learned {
 /// The catalogue as far as it concerns us.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    /// `N` of `top:N`.
-    top: Option<usize>,
-    all: bool,
+    choice: Choice,
     shard: Shard,
     known: HashMap<ConditionId, Known>,
     /// Ids in the order of the sweep under way or of the last one.
@@ -84,7 +89,12 @@ pub(crate) struct Catalogue {
 #[derive(Debug)]
 struct Known {
     market: Market,
-    followed: bool,
+    /// Named by the choice, whatever its rank.
+    picked: bool,
+    /// Followed for its rank.
+    ranked: bool,
+    /// What a frame told of its price grid, and when.
+    grid: Option<(Decimal, Timestamp)>,
     told: TickId,
     told_at: Timestamp,
 }
@@ -92,12 +102,7 @@ struct Known {
 impl Catalogue {
     /// An empty one for this choice.
     pub(crate) fn new(choice: &Choice, shard: Shard) -> Self {
-        let (top, all) = match choice {
-            Choice::Top(count) => (Some(*count), false),
-            Choice::All => (None, true),
-            Choice::Markets(_) | Choice::Tokens(_) => (None, false),
-        };
-        Self { top, all, shard, known: HashMap::new(), ranks: Vec::new(), seen_last: 0 }
+        Self { choice: choice.clone(), shard, known: HashMap::new(), ranks: Vec::new(), seen_last: 0 }
     }
 
     /// A sweep begins; what one that broke off had shown is forgotten.
@@ -107,25 +112,61 @@ impl Catalogue {
 
     /// Rows of a sweep that have to be seen.
     pub(crate) fn ranks_needed(&self) -> usize {
-        self.top.map_or(usize::MAX, |top| top.saturating_mul(STAYS))
+        let all = self.choice.needs_all_pages();
+        self.choice.top().filter(|_| !all).map_or(usize::MAX, |top| top.saturating_mul(STAYS))
     }
 
-    /// Whether an announced market would be followed.
-    pub(crate) fn wants(&self, market: &ConditionId) -> bool {
-        self.all && self.shard.holds(market) && !self.known.contains_key(market)
+    /// Whether an announced market may have to be followed.
+    pub(crate) fn wants(&self, market: &Market) -> bool {
+        let id = &market.condition_id;
+        self.choice.may_pick(market) && self.shard.holds(id) && !self.known.contains_key(id)
+    }
+
+    /// Whether it is to be followed from its announcement on.
+    pub(crate) fn picks(&self, market: &Market) -> bool {
+        market.tokens.len() == 2 && self.choice.picks(market)
     }
 
     /// Whether a market is followed.
     pub(crate) fn follows(&self, market: &ConditionId) -> bool {
-        self.known.get(market).is_some_and(|known| known.followed)
+        self.known.get(market).is_some_and(Known::is_followed)
+    }
+
+    /// A followed market, as it is known.
+    pub(crate) fn market(&self, market: &ConditionId) -> Option<&Market> {
+        self.known.get(market).filter(|known| known.is_followed()).map(|known| &known.market)
+    }
+
+    /// Takes over the price grid that a frame told; what is to be published, where that is new.
+    pub(crate) fn regrid(&mut self, market: &ConditionId, step: Decimal, at: Timestamp) -> Option<Message> {
+        let known = self.known.get_mut(market).filter(|known| known.is_followed())?;
+        if known.grid.is_some_and(|(_, before)| at < before) {
+            return None;
+        }
+        known.grid = Some((step, at));
+        known.market.tick_size = Some(step);
+        known.market.updated_at = known.market.updated_at.max(at);
+        known.tell()
+    }
+
+    /// Takes over how a market ended; what is to be published, where that is new.
+    pub(crate) fn resolved(
+        &mut self,
+        market: &ConditionId,
+        resolution: Resolution,
+        at: Timestamp,
+    ) -> Option<Message> {
+        let known = self.known.get_mut(market).filter(|known| known.is_followed())?;
+        known.market.resolution = Some(resolution);
+        known.market.updated_at = known.market.updated_at.max(at);
+        known.tell()
     }
 
     /// Tokens that will be followed, as far as can be told: each market has two.
     pub(crate) fn tokens_expected(&self) -> usize {
         let followed = self.followed();
-        let expected =
-            self.top.map_or(followed, |top| followed.max(top / usize::try_from(self.shard.of).unwrap_or(1)));
-        2 * expected
+        let top = self.choice.top().unwrap_or(0) / usize::try_from(self.shard.of).unwrap_or(1);
+        2 * followed.max(top)
     }
 
     /// Takes over what a page shows. During the first sweep what is chosen is followed at once.
@@ -138,14 +179,19 @@ impl Catalogue {
             if !self.shard.holds(&id) {
                 continue;
             }
-            let chosen = self.top.is_none_or(|top| self.seen_last == 0 && rank <= top);
+            let is_ranked = self.choice.top().is_some_and(|top| self.seen_last == 0 && rank <= top);
+            let is_picked = self.choice.picks(&market);
             let known = self.known.entry(id).or_insert_with(|| Known::of(market.clone()));
-            known.market = market;
-            if chosen && !known.followed {
-                known.followed = true;
-                learned.new.push(known.market.clone());
+            let was_followed = known.is_followed();
+            let is_corrected = known.take(market);
+            known.picked |= is_picked;
+            known.ranked |= is_ranked;
+            match (was_followed, known.is_followed()) {
+                (false, true) => learned.new.push(known.market.clone()),
+                (true, _) if is_corrected => learned.corrected.push(known.market.clone()),
+                _ => {}
             }
-            if known.followed {
+            if known.is_followed() {
                 learned.messages.extend(known.tell());
             }
         }
@@ -154,7 +200,7 @@ impl Catalogue {
 
     /// Every market that is followed, as it was published last: for a stream that has lost them.
     pub(crate) fn published(&self) -> Vec<Message> {
-        self.known.values().filter(|known| known.followed).map(Known::message).collect()
+        self.known.values().filter(|known| known.is_followed()).map(Known::message).collect()
     }
 
     /// Whether the sweep that showed these is believed.
@@ -174,67 +220,88 @@ impl Catalogue {
 
     /// Followed markets that the sweep did not show.
     pub(crate) fn missing(&self, seen: &HashSet<ConditionId>) -> Vec<ConditionId> {
-        let followed = self.known.iter().filter(|(_, known)| known.followed);
+        let followed = self.known.iter().filter(|(_, known)| known.is_followed());
         let mut missing: Vec<ConditionId> =
             followed.filter(|(id, _)| !seen.contains(*id)).map(|(id, _)| id.clone()).collect();
         missing.sort_unstable();
         missing
     }
 
-    /// Gives up closed markets, those of an earlier feed too.
-    pub(crate) fn close(&mut self, closed: Vec<Market>) -> (Change, Vec<Message>) {
-        let (mut change, mut messages) = (Change::default(), Vec::new());
+    /// Gives up closed markets, those of an earlier feed too; what is to be published, and the markets as they were known.
+    pub(crate) fn close(&mut self, closed: Vec<Market>) -> (Change, Vec<Message>, Vec<Market>) {
+        let (mut change, mut messages, mut closed_now) = (Change::default(), Vec::new(), Vec::new());
         for market in closed.into_iter().filter(|market| market.closed) {
             change.gone.push((market.condition_id.clone(), Gone::Closed));
             let known = self.known.remove(&market.condition_id);
             let mut known = known.unwrap_or_else(|| Known::of(market.clone()));
             // The venue may have taken the tokens of a closed market away.
             let had = std::mem::take(&mut known.market.tokens);
-            known.market = market;
+            known.take(market);
             if known.market.tokens.is_empty() {
                 known.market.tokens = had;
             }
             messages.extend(known.tell());
+            closed_now.push(known.market);
         }
-        (change, messages)
+        (change, messages, closed_now)
     }
 
     /// A sweep is over: of `top:N`, those that fell too far go, and the highest that are not followed take their places.
     pub(crate) fn rank(&mut self) -> Change {
         let ranks = std::mem::take(&mut self.ranks);
-        let Some(top) = self.top else { return Change::default() };
         let mut change = Change::default();
-        let near: HashSet<&ConditionId> = ranks.iter().take(self.ranks_needed()).collect();
-        for (id, known) in self.known.iter_mut().filter(|(id, known)| known.followed && !near.contains(id)) {
-            known.followed = false;
-            change.gone.push((id.clone(), Gone::Unchosen));
+        let top = self.choice.top().unwrap_or(0);
+        let near: HashSet<&ConditionId> = ranks.iter().take(top.saturating_mul(STAYS)).collect();
+        for (id, known) in self.known.iter_mut().filter(|(id, known)| known.ranked && !near.contains(id)) {
+            known.ranked = false;
+            if !known.picked {
+                change.gone.push((id.clone(), Gone::Unchosen));
+            }
         }
         // Other shards fill up too: all of them together follow `N`, so each looks at its own among the first.
         let ours: Vec<&ConditionId> = ranks.iter().filter(|id| self.known.contains_key(*id)).collect();
         let wanted = ranks.iter().take(top).filter(|id| self.known.contains_key(*id)).count();
-        let mut followed = self.followed();
+        let mut ranked = self.known.values().filter(|known| known.ranked).count();
         for id in ours {
-            let Some(known) = self.known.get_mut(id).filter(|known| !known.followed) else { continue };
-            if followed >= wanted {
+            let Some(known) = self.known.get_mut(id).filter(|known| !known.ranked) else { continue };
+            if ranked >= wanted {
                 break;
             }
-            known.followed = true;
-            followed += 1;
-            change.new.push(known.market.clone());
+            known.ranked = true;
+            ranked += 1;
+            if !known.picked {
+                change.new.push(known.market.clone());
+            }
         }
         // What is not followed is learned anew with each sweep.
-        self.known.retain(|_, known| known.followed);
+        self.known.retain(|_, known| known.is_followed());
         change
     }
 
     fn followed(&self) -> usize {
-        self.known.values().filter(|known| known.followed).count()
+        self.known.values().filter(|known| known.is_followed()).count()
     }
 }
 
 impl Known {
     fn of(market: Market) -> Self {
-        Self { market, followed: false, told: TickId::of_bytes([0; 16]), told_at: Timestamp::from_micros(0) }
+        let (told, told_at) = (TickId::of_bytes([0; 16]), Timestamp::from_micros(0));
+        Self { market, picked: false, ranked: false, grid: None, told, told_at }
+    }
+
+    const fn is_followed(&self) -> bool {
+        self.picked || self.ranked
+    }
+
+    /// Takes over a row of the catalogue but for what is known better; whether books depend on what is new.
+    fn take(&mut self, row: Market) -> bool {
+        let before = std::mem::replace(&mut self.market, row);
+        let now = &mut self.market;
+        self.grid = self.grid.filter(|(_, at)| now.updated_at.since(*at) < GRID_HELD);
+        now.tick_size = self.grid.map(|(step, _)| step).or(now.tick_size);
+        now.resolution = before.resolution.or(now.resolution.take());
+        (before.order_size_min, before.neg_risk, before.end_at, before.tick_size)
+            != (now.order_size_min, now.neg_risk, now.end_at, now.tick_size)
     }
 
     /// The market on its subject, if there is anything new to tell of it.
@@ -255,6 +322,14 @@ impl Known {
         let id = TickId::of_content(&["told", &self.told.to_string(), &at]);
         Message::new(subject::market(&self.market.condition_id), id.to_string(), encode(&self.market))
     }
+}
+
+/// A market that is not followed any more, on its subject.
+pub(crate) fn message_of(market: &Market) -> Message {
+    let mut known = Known::of(market.clone());
+    known.told_at = market.updated_at;
+    known.told = TickId::of_content(&["market", &format!("{market:?}")]);
+    known.message()
 }
 
 #[cfg(test)]

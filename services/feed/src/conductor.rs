@@ -10,25 +10,29 @@ use chassis::clock;
 use chassis::tasks::Tasks;
 use contract::gap::Cause;
 use contract::ids::{ConditionId, TokenId};
+use contract::overruled::Overruled;
 use contract::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::announced::Announced;
 use crate::board::Board;
 use crate::catalogue::{Change, Gone};
 use crate::config::Config;
-use crate::control::{Ears, Finding, Word};
+use crate::control::{Ears, Finding, ORDERS_MAX, Order, Word};
 use crate::desk::{Desk, HashBudget};
 use crate::outlet::Outlet;
 use crate::roster::{Roster, Watched};
+use crate::snapshots::Snapshots;
 use crate::socket::Socket;
 use crate::turnstile::Turnstile;
 
 /// A token that makes the venue close its socket is tried again after this long, beside the sockets.
 const ASIDE_FOR: Duration = Duration::from_mins(10);
+/// A market that is over and has no book is looked at again after this long.
+const DEAD_FOR: Duration = Duration::from_hours(1);
 /// How often it is looked whether one is to be tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Time that the sockets have to end once asked to.
@@ -47,8 +51,12 @@ pub(crate) struct Conductor {
     words: mpsc::Sender<Word>,
     roster: Roster,
     lists: Vec<watch::Sender<Arc<[Watched]>>>,
+    orders: Vec<mpsc::Sender<Order>>,
+    snapshots: Snapshots,
     moved: HashSet<TokenId>,
     aside: HashMap<TokenId, Instant>,
+    /// Markets whose time is over and that have no book, until when they are left alone.
+    dead: HashMap<ConditionId, (Watched, Instant)>,
 }
 
 impl Conductor {
@@ -59,6 +67,7 @@ impl Conductor {
         outlet: Outlet,
         budget: HashBudget,
         turnstile: Turnstile,
+        snapshots: Snapshots,
         ears: Ears,
         words: mpsc::Sender<Word>,
     ) -> Self {
@@ -74,8 +83,11 @@ impl Conductor {
             words,
             roster,
             lists: Vec::new(),
+            orders: Vec::new(),
+            snapshots,
             moved: HashSet::new(),
             aside: HashMap::new(),
+            dead: HashMap::new(),
         }
     }
 
@@ -100,7 +112,10 @@ impl Conductor {
                     }
                     self.tell_lists(&mut sockets, &stop);
                 }
-                _ = look.tick() => self.try_again(Instant::now()),
+                _ = look.tick() => {
+                    self.try_again(Instant::now());
+                    self.tell_lists(&mut sockets, &stop);
+                }
                 // None ends before the stop, unless it failed.
                 () = sockets.one_ended() => {}
             }
@@ -115,6 +130,8 @@ impl Conductor {
             Word::Missing(tokens) => self.missing(&tokens, now),
             Word::Suspects(tokens) => self.suspect(tokens),
             Word::Probed(finding) => self.probed(finding),
+            Word::Overruled(overruled) => self.overruled(overruled),
+            Word::Bookless(tokens) => self.bookless(&tokens, now),
             Word::News(news) => {
                 // What finds the ear full is found by the next sweep.
                 let _full = self.ears.universe.try_send(news);
@@ -125,6 +142,7 @@ impl Conductor {
     fn change(&mut self, change: &Change, now: Timestamp) {
         for (market, gone) in &change.gone {
             self.roster.remove(market);
+            self.dead.remove(market);
             match gone {
                 // Nothing more will ever come: what its gaps lack can be fetched now.
                 Gone::Closed => self.outlet.gaps.restored(market, now),
@@ -136,18 +154,40 @@ impl Conductor {
             self.moved.retain(|token| roster.market_of(token).is_some());
             self.aside.retain(|token, _| roster.market_of(token).is_some());
             self.board.set_aside(self.aside.keys());
+            self.tell_dead();
         }
         self.roster.expect(change.tokens_expected);
         for market in &change.new {
             self.outlet.gaps.follow(&market.condition_id);
             self.roster.add(Watched::of(market));
         }
+        for market in &change.corrected {
+            self.roster.correct(market);
+        }
+        self.tell_followed();
+    }
+
+    fn tell_followed(&self) {
         let followed: Arc<[ConditionId]> = self.roster.markets().cloned().collect();
         self.ears.followed.send_replace(followed);
     }
 
+    /// A book that REST has overruled: its socket decides.
+    fn overruled(&self, overruled: Overruled) {
+        let socket = self.roster.socket_of(&overruled.token_id).and_then(|socket| self.orders.get(socket));
+        if let Some(orders) = socket
+            && let Err(error) = orders.try_send(Order::Doubt(overruled))
+        {
+            debug!(%error, "a socket has more orders than it can do");
+        }
+    }
+
     /// Tokens without a book get another socket, once; after that their socket asks now and then, and they are named.
+    /// Those whose market is over may never get one: REST is asked whether there are any.
     fn missing(&mut self, tokens: &[TokenId], now: Timestamp) {
+        let is_over = |token: &&TokenId| self.roster.end_of(token).is_some_and(|end| end < now);
+        let (over, tokens): (Vec<&TokenId>, Vec<&TokenId>) = tokens.iter().partition(is_over);
+        self.snapshots.look(over.into_iter().cloned().collect());
         for token in tokens {
             let Some(market) = self.roster.market_of(token).cloned() else { continue };
             if self.moved.insert(token.clone()) && self.roster.move_away(token) {
@@ -157,6 +197,28 @@ impl Conductor {
                 warn!(token.id = %token, "no opening book comes for a token, on two sockets");
             }
         }
+    }
+
+    /// REST has no book for these tokens either: where their market's time is over, nothing more will come of it.
+    fn bookless(&mut self, tokens: &[TokenId], now: Timestamp) {
+        for token in tokens {
+            let Some(watched) = self.roster.watched(token).filter(|it| it.end_at.is_some_and(|end| end < now))
+            else {
+                continue;
+            };
+            let watched = watched.clone();
+            info!(market.id = %watched.market, "a market is over and has no book: left alone for {DEAD_FOR:?}");
+            self.roster.remove(&watched.market);
+            // Nothing is missing: what it traded before its gap began can be fetched.
+            self.outlet.gaps.restored(&watched.market, now);
+            self.dead.insert(watched.market.clone(), (watched, Instant::now() + DEAD_FOR));
+        }
+        self.tell_dead();
+        self.tell_followed();
+    }
+
+    fn tell_dead(&self) {
+        self.board.dead(self.dead.values().map(|(watched, _)| watched.tokens.len()).sum());
     }
 
     fn suspect(&mut self, tokens: Vec<TokenId>) {
@@ -190,6 +252,17 @@ impl Conductor {
             self.aside.insert(token.clone(), now + ASIDE_FOR);
             self.probe(vec![token]);
         }
+        let due: Vec<ConditionId> =
+            self.dead.iter().filter(|(_, (_, at))| *at <= now).map(|(market, _)| market.clone()).collect();
+        for market in &due {
+            if let Some((watched, _)) = self.dead.remove(market) {
+                self.roster.add(watched);
+            }
+        }
+        if !due.is_empty() {
+            self.tell_dead();
+            self.tell_followed();
+        }
     }
 
     fn probe(&mut self, tokens: Vec<TokenId>) {
@@ -211,6 +284,8 @@ impl Conductor {
             let number = self.lists.len();
             let (list, told) = watch::channel(Arc::default());
             self.lists.push(list);
+            let orders = mpsc::channel(ORDERS_MAX);
+            self.orders.push(orders.0.clone());
             self.board.add_socket();
             let socket = Socket {
                 number,
@@ -221,6 +296,8 @@ impl Conductor {
                 outlet: self.outlet.clone(),
                 board: self.board.clone(),
                 words: self.words.clone(),
+                orders,
+                snapshots: self.snapshots.clone(),
                 turnstile: self.turnstile.clone(),
                 announced: self.announced.clone(),
                 book_every: self.config.book_every,

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 
 use contract::ids::{ConditionId, TokenId};
+use contract::overruled::Overruled;
+use polymarket::rest::RestBook;
 use tokio::sync::{mpsc, watch};
 
 use crate::announced::News;
@@ -12,6 +14,8 @@ use crate::catalogue::Change;
 
 /// Words that may wait: each socket has a few at the most.
 pub(crate) const WORDS_MAX: usize = 4_096;
+/// Orders that a socket may have before it: the books of one answer of REST, and a few more.
+pub(crate) const ORDERS_MAX: usize = 512;
 
 /// A message to the conductor.
 #[derive(Debug)]
@@ -26,6 +30,19 @@ pub(crate) enum Word {
     Probed(Finding),
     /// The venue announced something.
     News(News),
+    /// REST cleared a trade that a book of ours spoke against.
+    Overruled(Overruled),
+    /// REST has no book for these tokens either.
+    Bookless(Vec<TokenId>),
+}
+
+/// A message to a socket.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// A book of its own may be wrong: it is fetched anew unless it has been mended meanwhile.
+    Doubt(Overruled),
+    /// A book that the socket did not bring.
+    Snapshot(Box<RestBook>),
 }
 
 /// Where the conductor's own words go.

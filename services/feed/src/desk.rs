@@ -6,10 +6,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use book::{Applied, Around, Budget, Check, Tally, TokenBook, Trust};
-use contract::ids::{ConditionId, TokenId};
-use contract::tick::{Book, Tick};
+use book::{Applied, Budget, Check, Tally, TokenBook, Trust};
+use contract::gap::Cause;
+use contract::ids::{ConditionId, TickId, TokenId};
+use contract::money::Price;
+use contract::overruled::Overruled;
+use contract::tick::{Book, Tick, TickSizeChange};
 use contract::time::Timestamp;
+use polymarket::rest::RestBook;
 use polymarket::translate::{Heard, Quiet, frame};
 use rust_decimal::Decimal;
 
@@ -61,6 +65,8 @@ pub(crate) struct Reading {
     pub(crate) unknown: Vec<Unknown>,
     /// Tokens whose book came with this frame.
     pub(crate) opened: Vec<TokenId>,
+    /// Tokens of which something came, and which have no book.
+    pub(crate) without_book: Vec<TokenId>,
     /// Markets of which a book shows a last trade that nobody told.
     pub(crate) missed: Vec<ConditionId>,
     /// Markets all of whose books are live since this frame.
@@ -81,9 +87,11 @@ pub(crate) struct Reading {
     pub(crate) ping: bool,
 }
 
-/// A book that two groups in a row did not agree with.
+/// A book that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Broken {
+    /// How that is known.
+    pub(crate) cause: Cause,
     /// Its token.
     pub(crate) token: TokenId,
     /// Its market.
@@ -136,7 +144,9 @@ impl Desk {
         let mut new = Vec::new();
         for watched in list {
             for token in &watched.tokens {
-                if !self.tokens.contains_key(token) {
+                if let Some(held) = self.tokens.get_mut(token) {
+                    held.book.surround(watched.around(token));
+                } else {
                     self.tokens.insert(token.clone(), Held::new(watched, token));
                     new.push(token.clone());
                 }
@@ -227,10 +237,32 @@ impl Desk {
                 Heard::Nothing(Quiet::Ping) => reading.ping = true,
                 Heard::Nothing(Quiet::Empty) => {}
                 Heard::NewMarket(market) => reading.news.push(News::New(market)),
-                Heard::Resolved(market) => reading.news.push(News::Resolved(market)),
+                Heard::Resolved(market, resolution) => {
+                    reading.news.push(News::Resolved(market, resolution));
+                }
             }
         }
         reading
+    }
+
+    /// Takes a book from REST that the socket did not bring.
+    pub(crate) fn snapshot(&mut self, book: RestBook, received_at: Timestamp) -> Reading {
+        let mut reading = Reading::default();
+        if self.lacks_book(&book.token_id) {
+            self.take(Tick::Book(of_rest(book, received_at)), &mut reading);
+        }
+        reading
+    }
+
+    /// The book that REST has overruled, unless it agrees with the trade by now.
+    pub(crate) fn doubted(&mut self, overruled: &Overruled, now: Timestamp) -> Option<Broken> {
+        let held = self.tokens.get_mut(&overruled.token_id)?;
+        let top = held.book.ladder()?.top();
+        let sides = [top.best_bid, top.best_ask].into_iter().flatten().map(Price::decimal);
+        let (low, high) = (sides.clone().min()?, sides.max()?);
+        let price = overruled.price.decimal();
+        let away = (low - price).max(price - high);
+        (away > overruled.deviation_max).then(|| held.to_fetch(&overruled.token_id, Cause::Overruled, now))?
     }
 
     /// Whether a match group waits for its end, or a suspect for its time.
@@ -314,6 +346,9 @@ impl Desk {
         if held.book.has_open_group() {
             self.grouping.insert(token.clone());
         }
+        if let Tick::TickSize(TickSizeChange { new_tick_size, changed_at, .. }) = &tick {
+            reading.news.push(News::TickSize(held.market.clone(), *new_tick_size, *changed_at));
+        }
         let opens = !was_live && held.book.is_live();
         let market = held.market.clone();
         reading.broken.extend(self.credible(broken.into_iter().collect()));
@@ -331,6 +366,8 @@ impl Desk {
                 reading.completed.push(market);
             }
             reading.opened.push(token);
+        } else if !was_live {
+            reading.without_book.push(token);
         }
         reading.ticks.push(tick);
     }
@@ -338,16 +375,9 @@ impl Desk {
 
 impl Held {
     fn new(watched: &Watched, token: &TokenId) -> Self {
-        let around = Around {
-            condition_id: watched.market.clone(),
-            token_id: token.clone(),
-            tick_size: watched.tick_size,
-            order_size_min: watched.order_size_min,
-            neg_risk: watched.neg_risk,
-        };
         Self {
             market: watched.market.clone(),
-            book: TokenBook::new(around),
+            book: TokenBook::new(watched.around(token)),
             last_trades: LastTrades::default(),
             heard_at: None,
             suspect_at: None,
@@ -395,14 +425,18 @@ impl Held {
     /// that helps nobody.
     fn broken(&mut self, token: &TokenId, now: Timestamp) -> Option<Broken> {
         let lasting = self.suspect_at.is_some_and(|at| now.since(at) >= SUSPECT_MAX);
-        let lately = self.resynced_at.is_some_and(|at| now.since(at) < RESYNC_EVERY);
         let is_broken =
             self.book.trust() == Trust::Broken || (self.book.trust() == Trust::Suspect && lasting);
-        if !is_broken || lately {
+        is_broken.then(|| self.to_fetch(token, Cause::BookMismatch, now))?
+    }
+
+    fn to_fetch(&mut self, token: &TokenId, cause: Cause, now: Timestamp) -> Option<Broken> {
+        if self.resynced_at.is_some_and(|at| now.since(at) < RESYNC_EVERY) {
             return None;
         }
         self.resynced_at = Some(now);
         Some(Broken {
+            cause,
             token: token.clone(),
             market: self.market.clone(),
             right_until: self.book.verified_at(),
@@ -416,6 +450,25 @@ impl Held {
         // The venue shows three decimals.
         pair.is_some_and(|(shown, told)| (shown.decimal() - told.decimal()).abs() >= SHOWN_STEP)
     }
+}
+
+/// A book of REST as the tick that a socket would have brought.
+fn of_rest(book: RestBook, received_at: Timestamp) -> Book {
+    let mut tick = Book {
+        id: TickId::of_bytes([0; 16]),
+        condition_id: book.condition_id,
+        token_id: book.token_id,
+        bids: book.bids,
+        asks: book.asks,
+        hash: book.hash,
+        hash_ok: None,
+        tick_size: book.tick_size,
+        last_trade_price: book.last_trade_price,
+        changed_at: book.changed_at,
+        received_at,
+    };
+    tick.id = tick.content_id();
+    tick
 }
 
 #[cfg(test)]

@@ -54,11 +54,12 @@ struct Memory {
 struct Key {
     transaction: Option<TransactionHash>,
     token: TokenId,
-    side: Side,
 }
 
 #[derive(Clone, Debug)]
 struct Fill {
+    /// None where the socket did not tell it.
+    side: Option<Side>,
     price: Decimal,
     size: Option<Size>,
     executed_at: Timestamp,
@@ -86,7 +87,7 @@ impl Fills {
     pub(crate) fn heard(&self, trade: &Trade) -> Heard {
         let mut memory = self.memory();
         let known = memory.fills.get_mut(&Key::of_trade(trade)).into_iter().flatten();
-        let alike = known.filter(|fill| !fill.on_socket && fill.is(trade.price.decimal(), trade.size));
+        let alike = known.filter(|fill| !fill.on_socket && fill.is(trade.side, trade.price.decimal(), trade.size));
         let twin = alike.min_by_key(|fill| (fill.price - trade.price.decimal()).abs());
         if let Some(fill) = twin {
             fill.on_socket = true;
@@ -102,7 +103,9 @@ impl Fills {
         let mut memory = self.memory();
         if let Some(fills) = memory.fills.get_mut(&Key::of_trade(trade)) {
             let own = |fill: &Fill| {
-                fill.is(trade.price.decimal(), trade.size) && fill.executed_at == trade.executed_at
+                fill.side == trade.side
+                    && fill.is(trade.side, trade.price.decimal(), trade.size)
+                    && fill.executed_at == trade.executed_at
             };
             if let Some(at) = fills.iter().rposition(own) {
                 fills.remove(at);
@@ -134,14 +137,14 @@ impl Fills {
             groups[place].1.push(row);
         }
         let memory = self.memory();
-        let mut nameless: HashMap<(&TokenId, Side), Vec<bool>> = HashMap::new();
+        let mut nameless: HashMap<&TokenId, Vec<bool>> = HashMap::new();
         let mut untold = Vec::new();
         for (key, rows) in &groups {
             let known = memory.fills.get(key).map_or(&[][..], Vec::as_slice);
             let left = unmatched(rows, known);
             let pool_key = Key { transaction: None, ..key.clone() };
             let pool = memory.fills.get(&pool_key).filter(|_| key.transaction.is_some());
-            let used = nameless.entry((&key.token, key.side)).or_default();
+            let used = nameless.entry(&key.token).or_default();
             let mut alike: HashMap<TickId, u32> = HashMap::new();
             for row in left {
                 if pool.is_some_and(|pool| self.takes_nameless(row, pool, used)) {
@@ -207,7 +210,7 @@ impl Fills {
         let earliest = row.executed_at.minus(self.settlement);
         let latest = row.executed_at.plus(EARLY_BLOCK);
         let fits = |fill: &Fill| {
-            fill.is(row.price.decimal(), Some(row.size)) && (earliest..=latest).contains(&fill.executed_at)
+            fill.is(row.side, row.price.decimal(), Some(row.size)) && (earliest..=latest).contains(&fill.executed_at)
         };
         let found = pool.iter().zip(used.iter()).position(|(fill, used)| !used && fits(fill));
         if let Some(at) = found {
@@ -234,23 +237,28 @@ fn unmatched<'a>(rows: &[&'a RestTrade], known: &[Fill]) -> Vec<&'a RestTrade> {
     }
     // On a fine grid two fills lie within the tolerance: an average is looked for among those that no row names exactly.
     left.retain(|row| {
-        let is = |fill: &Fill| fill.is(row.price.decimal(), Some(row.size));
+        let is = |fill: &Fill| fill.is(row.side, row.price.decimal(), Some(row.size));
         let found = known.iter().zip(&used).position(|(fill, used)| !used && is(fill));
         found.inspect(|at| used[*at] = true).is_none()
     });
     // One row for an order that met several makers: the sum of their sizes, at the average of their prices.
-    let rest: Vec<&Fill> =
-        known.iter().zip(&used).filter(|(_, used)| !**used).map(|(fill, _)| fill).collect();
-    let size: Option<Decimal> = rest.iter().map(|fill| fill.size.map(Size::decimal)).sum();
-    let worth: Option<Decimal> = rest.iter().map(|fill| Some(fill.price * fill.size?.decimal())).sum();
-    let Some((size, worth)) = size.zip(worth).filter(|_| rest.len() >= 2) else { return left };
-    let is_sum = |row: &RestTrade| {
-        let average = worth.checked_div(size);
-        (size - row.size.decimal()).abs() <= SUM_TOLERANCE
-            && average.is_some_and(|average| (average - row.price.decimal()).abs() <= PRICE_TOLERANCE)
-    };
-    if let Some(at) = left.iter().position(|row| is_sum(row)) {
-        left.remove(at);
+    for side in [Side::Buy, Side::Sell] {
+        let rest: Vec<usize> =
+            (0..known.len()).filter(|&at| !used[at] && known[at].is_of(Some(side))).collect();
+        let fills = || rest.iter().map(|&at| &known[at]);
+        let size: Option<Decimal> = fills().map(|fill| fill.size.map(Size::decimal)).sum();
+        let worth: Option<Decimal> = fills().map(|fill| Some(fill.price * fill.size?.decimal())).sum();
+        let Some((size, worth)) = size.zip(worth).filter(|_| rest.len() >= 2) else { continue };
+        let is_sum = |row: &RestTrade| {
+            let average = worth.checked_div(size);
+            row.side.is_none_or(|told| told == side)
+                && (size - row.size.decimal()).abs() <= SUM_TOLERANCE
+                && average.is_some_and(|average| (average - row.price.decimal()).abs() <= PRICE_TOLERANCE)
+        };
+        if let Some(at) = left.iter().position(|row| is_sum(row)) {
+            left.remove(at);
+            rest.into_iter().for_each(|at| used[at] = true);
+        }
     }
     left
 }
@@ -281,6 +289,7 @@ impl Memory {
         let key = Key::of_trade(trade);
         let from_rest = trade.origin == Origin::Rest;
         let fill = Fill {
+            side: trade.side,
             price: trade.price.decimal(),
             size: trade.size,
             executed_at: trade.executed_at,
@@ -304,11 +313,11 @@ impl Memory {
 
 impl Key {
     fn of_trade(trade: &Trade) -> Self {
-        Self { transaction: trade.transaction_hash.clone(), token: trade.token_id.clone(), side: trade.side }
+        Self { transaction: trade.transaction_hash.clone(), token: trade.token_id.clone() }
     }
 
     fn of_row(row: &RestTrade) -> Self {
-        Self { transaction: row.transaction_hash.clone(), token: row.token_id.clone(), side: row.side }
+        Self { transaction: row.transaction_hash.clone(), token: row.token_id.clone() }
     }
 }
 
@@ -317,16 +326,21 @@ impl Key {
 impl Fill {
     /// Whether this is a fill of that very price and size.
     fn is_exactly(&self, row: &RestTrade) -> bool {
-        self.size == Some(row.size) && self.price == row.price.decimal()
+        self.size == Some(row.size) && self.price == row.price.decimal() && self.side == row.side
     }
 
-    /// Whether this is a fill of that price and size; one whose size the socket did not tell may be of any.
-    fn is(&self, price: Decimal, size: Option<Size>) -> bool {
+    /// Whether this may be a fill of that side; where either is not told, it may be.
+    fn is_of(&self, side: Option<Side>) -> bool {
+        self.side.zip(side).is_none_or(|(own, other)| own == other)
+    }
+
+    /// Whether this is a fill of that side, price and size; one whose size the socket did not tell may be of any.
+    fn is(&self, side: Option<Side>, price: Decimal, size: Option<Size>) -> bool {
         let sized = match (self.size, size) {
             (Some(own), Some(other)) => own == other,
             (None, _) | (_, None) => true,
         };
-        sized && (self.price - price).abs() <= PRICE_TOLERANCE
+        sized && self.is_of(side) && (self.price - price).abs() <= PRICE_TOLERANCE
     }
 }
 

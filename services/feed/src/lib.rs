@@ -24,7 +24,9 @@ mod life;
 mod openings;
 mod ordinals;
 mod outlet;
+mod overruled;
 mod relay;
+mod snapshots;
 mod socket;
 
 // What is missing, and how it is made good.
@@ -75,6 +77,7 @@ use prober::Prober;
 use recovery::Recovery;
 use relay::Relay;
 use report::{Reporter, Sources};
+use snapshots::Snapshots;
 use stream_watch::StreamWatch;
 use turnstile::Turnstile;
 use universe::Universe;
@@ -235,11 +238,14 @@ async fn follow(
         config.settlement,
     );
     tasks.spawn("recovery", recovery.run(stop.clone()));
+    let (snapshots, fetcher) = Snapshots::new(rest.clone(), words.clone());
+    tasks.spawn("snapshots", fetcher.run(stop.clone()));
+    tasks.spawn("overruled", overruled::listen(bus.clone(), config.shard, words.clone(), stop.clone()));
     tasks.spawn("venue clock", venue_clock::watch(rest, board.clone(), stop.clone()));
     tasks.spawn("memory", memory::keep(bus, kept, (config.shard, config.settlement), followed, stop.clone()));
     let budget = Arc::new(Mutex::new(Budget::new(config.hash_levels_per_s)));
     let ears = Ears { prober: suspects, universe: news, followed: names };
-    let conductor = Conductor::new(config, board, outlet, budget, turnstile, ears, words);
+    let conductor = Conductor::new(config, board, outlet, budget, turnstile, snapshots, ears, words);
     tasks.spawn("conductor", conductor.run(heard, stop));
     tasks.join(GRACE).await
 }

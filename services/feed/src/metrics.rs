@@ -61,7 +61,7 @@ const COUNTS: [Told; 15] = [
 ];
 
 /// What the report states.
-const LEVELS: [Told; 7] = [
+const LEVELS: [Told; 8] = [
     ("markets", "Markets followed", |report| report.markets),
     ("tokens", "Tokens followed", |report| report.tokens),
     ("tokens_with_book", "Tokens with a live book; the others are silent", |report| report.tokens_with_book),
@@ -71,6 +71,7 @@ const LEVELS: [Told; 7] = [
         report.depth.set_aside_count
     }),
     ("markets_left_out", "Markets without a socket", |report| report.depth.left_out),
+    ("tokens_dead", "Tokens of markets whose time is over and that have no book", |report| report.depth.tokens_dead),
 ];
 
 /// How long before we read a tick the venue stamped it: signed, never clamped. A clone is the same instrument.

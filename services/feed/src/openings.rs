@@ -1,4 +1,4 @@
-//! Which subscribed tokens still owe their opening book.
+//! Which subscribed tokens still owe their opening book, and how each is asked for next.
 //!
 //! Knows: tokens, times, limits. Never: a socket, a book.
 
@@ -13,7 +13,13 @@ pub(crate) const OPENING_WITHIN: Duration = Duration::from_secs(10);
 /// A socket that ends this soon after a subscription that was not answered may have been closed because of it.
 const BLAMED_WITHIN: Duration = Duration::from_secs(5);
 /// A token that nothing helped is subscribed again this often.
-const AGAIN_EVERY: Duration = Duration::from_mins(5);
+const AGAIN_EVERY: Duration = Duration::from_mins(1);
+/// The same where its ticks flow: the subscription lives, and only the book did not come.
+const TICKING_AFTER: Duration = Duration::from_secs(5);
+/// So many of those are asked for at once.
+const TICKING_MAX: usize = 50;
+/// Asked for in vain so often while ticks flow, a book is fetched by REST.
+const IN_VAIN_MAX: u32 = 2;
 
 /// The tokens of one connection that have no book yet.
 #[derive(Debug, Default)]
@@ -25,6 +31,10 @@ pub(crate) struct Openings {
 struct Owing {
     asked_at: Instant,
     asked: u32,
+    /// Ticks of it came since.
+    ticked: bool,
+    /// How often it was asked for while its ticks flowed.
+    in_vain: u32,
 }
 
 /// Tokens whose books are overdue.
@@ -34,14 +44,25 @@ pub(crate) struct Overdue {
     pub(crate) again: Vec<TokenId>,
     /// Subscribing again did not help either; each is told once.
     pub(crate) missing: Vec<TokenId>,
+    /// Their ticks flow: to be fetched by REST.
+    pub(crate) by_rest: Vec<TokenId>,
 }
 
 impl Openings {
     /// These tokens were subscribed now.
     pub(crate) fn asked(&mut self, tokens: &[TokenId], now: Instant) {
         for token in tokens {
-            let owing = self.owing.entry(token.clone()).or_insert(Owing { asked_at: now, asked: 0 });
-            *owing = Owing { asked_at: now, asked: owing.asked + 1 };
+            let first = Owing { asked_at: now, asked: 0, ticked: false, in_vain: 0 };
+            let owing = self.owing.entry(token.clone()).or_insert(first);
+            let in_vain = owing.in_vain + u32::from(owing.ticked && owing.asked > 2);
+            *owing = Owing { asked_at: now, asked: owing.asked + 1, ticked: false, in_vain };
+        }
+    }
+
+    /// A tick of a token came that has no book: its subscription lives.
+    pub(crate) fn ticked(&mut self, token: &TokenId) {
+        if let Some(owing) = self.owing.get_mut(token) {
+            owing.ticked = true;
         }
     }
 
@@ -50,19 +71,20 @@ impl Openings {
         self.owing.remove(token);
     }
 
-    /// What is overdue; the caller subscribes `again` again and says so by [`Openings::asked`].
+    /// What is overdue; the caller asks for `again` and `by_rest` and says so by [`Openings::asked`].
     pub(crate) fn overdue(&self, now: Instant) -> Overdue {
         let mut overdue = Overdue::default();
-        for (token, owing) in &self.owing {
-            let waited = now.saturating_duration_since(owing.asked_at);
-            match owing.asked {
-                0 | 1 if waited >= OPENING_WITHIN => overdue.again.push(token.clone()),
-                2 if waited >= OPENING_WITHIN => {
-                    overdue.missing.push(token.clone());
-                    overdue.again.push(token.clone());
-                }
-                _ if waited >= AGAIN_EVERY => overdue.again.push(token.clone()),
-                _ => {}
+        let mut ticking = 0;
+        for (token, owing) in self.owing.iter().filter(|(_, owing)| owing.due_at() <= now) {
+            if owing.asked == 2 {
+                overdue.missing.push(token.clone());
+            }
+            let is_ticking = owing.asked > 2 && owing.ticked;
+            ticking += usize::from(is_ticking);
+            if is_ticking && owing.in_vain >= IN_VAIN_MAX {
+                overdue.by_rest.push(token.clone());
+            } else if !is_ticking || ticking <= TICKING_MAX {
+                overdue.again.push(token.clone());
             }
         }
         overdue
@@ -82,9 +104,18 @@ impl Openings {
 
     /// When to look next; none while nothing is owed.
     pub(crate) fn next_look(&self) -> Option<Instant> {
-        let due =
-            |owing: &Owing| owing.asked_at + if owing.asked <= 2 { OPENING_WITHIN } else { AGAIN_EVERY };
-        self.owing.values().map(due).min()
+        self.owing.values().map(Owing::due_at).min()
+    }
+}
+
+impl Owing {
+    fn due_at(&self) -> Instant {
+        let after = match self.asked {
+            0..=2 => OPENING_WITHIN,
+            _ if self.ticked => TICKING_AFTER,
+            _ => AGAIN_EVERY,
+        };
+        self.asked_at + after
     }
 }
 
@@ -125,6 +156,36 @@ mod tests {
         assert_eq!((later.again.len(), later.missing.len()), (1, 0));
         openings.came(&token(1));
         assert_eq!(openings.next_look(), None);
+    }
+
+    #[test]
+    fn while_ticks_flow_a_book_is_asked_for_within_seconds_and_then_fetched_by_rest() {
+        let (mut openings, mut now) = (Openings::default(), Instant::now());
+        for _ in 0..3 {
+            openings.asked(&[token(1), token(2)], now);
+            now += OPENING_WITHIN;
+        }
+        now -= OPENING_WITHIN;
+        for _ in 0..IN_VAIN_MAX {
+            openings.ticked(&token(1));
+            assert_eq!(openings.next_look(), Some(now + TICKING_AFTER));
+            now += TICKING_AFTER;
+            let due = openings.overdue(now);
+            assert_eq!((due.again.as_slice(), due.by_rest.len()), ([token(1)].as_slice(), 0));
+            openings.asked(&due.again, now);
+        }
+        assert_eq!(openings.overdue(now + TICKING_AFTER), Overdue::default(), "nothing ticks any more");
+        openings.ticked(&token(1));
+        assert_eq!(openings.overdue(now + TICKING_AFTER).by_rest, [token(1)]);
+    }
+
+    #[test]
+    fn not_all_books_that_are_owed_are_asked_for_at_once() {
+        let (mut openings, now) = (Openings::default(), Instant::now());
+        let tokens: Vec<TokenId> = (0..200).map(token).collect();
+        (0..3).for_each(|_| openings.asked(&tokens, now));
+        tokens.iter().for_each(|token| openings.ticked(token));
+        assert_eq!(openings.overdue(now + TICKING_AFTER).again.len(), TICKING_MAX);
     }
 
     #[test]

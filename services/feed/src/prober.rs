@@ -189,7 +189,7 @@ fn answers(text: &str, group: &[TokenId]) -> bool {
         | Heard::HashUnreadable(_)
         | Heard::NotUnderstood
         | Heard::NewMarket(_)
-        | Heard::Resolved(_)
+        | Heard::Resolved(..)
         | Heard::Nothing(_) => false,
     })
 }

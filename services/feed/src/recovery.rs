@@ -315,7 +315,7 @@ mod tests {
         RestTrade {
             condition_id: ConditionId::try_from("0xab").unwrap(),
             token_id: TokenId::try_from("71").unwrap(),
-            side: Side::Buy,
+            side: Some(Side::Buy),
             price: Price::of_text("0.5").unwrap(),
             size: Size::of_text(size).unwrap(),
             executed_at: Timestamp::from_millis(1_790_000_000_000),

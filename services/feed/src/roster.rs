@@ -5,8 +5,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use book::Around;
 use contract::ids::{ConditionId, TokenId};
 use contract::market::Market;
+use contract::time::Timestamp;
 use rust_decimal::Decimal;
 
 /// A market as its socket needs it.
@@ -24,6 +26,8 @@ pub(crate) struct Watched {
     pub(crate) order_size_min: Option<Decimal>,
     /// Part of a group of which one outcome wins, another one.
     pub(crate) neg_risk: bool,
+    /// When it is to end.
+    pub(crate) end_at: Option<Timestamp>,
 }
 
 /// The seats of all sockets. A market that has one keeps it until it leaves or is moved by name.
@@ -60,6 +64,18 @@ impl Watched {
             tick_size: market.tick_size,
             order_size_min: market.order_size_min,
             neg_risk: market.neg_risk,
+            end_at: market.end_at,
+        }
+    }
+
+    /// What the book of one of its tokens has to know.
+    pub(crate) fn around(&self, token: &TokenId) -> Around {
+        Around {
+            condition_id: self.market.clone(),
+            token_id: token.clone(),
+            tick_size: self.tick_size,
+            order_size_min: self.order_size_min,
+            neg_risk: self.neg_risk,
         }
     }
 }
@@ -103,6 +119,17 @@ impl Roster {
         match self.room_for(watched.tokens.len(), None) {
             Some(socket) => self.seat(watched, socket),
             None => self.waiting.push_back(watched),
+        }
+    }
+
+    /// Takes over what the catalogue has corrected of a market; its tokens and its seat stay.
+    pub(crate) fn correct(&mut self, market: &Market) {
+        let seats = self.place.get(&market.condition_id).map(|&socket| (socket, &mut self.sockets[socket]));
+        let Some((socket, seats)) = seats else { return };
+        if let Some(watched) = seats.markets.iter_mut().find(|it| it.market == market.condition_id) {
+            let tokens = std::mem::take(&mut watched.tokens);
+            *watched = Watched { tokens, held: watched.held, ..Watched::of(market) };
+            self.changed.insert(socket);
         }
     }
 
@@ -158,6 +185,18 @@ impl Roster {
     /// The market of a token.
     pub(crate) fn market_of(&self, token: &TokenId) -> Option<&ConditionId> {
         self.owner.get(token)
+    }
+
+    /// The market of a token, where it has a seat.
+    pub(crate) fn watched(&self, token: &TokenId) -> Option<&Watched> {
+        let market = self.owner.get(token)?;
+        let seats = &self.sockets[*self.place.get(market)?];
+        seats.markets.iter().find(|watched| watched.market == *market)
+    }
+
+    /// When the market of a token is to end.
+    pub(crate) fn end_of(&self, token: &TokenId) -> Option<Timestamp> {
+        self.watched(token)?.end_at
     }
 
     /// The lists that changed since this was asked last, in the order of their sockets.
@@ -258,6 +297,7 @@ mod tests {
             tick_size: None,
             order_size_min: None,
             neg_risk: false,
+            end_at: None,
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Knows: when a connection is to be replaced, which books are owed, which gap a break makes. Never: what a frame says.
 
+mod report;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +24,13 @@ use tracing::{debug, info, warn};
 use crate::announced::Announced;
 use crate::board::Board;
 use crate::config::Sockets;
-use crate::control::Word;
+use crate::control::{Order, Word};
 use crate::desk::{Broken, Desk, Reading};
 use crate::letters::Unknown;
 use crate::life::{End, Life};
 use crate::outlet::Outlet;
 use crate::roster::Watched;
+use crate::snapshots::Snapshots;
 use crate::turnstile::Turnstile;
 
 /// One socket and everything that outlives its connections.
@@ -49,6 +52,10 @@ pub(crate) struct Socket {
     pub(crate) board: Board,
     /// Where it says what it cannot mend itself.
     pub(crate) words: mpsc::Sender<Word>,
+    /// What others want of it, and where its own questions are answered.
+    pub(crate) orders: (mpsc::Sender<Order>, mpsc::Receiver<Order>),
+    /// Fetches books by REST.
+    pub(crate) snapshots: Snapshots,
     /// Its turn to connect.
     pub(crate) turnstile: Turnstile,
     /// What the venue announced of late.
@@ -67,6 +74,7 @@ enum Event {
     Openings,
     Rest,
     Tell,
+    Order(Order),
 }
 
 impl Socket {
@@ -194,6 +202,7 @@ impl Socket {
             _ = life.ping.tick() => Event::Ping,
             _ = life.rest.tick(), if self.desk.is_restless() => Event::Rest,
             _ = life.tell.tick() => Event::Tell,
+            Some(order) = self.orders.1.recv() => Event::Order(order),
             () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => Event::Openings,
             frame = session.next(bytes_max) => Event::Frame(frame),
             () = sleep_until(life.heard_at + patience) => Event::Silence,
@@ -224,6 +233,15 @@ impl Socket {
                 self.resync(broken, session, life).await?;
             }
             Event::Tell => self.tell(life),
+            Event::Order(Order::Doubt(overruled)) => {
+                let doubted = self.desk.doubted(&overruled, clock::now().into());
+                self.resync(doubted.into_iter().collect(), session, life).await?;
+            }
+            Event::Order(Order::Snapshot(book)) => {
+                let received_at = clock::now().into();
+                let reading = self.desk.snapshot(*book, received_at);
+                self.take(reading, received_at, life);
+            }
             Event::Frame(frame) => {
                 let frame = frame?;
                 let mut reading = self.frame(&frame, life);
@@ -259,6 +277,8 @@ impl Socket {
         if !overdue.missing.is_empty() {
             self.word(Word::Missing(overdue.missing));
         }
+        life.openings.asked(&overdue.by_rest, Instant::now());
+        self.snapshots.fetch(overdue.by_rest, &self.orders.0);
         self.resubscribe(&overdue.again, session, life).await?;
         self.note_sizes(life);
         Ok(())
@@ -272,20 +292,21 @@ impl Socket {
         self.resubscribe(&[token], session, life).await
     }
 
-    /// Fetches books anew that two groups in a row did not agree with.
+    /// Fetches books anew that are wrong.
     async fn resync(
         &mut self,
         broken: Vec<Broken>,
         session: &mut Session,
         life: &mut Life,
     ) -> Result<(), SessionError> {
-        for Broken { token, market, right_until } in broken {
+        for Broken { cause, token, market, right_until } in broken {
             if self.desk.lacks_book(&token) {
                 continue;
             }
-            warn!(token.id = %token, "a book did not agree with the venue's hash twice: it is fetched anew");
+            let cause_word = cause.word();
+            warn!(token.id = %token, "a book is wrong ({cause_word}): it is fetched anew");
             let since = right_until.unwrap_or(life.data_at);
-            self.outlet.gaps.open(&market, Cause::BookMismatch, since, clock::now().into());
+            self.outlet.gaps.open(&market, cause, since, clock::now().into());
             self.board.socket(self.number, |notes| notes.resyncs += 1);
             self.resubscribe(&[token], session, life).await?;
         }
@@ -331,14 +352,22 @@ impl Socket {
 
     fn frame(&mut self, frame: &Frame, life: &mut Life) -> Reading {
         let received_at = Timestamp::from(clock::now());
-        let correlation = self.correlation(life);
-        let mut reading = match frame {
+        let reading = match frame {
             Frame::Text(text) => self.desk.read(text.as_str(), received_at),
             Frame::Binary(bytes) => {
                 let refused = vec![("a binary frame: the venue documents none".to_owned(), bytes.to_vec())];
                 Reading { refused, ..Reading::default() }
             }
         };
+        self.take(reading, received_at, life)
+    }
+
+    /// Does what a reading asks for but for what goes to the venue.
+    fn take(&mut self, mut reading: Reading, received_at: Timestamp, life: &mut Life) -> Reading {
+        let correlation = self.correlation(life);
+        for token in &reading.without_book {
+            life.openings.ticked(token);
+        }
         for market in std::mem::take(&mut reading.missed) {
             self.outlet.gaps.open(&market, Cause::Resubscribed, life.data_at, received_at);
         }
@@ -395,57 +424,5 @@ impl Socket {
     fn correlation(&self, life: &mut Life) -> String {
         life.frames += 1;
         format!("{}.{}.{}.{}", self.instance, self.number, life.epoch, life.frames)
-    }
-
-    fn note(&self, reading: &Reading, received_at: Timestamp, dropped: u64, life: &Life) {
-        let is_data = !reading.ticks.is_empty();
-        self.board.socket(self.number, |notes| {
-            if is_data {
-                notes.report.frames += 1;
-                notes.report.last_data_at = Some(received_at);
-            }
-            if reading.pong {
-                notes.report.last_pong_at = Some(received_at);
-            }
-            for tick in &reading.ticks {
-                *notes.ticks.entry(tick.kind()).or_default() += 1;
-            }
-            notes.dead += reading.refused.len() as u64;
-            notes.unwatched += reading.unwatched;
-            notes.hashes_unreadable += reading.hashes_unreadable;
-            notes.dropped += dropped;
-        });
-        // Counting anew takes a walk over all tokens: only when a book came, or now and then.
-        if !reading.opened.is_empty() || life.frames.is_multiple_of(256) || reading.pong {
-            self.note_sizes(life);
-        }
-    }
-
-    fn note_sizes(&self, life: &Life) {
-        let (size, live, tally) = (self.desk.size() as u64, self.desk.live() as u64, self.desk.tally());
-        self.board.socket(self.number, |notes| {
-            notes.report.tokens = size;
-            notes.report.tokens_with_book = live;
-            notes.tally = tally;
-            notes.without_book = life.openings.hopeless();
-        });
-    }
-
-    fn say(&self, state: SocketState, problem: Option<String>) {
-        let tokens = self.desk.size() as u64;
-        self.board.socket(self.number, |notes| {
-            notes.report.state = state;
-            notes.report.tokens = tokens;
-            if problem.is_some() {
-                notes.report.problem = problem;
-            }
-        });
-    }
-
-    /// Tells the conductor, which reads faster than sockets speak; what finds its ear full is told again by the next look.
-    fn word(&self, word: Word) {
-        if let Err(error) = self.words.try_send(word) {
-            debug!(socket = self.number, %error, "the conductor is busy");
-        }
     }
 }

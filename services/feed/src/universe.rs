@@ -2,14 +2,17 @@
 //!
 //! Knows: the choice, paging, our shard, what to believe. Never: a socket, a seat.
 
-use std::collections::{BTreeSet, HashSet};
+mod awaited;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::backoff::Backoff;
 use contract::ids::{ConditionId, TokenId};
-use contract::market::Market;
-use polymarket::rest::{MARKETS_ROWS_MAX, MarketPage, Rest, RestError};
+use contract::market::{Market, Resolution, ResolutionSource};
+use contract::time::Timestamp;
+use polymarket::rest::{MARKETS_ROWS_MAX, MarketPage, Rest, RestError, RestResolution};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -24,15 +27,16 @@ use crate::gaps::Gaps;
 use crate::outlet::Outlet;
 use crate::relay::Relay;
 use crate::shard::Shard;
+use awaited::Awaited;
 
-/// From the beginning of one sweep to the next.
+/// From the beginning of one sweep to the next, and at least as long as a sweep takes from its end.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// What the venue announces is looked up this much later: the catalogue is a little slower than the sockets.
-const NEWS_AFTER: Duration = Duration::from_secs(2);
-/// Announced markets that may wait to be looked up; the next sweep finds the others.
+/// Announcements that may wait; the next sweep finds the others.
 pub(crate) const NEWS_MAX: usize = 1_000;
-/// Pages of one sweep: the open catalogue had 36,000 markets in March 2026.
-const PAGES_MAX: usize = 1_000;
+/// Pages of one sweep: the open catalogue had 156,000 markets in August 2026.
+const PAGES_MAX: usize = 10_000;
+/// After so many pages it is said how far a sweep is.
+const PROGRESS_PAGES: usize = 200;
 /// Ids of one question.
 const IDS_PER_CALL: usize = 20;
 /// Pauses between attempts while the catalogue cannot be read.
@@ -50,6 +54,19 @@ pub(crate) struct Universe {
     words: mpsc::Sender<Word>,
     /// Every market is to be published again.
     again: Arc<Notify>,
+    /// Announced markets that the catalogue does not have yet.
+    new: Awaited<()>,
+    /// Markets that were resolved, as far as the sockets say: the catalogue is asked whether they are closed.
+    ending: Awaited<()>,
+    /// Closed markets of which nobody has told how they ended.
+    unresolved: Awaited<Box<Market>>,
+}
+
+/// What a sweep has shown so far: each market once, in the order of its ranks.
+#[derive(Debug, Default)]
+struct Seen {
+    ids: Vec<ConditionId>,
+    known: HashSet<ConditionId>,
 }
 
 /// What the catalogue is asked in a sweep.
@@ -75,7 +92,8 @@ impl Universe {
     ) -> Self {
         let (relay, gaps) = (outlet.relay.clone(), outlet.gaps.clone());
         let (catalogue, again) = (Catalogue::new(&choice, shard), Arc::default());
-        Self { rest, choice, catalogue, relay, gaps, board, words, again }
+        let (new, ending, unresolved) = (Awaited::default(), Awaited::default(), Awaited::default());
+        Self { rest, choice, catalogue, relay, gaps, board, words, again, new, ending, unresolved }
     }
 
     /// Notified when the bus has lost what was published of markets.
@@ -98,100 +116,162 @@ impl Universe {
 
     async fn keep(&mut self, mut news: mpsc::Receiver<News>) {
         loop {
-            let next = Instant::now() + SWEEP_EVERY;
-            if let Err(error) = self.sweep().await {
+            let begun = Instant::now();
+            // What is announced while a sweep goes on waits in its channel: pages are read within minutes.
+            if let Err(error) = self.sweep(&mut news).await {
                 self.board.universe_failed(chassis::logline::chain(&error));
             }
+            let next = (begun + SWEEP_EVERY).max(Instant::now() + begun.elapsed());
             self.listen(&mut news, next).await;
         }
     }
 
     /// Looks up what the venue announces until the next sweep is due.
     async fn listen(&mut self, news: &mut mpsc::Receiver<News>, until: Instant) {
-        let (mut new, mut resolved) = (BTreeSet::new(), BTreeSet::new());
-        let mut look_at = None;
         loop {
+            let look_at = self.next_look().map_or(until, |at| at.min(until));
             tokio::select! {
-                () = sleep_until(until) => return,
                 () = self.again.notified() => {
                     self.catalogue.published().into_iter().for_each(|message| self.relay.tell(message));
                 }
-                Some(told) = news.recv() => {
-                    match told {
-                        News::New(market) if self.catalogue.wants(&market) => new.insert(market),
-                        News::Resolved(market) if self.catalogue.follows(&market) => resolved.insert(market),
-                        News::New(_) | News::Resolved(_) => continue,
-                    };
-                    look_at.get_or_insert_with(|| Instant::now() + NEWS_AFTER);
-                }
-                () = sleep_until(look_at.unwrap_or(until)), if look_at.is_some() => {
-                    look_at = None;
-                    let (new, resolved) = (std::mem::take(&mut new), std::mem::take(&mut resolved));
-                    if let Err(error) = self.look_up(new, resolved).await {
-                        debug!(%error, "what the venue announced could not be looked up; the next sweep will");
+                Some(told) = news.recv() => self.heed(told).await,
+                () = sleep_until(look_at) => {
+                    if Instant::now() >= until {
+                        return;
                     }
+                    self.look_up().await;
                 }
             }
         }
     }
 
-    async fn look_up(
-        &mut self,
-        new: BTreeSet<ConditionId>,
-        resolved: BTreeSet<ConditionId>,
-    ) -> Result<(), RestError> {
-        let names: Vec<String> = new.iter().map(ToString::to_string).collect();
-        for chunk in names.chunks(IDS_PER_CALL) {
-            let found = self.rest.markets_of(chunk).await?;
-            self.add(found).await;
+    /// Takes over what the venue announced.
+    async fn heed(&mut self, news: News) {
+        let now = Instant::now();
+        match news {
+            News::New(market) if self.catalogue.wants(&market) => {
+                self.new.add(market.condition_id.clone(), (), now);
+                // The catalogue is minutes slower: what the frame names is followed at once.
+                if self.catalogue.picks(&market) {
+                    self.add(vec![*market]).await;
+                }
+            }
+            News::Resolved(market, resolution) if self.catalogue.follows(&market) => {
+                let at = chassis::clock::now().into();
+                let message = self.catalogue.resolved(&market, resolution, at);
+                message.into_iter().for_each(|message| self.relay.tell(message));
+                self.ending.add(market, (), now);
+            }
+            News::TickSize(market, step, at) => {
+                let message = self.catalogue.regrid(&market, step, at);
+                message.into_iter().for_each(|message| self.relay.tell(message));
+            }
+            News::New(_) | News::Resolved(..) => {}
         }
-        self.close(resolved.into_iter().collect()).await
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        [self.new.next_look(), self.ending.next_look(), self.unresolved.next_look()].into_iter().flatten().min()
+    }
+
+    /// Asks for what is due of the awaited; what the catalogue does not have yet is asked for again, ever later.
+    async fn look_up(&mut self) {
+        let now = Instant::now();
+        for chunk in self.new.due(now).chunks(IDS_PER_CALL) {
+            let names: Vec<String> = chunk.iter().map(ToString::to_string).collect();
+            match self.rest.markets_of(&names).await {
+                Ok(found) => {
+                    found.iter().for_each(|market| self.new.came(&market.condition_id));
+                    self.add(found).await;
+                }
+                Err(error) => debug!(%error, "announced markets cannot be looked up: later again"),
+            }
+        }
+        for chunk in self.ending.due(now).chunks(IDS_PER_CALL) {
+            if let Err(error) = self.close(chunk.to_vec()).await {
+                debug!(%error, "resolved markets cannot be looked up: later again");
+            }
+        }
+        for chunk in self.unresolved.due(now).chunks(IDS_PER_CALL) {
+            match self.rest.resolutions_of(chunk).await {
+                Ok(resolutions) => resolutions.into_iter().for_each(|resolution| self.settle(&resolution)),
+                Err(error) => debug!(%error, "it cannot be asked how markets ended: later again"),
+            }
+        }
+    }
+
+    /// Publishes how a closed market ended.
+    fn settle(&mut self, told: &RestResolution) {
+        let Some(mut market) = self.unresolved.take(&told.condition_id) else { return };
+        let winner = told.winner.and_then(|at| market.tokens.get(at));
+        market.resolution = Some(Resolution {
+            resolved_at: told.resolved_at,
+            winning_token_id: winner.map(|named| named.token_id.clone()),
+            winning_outcome: winner.map(|named| named.outcome.clone()),
+            source: ResolutionSource::Resolutions,
+        });
+        market.updated_at = Timestamp::from(chassis::clock::now());
+        self.relay.tell(crate::catalogue::message_of(&market));
     }
 
     /// Reads the catalogue once. What is new is followed page by page; what is gone only after a whole sweep.
-    async fn sweep(&mut self) -> Result<(), RestError> {
-        let mut seen = Vec::new();
+    async fn sweep(&mut self, news: &mut mpsc::Receiver<News>) -> Result<(), RestError> {
+        let mut seen = Seen::default();
         self.catalogue.begin();
-        match self.choice.clone() {
-            Choice::Top(_) | Choice::All => self.pages(&mut seen).await?,
-            Choice::Markets(names) => {
-                for chunk in names.chunks(IDS_PER_CALL) {
-                    let page = self.asked(Question::Names(chunk)).await?;
-                    self.page(page.markets, &mut seen).await;
-                }
-            }
-            Choice::Tokens(tokens) => {
-                for chunk in tokens.chunks(IDS_PER_CALL) {
-                    let page = self.asked(Question::Tokens(chunk)).await?;
-                    self.page(page.markets, &mut seen).await;
-                }
-            }
+        let choice = self.choice.clone();
+        let cut = if choice.needs_pages() { self.pages(&mut seen, news).await? } else { None };
+        for chunk in choice.names().chunks(IDS_PER_CALL) {
+            let page = self.asked(Question::Names(chunk)).await?;
+            self.page(page.markets, &mut seen).await;
         }
-        self.swept(seen).await
+        for chunk in choice.tokens().chunks(IDS_PER_CALL) {
+            let page = self.asked(Question::Tokens(chunk)).await?;
+            self.page(page.markets, &mut seen).await;
+        }
+        self.swept(seen, cut).await
     }
 
-    async fn pages(&mut self, seen: &mut Vec<ConditionId>) -> Result<(), RestError> {
-        let mut cursor = None::<String>;
+    /// Reads page by page; why it ended before the last one, if it did.
+    async fn pages(
+        &mut self,
+        seen: &mut Seen,
+        news: &mut mpsc::Receiver<News>,
+    ) -> Result<Option<String>, RestError> {
+        let (mut cursor, mut cursors) = (None::<String>, HashSet::new());
         let deep_enough = self.catalogue.ranks_needed();
-        for _page in 0..PAGES_MAX {
+        for number in 1..=PAGES_MAX {
             let page = self.asked(Question::Page(cursor.as_deref())).await?;
             if page.skipped.count > 0 {
                 debug!(rows = page.skipped.count, reasons = ?page.skipped.reasons, "rows of the catalogue were passed over");
             }
             let open = page.markets.into_iter().filter(|market| market.active && !market.closed).collect();
             self.page(open, seen).await;
-            // A cursor that repeats itself would page for ever.
-            let repeats = page.next_cursor == cursor;
-            if page.next_cursor.is_none() || repeats || seen.len() >= deep_enough {
-                break;
+            // A sweep of the whole venue takes minutes: nothing announced waits for its end.
+            while let Ok(told) = news.try_recv() {
+                self.heed(told).await;
+            }
+            if self.next_look().is_some_and(|at| at <= Instant::now()) {
+                self.look_up().await;
+            }
+            // The last page may name itself as the next one.
+            if page.next_cursor.is_none() || page.next_cursor == cursor || seen.ids.len() >= deep_enough {
+                return Ok(None);
+            }
+            if number.is_multiple_of(PROGRESS_PAGES) {
+                info!(pages = number, markets = seen.ids.len(), "the catalogue is read: {number} pages so far");
             }
             cursor = page.next_cursor;
+            if !cursors.insert(cursor.clone()) {
+                return Ok(Some(format!("after {number} pages it began again with one that it had shown")));
+            }
         }
-        Ok(())
+        Ok(Some(format!("it has more than {PAGES_MAX} pages")))
     }
 
-    async fn page(&mut self, markets: Vec<Market>, seen: &mut Vec<ConditionId>) {
-        seen.extend(markets.iter().map(|market| market.condition_id.clone()));
+    /// Of a market that stands on two pages, the first row counts.
+    async fn page(&mut self, mut markets: Vec<Market>, seen: &mut Seen) {
+        markets.retain(|market| seen.known.insert(market.condition_id.clone()));
+        seen.ids.extend(markets.iter().map(|market| market.condition_id.clone()));
         self.add(markets).await;
     }
 
@@ -201,15 +281,17 @@ impl Universe {
         for message in learned.messages {
             self.relay.tell(message);
         }
-        if !learned.new.is_empty() {
-            self.change(Change { new: learned.new, ..Change::default() }).await;
+        if !learned.new.is_empty() || !learned.corrected.is_empty() {
+            let (new, corrected) = (learned.new, learned.corrected);
+            self.change(Change { new, corrected, ..Change::default() }).await;
         }
     }
 
     /// A whole sweep is over: what it did not show any more is asked for by name and goes.
-    async fn swept(&mut self, seen: Vec<ConditionId>) -> Result<(), RestError> {
-        let verdict = match self.catalogue.believe(&seen) {
-            Believed::Yes => None,
+    async fn swept(&mut self, seen: Seen, cut: Option<String>) -> Result<(), RestError> {
+        let verdict = match self.catalogue.believe(&seen.ids) {
+            // What stands behind the cut is not gone.
+            Believed::Yes => cut.map(|why| format!("the catalogue could not be read to its end: {why}")),
             Believed::Empty => Some(format!("the catalogue has no open market for `{}`", self.choice)),
             Believed::Shrunk { from, to } => Some(format!(
                 "the catalogue shrank from {from} markets to {to}: not believed, the old ones are kept"
@@ -220,7 +302,7 @@ impl Universe {
             self.board.universe_failed(problem);
             return Ok(());
         }
-        let seen: HashSet<ConditionId> = seen.into_iter().collect();
+        let seen = seen.known;
         let mut missing = self.catalogue.missing(&seen);
         // Markets of an earlier feed that ended while nobody looked: what their gaps lack can be fetched.
         missing.extend(self.gaps.of_the_past().into_iter().filter(|market| !seen.contains(market)));
@@ -239,9 +321,15 @@ impl Universe {
     async fn close(&mut self, suspects: Vec<ConditionId>) -> Result<(), RestError> {
         for chunk in suspects.chunks(IDS_PER_CALL) {
             let closed = self.rest.closed_markets_of(chunk).await?;
-            let (change, messages) = self.catalogue.close(closed);
+            let (change, messages, markets) = self.catalogue.close(closed);
             for message in messages {
                 self.relay.tell(message);
+            }
+            for market in markets {
+                self.ending.came(&market.condition_id);
+                if market.resolution.is_none() {
+                    self.unresolved.add(market.condition_id.clone(), Box::new(market), Instant::now());
+                }
             }
             self.change(change).await;
         }

@@ -10,6 +10,9 @@ use bus::{Bus, Delivery, Work};
 use chassis::backoff::Backoff;
 use chassis::clock;
 use chassis::trace::{Role, Span, Tracer};
+use contract::codec::encode;
+use contract::overruled::Overruled;
+use contract::subject;
 use contract::tick::{Origin, Tick, Trade};
 use contract::time::Timestamp;
 use futures_util::StreamExt;
@@ -174,10 +177,17 @@ impl Pipeline {
     ) {
         let evidence = self.evidence(&delivery, &trade, &questions, judge_span.as_ref()).await;
         let thread = thread(&delivery);
+        let mut overruled = None;
         let decision = guarded(|| match judge(&trade, &evidence, &self.limits) {
-            Decision::Decided(judgement) => Ok(self.judged(*trade, judgement, thread)),
+            Decision::Decided(judgement) => {
+                overruled = judgement.overruled.then(|| self.overruled(&trade));
+                Ok(self.judged(*trade, judgement, thread))
+            }
             Decision::Ask(questions) => Err(format!("asked again for {questions:?}")),
         });
+        if let Some(overruled) = overruled {
+            self.tell_feed(&overruled).await;
+        }
         let (mut message, tally) = match decision.flatten().unwrap_or_else(|error| dead(&delivery, &error)) {
             Next::Publish(message, tally) => (message, tally),
             Next::Ask(..) => return,
@@ -185,6 +195,24 @@ impl Pipeline {
         let span = judge_span.map(|judge| decided(judge, &tally, &mut message));
         let sent = self.bus.publish(&message).await;
         Outgoing { delivery, message, tally, span }.settle(self.bus, self.metrics, sent).await;
+    }
+
+    fn overruled(&self, trade: &Trade) -> Overruled {
+        Overruled {
+            condition_id: trade.condition_id.clone(),
+            token_id: trade.token_id.clone(),
+            price: trade.price,
+            deviation_max: self.limits.price_deviation_max,
+            at: now(),
+        }
+    }
+
+    /// The feed's book may be wrong: it looks, and fetches it anew. Best effort: the next such trade says it again.
+    async fn tell_feed(&self, overruled: &Overruled) {
+        let subject = subject::overruled(&overruled.condition_id);
+        if let Err(error) = self.bus.announce(subject, encode(overruled)).await {
+            debug!(%error, token.id = %overruled.token_id, "the feed was not told of an overruled book");
+        }
     }
 
     async fn evidence(

@@ -33,7 +33,7 @@ pub(crate) fn trade() -> Trade {
         id: TickId::of_bytes([0; 16]),
         condition_id: market(),
         token_id: token(1),
-        side: Side::Buy,
+        side: Some(Side::Buy),
         price: price("0.5"),
         size: Some(size("10")),
         origin: Origin::Socket,
@@ -56,7 +56,7 @@ pub(crate) fn told(shares: &str) -> RestTrade {
     RestTrade {
         condition_id: market(),
         token_id: token(1),
-        side: Side::Buy,
+        side: Some(Side::Buy),
         price: price("0.5"),
         size: size(shares),
         executed_at: Timestamp::from_micros(EXECUTED_AT.micros() + 2_000_000),

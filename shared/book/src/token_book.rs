@@ -153,6 +153,11 @@ impl TokenBook {
         self.around.tick_size = Some(tick_size);
     }
 
+    /// Takes over what the catalogue says of the market; a price grid that the venue's frames told stays.
+    pub fn surround(&mut self, around: Around) {
+        self.around = Around { tick_size: self.around.tick_size.or(around.tick_size), ..around };
+    }
+
     /// Ends the group under way if nothing of it has come for [`crate::GROUP_QUIET`] before `now`, by receive time.
     ///
     /// True: a group is still open, and `rest` is to be called again.

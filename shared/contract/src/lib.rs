@@ -9,6 +9,7 @@ pub mod latency;
 pub mod letter;
 pub mod market;
 pub mod money;
+pub mod overruled;
 pub mod stats;
 pub mod subject;
 pub mod tick;

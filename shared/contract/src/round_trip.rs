@@ -32,7 +32,7 @@ fn trade() -> Trade {
         id: TickId::of_bytes([0; 16]),
         condition_id: market(),
         token_id: token(),
-        side: Side::Buy,
+        side: Some(Side::Buy),
         price: price("0.55"),
         size: Some(size("3.581817")),
         origin: Origin::Socket,

@@ -188,6 +188,9 @@ pub struct Depth {
     pub set_aside_count: u64,
     /// Markets for which no socket is left.
     pub left_out: u64,
+    /// Tokens of markets whose time is over and that have no book: asked for once an hour.
+    #[serde(default)]
+    pub tokens_dead: u64,
     /// The venue's clock minus ours, in milliseconds, as far as whole seconds tell; none while unknown.
     pub clock_offset_ms: Option<i64>,
     /// REST calls made.

@@ -19,6 +19,8 @@ pub const MARKETS_ALL: &str = "markets.*";
 pub const GAPS_ALL: &str = "gaps.*";
 /// Every dead letter.
 pub const DEAD_ALL: &str = "dead.*";
+/// Every book that REST has overruled.
+pub const OVERRULED_ALL: &str = "control.overruled.*";
 /// Every instance's counters.
 pub const STATS_ALL: &str = "stats.*.*";
 
@@ -59,6 +61,11 @@ pub fn gap(condition_id: &ConditionId) -> String {
 /// Where a service puts what it cannot read.
 pub fn dead(service: Service) -> String {
     format!("dead.{}", service.word())
+}
+
+/// Where the processor tells the feed that REST has overruled a book.
+pub fn overruled(condition_id: &ConditionId) -> String {
+    format!("control.overruled.{condition_id}")
 }
 
 /// Where an instance tells its counters. `instance` is a checked name (`chassis::instance`).

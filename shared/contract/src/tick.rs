@@ -67,8 +67,8 @@ pub struct Trade {
     pub condition_id: ConditionId,
     /// The outcome token traded.
     pub token_id: TokenId,
-    /// The taker's side.
-    pub side: Side,
+    /// The taker's side; none where the venue did not tell it.
+    pub side: Option<Side>,
     /// Price of one share.
     pub price: Price,
     /// Shares traded; none when the venue gave no usable size.
@@ -298,7 +298,7 @@ impl Trade {
             self.condition_id.as_str(),
             self.token_id.as_str(),
             &self.executed_at.micros().to_string(),
-            self.side.word(),
+            self.side.map_or("", Side::word),
             &self.price.to_string(),
             &shown(self.size.as_ref()),
             self.transaction_hash.as_ref().map_or("", TransactionHash::as_str),

@@ -20,7 +20,7 @@ pub struct RestTrade {
     /// The outcome token traded.
     pub token_id: TokenId,
     /// The taker's side.
-    pub side: Side,
+    pub side: Option<Side>,
     /// Price of one share; may be an average off the price grid.
     pub price: Price,
     /// Shares traded.
@@ -103,7 +103,7 @@ mod tests {
     fn row(after_us: i64, price_text: &str, size_text: &str) -> RestTrade {
         RestTrade {
             token_id: token(1),
-            side: Side::Buy,
+            side: Some(Side::Buy),
             price: price(price_text),
             size: size(size_text),
             executed_at: Timestamp::from_micros(EXECUTED_US + after_us),
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn between_equals_in_time_and_price_the_same_side_wins() {
-        let other = RestTrade { side: Side::Sell, ..row(0, "0.5", "1") };
+        let other = RestTrade { side: Some(Side::Sell), ..row(0, "0.5", "1") };
         assert_eq!(found(&sizeless(), vec![other, row(0, "0.5", "2")]), Finding::Found(size("2")));
     }
 

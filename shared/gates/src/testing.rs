@@ -32,7 +32,7 @@ pub(crate) fn trade() -> Trade {
         id: TickId::of_content(&["example"]),
         condition_id: ConditionId::try_from("0xab").unwrap(),
         token_id: token(1),
-        side: Side::Buy,
+        side: Some(Side::Buy),
         price: price("0.5"),
         size: Some(size("10")),
         origin: Origin::Socket,

@@ -8,6 +8,8 @@ mod books;
 mod client;
 mod error;
 mod markets;
+mod resolutions;
+pub(crate) mod text;
 mod trades;
 mod wire;
 
@@ -16,13 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::ids::{ConditionId, TokenId};
-use contract::market::Market;
+use contract::market::{Market, Outcome};
 use contract::time::Timestamp;
 
 use client::Client;
 
 pub use books::RestBook;
 pub use error::RestError;
+pub use resolutions::RestResolution;
 pub use trades::RestTrade;
 
 /// Most tokens of one [`Rest::books`]: the venue limits the request by bytes, at about 500.
@@ -193,6 +196,20 @@ impl Rest {
         self.markets_by("condition_ids", &markets, "true").await
     }
 
+    /// How these markets were resolved, those of the first [`TRADES_MARKETS_MAX`] that were.
+    ///
+    /// # Errors
+    /// When the call fails or its answer is no list of resolutions.
+    pub async fn resolutions_of(&self, markets: &[ConditionId]) -> Result<Vec<RestResolution>, RestError> {
+        let asked = markets.iter().take(TRADES_MARKETS_MAX);
+        let asked = asked.map(ConditionId::as_str).collect::<Vec<_>>().join(",");
+        let route = "/v2/resolutions";
+        let body = self.client.get(&self.config.data_url, route, &[("condition", asked)]).await?;
+        let mut found = resolutions::all(route, &body)?;
+        found.retain(|resolution| markets.contains(&resolution.condition_id));
+        Ok(found)
+    }
+
     /// The book of a token; none when the venue keeps no book for it.
     ///
     /// # Errors
@@ -333,6 +350,8 @@ impl Rest {
         ("_", format!("{}-{}", (self.config.now)().micros(), self.client.calls()))
     }
 
+    /// Looks markets up by name. The old route is past its announced end: it is only asked where the new one refuses,
+    /// or answers with other markets because it does not know the filter.
     async fn markets_by(
         &self,
         name: &'static str,
@@ -343,11 +362,33 @@ impl Rest {
         for chunk in values.chunks(TRADES_MARKETS_MAX) {
             let mut query = vec![("limit", MARKETS_ROWS_MAX.to_string()), ("closed", closed.to_owned())];
             query.extend(chunk.iter().map(|value| (name, (*value).to_owned())));
-            let body = self.client.get(&self.config.gamma_url, "/markets", &query).await?;
-            found.extend(markets::list("/markets", &body, (self.config.now)())?.markets);
+            let route = "/markets/keyset";
+            let answer = match self.client.get(&self.config.gamma_url, route, &query).await {
+                Ok(body) => Some(markets::page(route, &body, (self.config.now)())?.markets),
+                Err(RestError::Refused { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            let is_asked = |market: &Market| chunk.iter().any(|value| goes_by(market, value));
+            let answer = answer.filter(|markets| markets.iter().all(is_asked));
+            found.extend(match answer {
+                Some(markets) => markets,
+                None => {
+                    let body = self.client.get(&self.config.gamma_url, "/markets", &query).await?;
+                    markets::list("/markets", &body, (self.config.now)())?.markets
+                }
+            });
         }
         Ok(found)
     }
+}
+
+/// Whether a market has this id, slug or token. The venue may have taken the tokens of a closed one away.
+fn goes_by(market: &Market, name: &str) -> bool {
+    let of_token = |named: &Outcome| named.token_id.as_str() == name;
+    market.condition_id.as_str() == name
+        || market.slug == name
+        || market.tokens.iter().any(of_token)
+        || (market.closed && market.tokens.is_empty())
 }
 
 // === impl Skipped ===

@@ -2,11 +2,14 @@
 //!
 //! Knows: both sides, and which values are no values. Never: a book, a clock, an ordinal.
 
+mod announced;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use contract::ids::{BookHash, ConditionId, TickId, TokenId};
 use contract::letter::PAYLOAD_KEPT_MAX;
+use contract::market::{Market, Resolution};
 use contract::money::{Price, Size, plain_decimal};
 use contract::tick::{Book, Level, Origin, PriceChange, Quote, Side, Tick, TickSizeChange, Trade};
 use contract::time::Timestamp;
@@ -35,10 +38,10 @@ const NOT_UNDERSTOOD: &str = "INVALID OPERATION";
 pub enum Heard<'a> {
     /// A tick; its id carries no ordinal yet.
     Tick(Tick),
-    /// A market came into being.
-    NewMarket(ConditionId),
+    /// A market came into being; it has no tokens where the frame names none that can be read.
+    NewMarket(Box<Market>),
     /// A market was resolved.
-    Resolved(ConditionId),
+    Resolved(ConditionId, Resolution),
     /// Events of a type that this version does not know.
     Unknown {
         /// The type: letters, digits and `_`, at most 40.
@@ -180,8 +183,11 @@ impl<'a> Reader<'a> {
             }
             "best_bid_ask" => Heard::Tick(Tick::Quote(quote(&object(raw)?, received_at)?)),
             "tick_size_change" => Heard::Tick(Tick::TickSize(grid(&object(raw)?, received_at)?)),
-            "new_market" => Heard::NewMarket(news(&object(raw)?)?),
-            "market_resolved" => Heard::Resolved(news(&object(raw)?)?),
+            "new_market" => Heard::NewMarket(Box::new(announced::new_market(&object(raw)?, received_at)?)),
+            "market_resolved" => {
+                let (market, resolution) = announced::resolved(&object(raw)?, received_at)?;
+                Heard::Resolved(market, resolution)
+            }
             other => {
                 self.note_unknown(other, raw);
                 return Ok(());
@@ -353,7 +359,8 @@ fn trade(wire: &wire::LastTrade<'_>, received_at: Timestamp, odd: &mut u64) -> O
         id: TickId::of_bytes([0; 16]),
         condition_id: condition(&wire.market)?,
         token_id: token_id(&wire.asset_id)?,
-        side: side(&wire.side)?,
+        // Nullable in one of the venue's schemas: the trade is kept.
+        side: wire.side.as_ref().and_then(|told| side(told).ok()),
         price: price(&wire.price)?,
         // Absent, empty, zero, negative or no number: no usable size, which is G3's question.
         size: filled(wire.size.as_ref())
@@ -398,10 +405,6 @@ fn grid(wire: &wire::TickSizeChange<'_>, received_at: Timestamp) -> Outcome<Tick
     };
     change.id = change.content_id();
     Ok(change)
-}
-
-fn news(wire: &wire::MarketNews<'_>) -> Outcome<ConditionId> {
-    condition(&wire.market)
 }
 
 /// Reads an object; a list of its members without their names is none, although the library would take it.

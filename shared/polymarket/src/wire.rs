@@ -121,8 +121,8 @@ pub(crate) struct LastTrade<'a> {
     pub(crate) price: Scalar<'a>,
     #[serde(borrow, default)]
     pub(crate) size: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub(crate) side: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) side: Option<Scalar<'a>>,
     #[serde(borrow)]
     pub(crate) timestamp: Scalar<'a>,
     #[serde(borrow, default)]
@@ -159,11 +159,49 @@ pub(crate) struct TickSizeChange<'a> {
     pub(crate) timestamp: Scalar<'a>,
 }
 
-/// `new_market` and `market_resolved`: only which market it is about.
+/// `new_market`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct MarketNews<'a> {
+pub(crate) struct NewMarket<'a> {
     #[serde(borrow)]
     pub(crate) market: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub(crate) question: Option<Scalar<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) slug: Option<Scalar<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) assets_ids: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(crate) asset_ids: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(crate) outcomes: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(crate) tags: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(crate) event_message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(crate) order_price_min_tick_size: Option<Scalar<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) active: Option<&'a RawValue>,
+}
+
+/// `market_resolved`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct MarketResolved<'a> {
+    #[serde(borrow)]
+    pub(crate) market: Scalar<'a>,
+    #[serde(borrow, default, alias = "winning_token_id")]
+    pub(crate) winning_asset_id: Option<Scalar<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) winning_outcome: Option<Scalar<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) timestamp: Option<Scalar<'a>>,
+}
+
+/// The event that a market belongs to, as a frame names it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct EventMessage<'a> {
+    #[serde(borrow, default)]
+    pub(crate) slug: Option<Scalar<'a>>,
 }
 
 /// Reads a list element by element, each as it stands there, until `take` refuses one: whoever sends a list of millions

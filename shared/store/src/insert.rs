@@ -289,6 +289,13 @@ impl Batch<'_> {
             &column(rows, |r| r.volume_24h),
             &column(rows, |r| &r.tokens),
             &column(rows, |r| r.updated_at),
+            &column(rows, |r| r.event_slug.as_deref()),
+            &column(rows, |r| r.series_slug.as_deref()),
+            &column(rows, |r| serde_json::json!(r.tags)),
+            &column(rows, |r| r.resolved_at),
+            &column(rows, |r| r.winning_token_id.as_deref()),
+            &column(rows, |r| r.winning_outcome.as_deref()),
+            &column(rows, |r| r.resolution_source.as_deref()),
         ];
         self.upsert(Table::Markets, "store markets", rows.len(), params).await
     }
@@ -392,18 +399,9 @@ mod tests {
 
     fn market(condition: &str, slug: &str, updated_ms: i64) -> Row {
         let market = Market {
-            condition_id: ConditionId::try_from(condition).unwrap(),
             slug: slug.to_owned(),
-            question: String::new(),
-            end_at: None,
             active: true,
-            closed: false,
-            neg_risk: false,
-            tick_size: None,
-            order_size_min: None,
-            volume_24h: None,
-            tokens: vec![],
-            updated_at: Timestamp::from_millis(updated_ms),
+            ..Market::unknown(ConditionId::try_from(condition).unwrap(), Timestamp::from_millis(updated_ms))
         };
         Row::Market(market.try_into().unwrap())
     }

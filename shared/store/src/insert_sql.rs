@@ -47,17 +47,34 @@ as r (id, condition_id, token_id, bids, asks, hash, hash_ok, tick_size, last_tra
  received_at) \
 on conflict do nothing";
 
-/// Twelve arrays, each market at most once. The newer telling wins. Answers: rows new, rows new or changed.
+/// Nineteen arrays, each market at most once. The newer telling wins, but what is known of an end is not undone.
+/// Answers: rows new, rows new or changed.
 pub(crate) const MARKETS: &str = "\
 with told as ( \
 insert into polyfeed.markets (condition_id, slug, question, end_at, active, closed, neg_risk, tick_size, \
- order_size_min, volume_24h, tokens, updated_at) \
-select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::boolean[], \
- $7::boolean[], $8::numeric[], $9::numeric[], $10::numeric[], $11::jsonb[], $12::timestamptz[]) \
+ order_size_min, volume_24h, tokens, updated_at, event_slug, series_slug, tags, resolved_at, winning_token_id, \
+ winning_outcome, resolution_source) \
+select r.condition_id, r.slug, r.question, r.end_at, r.active, r.closed, r.neg_risk, r.tick_size, \
+ r.order_size_min, r.volume_24h, r.tokens, r.updated_at, r.event_slug, r.series_slug, \
+ array(select jsonb_array_elements_text(r.tags)), r.resolved_at, r.winning_token_id, r.winning_outcome, \
+ r.resolution_source \
+from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[], $6::boolean[], \
+ $7::boolean[], $8::numeric[], $9::numeric[], $10::numeric[], $11::jsonb[], $12::timestamptz[], $13::text[], \
+ $14::text[], $15::jsonb[], $16::timestamptz[], $17::text[], $18::text[], $19::text[]) \
+as r (condition_id, slug, question, end_at, active, closed, neg_risk, tick_size, order_size_min, volume_24h, \
+ tokens, updated_at, event_slug, series_slug, tags, resolved_at, winning_token_id, winning_outcome, \
+ resolution_source) \
 on conflict (condition_id) do update set slug = excluded.slug, question = excluded.question, \
  end_at = excluded.end_at, active = excluded.active, closed = excluded.closed, neg_risk = excluded.neg_risk, \
  tick_size = excluded.tick_size, order_size_min = excluded.order_size_min, volume_24h = excluded.volume_24h, \
- tokens = case when excluded.tokens = '[]'::jsonb then markets.tokens else excluded.tokens end, updated_at = excluded.updated_at \
+ tokens = case when excluded.tokens = '[]'::jsonb then markets.tokens else excluded.tokens end, updated_at = excluded.updated_at, \
+ event_slug = coalesce(excluded.event_slug, markets.event_slug), \
+ series_slug = coalesce(excluded.series_slug, markets.series_slug), \
+ tags = case when excluded.tags = '{}' then markets.tags else excluded.tags end, \
+ resolved_at = case when excluded.resolution_source is null then markets.resolved_at else excluded.resolved_at end, \
+ winning_token_id = case when excluded.resolution_source is null then markets.winning_token_id else excluded.winning_token_id end, \
+ winning_outcome = case when excluded.resolution_source is null then markets.winning_outcome else excluded.winning_outcome end, \
+ resolution_source = case when excluded.resolution_source is null then markets.resolution_source else excluded.resolution_source end \
  where excluded.updated_at > markets.updated_at \
 returning (xmax = 0) as fresh) \
 select count(*) filter (where fresh), count(*) from told";

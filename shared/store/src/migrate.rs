@@ -24,13 +24,20 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration { version: 1, name: "house", sql: include_str!("../migrations/0001_house.sql") },
     Migration { version: 2, name: "tables", sql: include_str!("../migrations/0002_tables.sql") },
     Migration { version: 3, name: "views", sql: include_str!("../migrations/0003_views.sql") },
     Migration { version: 4, name: "retention", sql: include_str!("../migrations/0004_retention.sql") },
     Migration { version: 5, name: "page", sql: include_str!("../migrations/0005_page.sql") },
     Migration { version: 6, name: "gap_states", sql: include_str!("../migrations/0006_gap_states.sql") },
+    Migration { version: 7, name: "resolutions", sql: include_str!("../migrations/0007_resolutions.sql") },
+    Migration {
+        version: 8,
+        name: "trades_without_side",
+        sql: include_str!("../migrations/0008_trades_without_side.sql"),
+    },
+    Migration { version: 9, name: "book_levels", sql: include_str!("../migrations/0009_book_levels.sql") },
 ];
 
 /// The version this program needs.

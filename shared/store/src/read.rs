@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::connect;
 use crate::error::StoreError;
-use crate::row::{Gap, Market, ShownGap, ShownTrade};
+use crate::row::{Gap, Market, ShownGap, ShownMarket, ShownTrade};
 
 pub use coverage::{Coverage, CoverageOrder, CoveredMarket};
 pub use token::{Chart, ChartPrice, ChartTrade, Ladder, LastPrices};
@@ -98,7 +98,8 @@ const TRADES: &str = "select id, condition_id, token_id, question, outcome, side
     order by executed_at desc, id desc limit $8";
 
 const MARKETS: &str = "select condition_id, slug, question, end_at, active, closed, neg_risk, tick_size, volume_24h, \
-    tokens, updated_at from api.markets \
+    tokens, updated_at, event_slug, series_slug, tags, order_size_min, resolved_at, winning_token_id, \
+    winning_outcome, resolution_source, first_seen_at from api.markets \
     where ($1 is null or condition_id = $1) \
     and ($2 is null or exists (select from jsonb_array_elements(tokens) o where o.value ->> 'token_id' = $2)) \
     and ($3 is null or closed = $3) and ($4 is null or condition_id > $4) \
@@ -160,7 +161,6 @@ impl Reader {
     }
 
     /// Markets by condition id, ascending: at most `limit` (1 to 500) of those behind `after`.
-    /// Their `order_size_min` is none: the view does not show it.
     ///
     /// # Errors
     /// By [`StoreError::class`].
@@ -169,7 +169,7 @@ impl Reader {
         filter: &MarketFilter,
         after: Option<&ConditionId>,
         limit: usize,
-    ) -> Result<Vec<Market>, StoreError> {
+    ) -> Result<Vec<ShownMarket>, StoreError> {
         let params: &[(&(dyn ToSql + Sync), Type)] = &[
             (&filter.condition_id.as_ref().map(ConditionId::as_str), Type::TEXT),
             (&filter.token_id.as_ref().map(TokenId::as_str), Type::TEXT),
@@ -280,8 +280,8 @@ fn shown_trade(row: &Row) -> Result<ShownTrade, StoreError> {
     })
 }
 
-fn market(row: &Row) -> Result<Market, StoreError> {
-    Ok(Market {
+fn market(row: &Row) -> Result<ShownMarket, StoreError> {
+    let market = Market {
         condition_id: condition_id(row)?,
         slug: get(row, "slug")?,
         question: get(row, "question")?,
@@ -290,11 +290,19 @@ fn market(row: &Row) -> Result<Market, StoreError> {
         closed: get(row, "closed")?,
         neg_risk: get(row, "neg_risk")?,
         tick_size: get(row, "tick_size")?,
-        order_size_min: None,
+        order_size_min: get(row, "order_size_min")?,
         volume_24h: get(row, "volume_24h")?,
         tokens: get(row, "tokens")?,
         updated_at: get(row, "updated_at")?,
-    })
+        event_slug: get(row, "event_slug")?,
+        series_slug: get(row, "series_slug")?,
+        tags: get(row, "tags")?,
+        resolved_at: get(row, "resolved_at")?,
+        winning_token_id: get(row, "winning_token_id")?,
+        winning_outcome: get(row, "winning_outcome")?,
+        resolution_source: get(row, "resolution_source")?,
+    };
+    Ok(ShownMarket { market, first_seen_at: get(row, "first_seen_at")? })
 }
 
 fn gap(row: &Row) -> Result<Gap, StoreError> {

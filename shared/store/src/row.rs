@@ -53,7 +53,7 @@ pub struct Trade {
     pub id: Uuid,
     pub condition_id: ConditionId,
     pub token_id: TokenId,
-    pub side: &'static str,
+    pub side: Option<&'static str>,
     pub price: Decimal,
     pub size: Option<Decimal>,
     pub size_source: Option<&'static str>,
@@ -98,7 +98,7 @@ pub struct Book {
     pub id: Uuid,
     pub condition_id: ConditionId,
     pub token_id: TokenId,
-    /// JSON text, `[[price,size],…]` with exact numbers, best first.
+    /// JSON text, `[["price","size"],…]`, exact, best first.
     pub bids: String,
     /// As `bids`.
     pub asks: String,
@@ -110,7 +110,7 @@ pub struct Book {
     pub received_at: DateTime<Utc>,
 }
 
-/// A row of `polyfeed.markets`, and of `api.markets` (which has no `order_size_min`).
+/// A row of `polyfeed.markets`.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "columns of contract section 4, described on the payload `Market`")]
 pub struct Market {
@@ -127,6 +127,22 @@ pub struct Market {
     /// `[{"token_id": …, "outcome": …}, …]`
     pub tokens: Value,
     pub updated_at: DateTime<Utc>,
+    pub event_slug: Option<String>,
+    pub series_slug: Option<String>,
+    pub tags: Vec<String>,
+    pub resolved_at: Option<DateTime<Utc>>,
+    pub winning_token_id: Option<String>,
+    pub winning_outcome: Option<String>,
+    pub resolution_source: Option<String>,
+}
+
+/// A row of `api.markets`, with since when the market is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownMarket {
+    /// The market; without `order_size_min`, which the view does not show.
+    pub market: Market,
+    /// Since when it is known here; none of those that were known before this was kept.
+    pub first_seen_at: Option<DateTime<Utc>>,
 }
 
 /// A row of `polyfeed.gaps`, and of `api.gaps`.
@@ -174,7 +190,7 @@ pub struct ShownTrade {
     pub token_id: TokenId,
     pub question: Option<String>,
     pub outcome: Option<String>,
-    pub side: String,
+    pub side: Option<String>,
     pub price: Decimal,
     pub size: Option<Decimal>,
     pub size_source: Option<String>,
@@ -210,10 +226,10 @@ fn moment(field: &'static str, at: Timestamp) -> Result<DateTime<Utc>, OddRow> {
 }
 
 fn levels(list: &[tick::Level]) -> String {
-    let mut text = String::with_capacity(2 + 20 * list.len());
+    let mut text = String::with_capacity(2 + 24 * list.len());
     for tick::Level(price, size) in list {
         let comma = if text.is_empty() { '[' } else { ',' };
-        write!(text, "{comma}[{price},{size}]").expect("writing to a String cannot fail");
+        write!(text, r#"{comma}["{price}","{size}"]"#).expect("writing to a String cannot fail");
     }
     if text.is_empty() { "[]".to_owned() } else { text + "]" }
 }
@@ -238,7 +254,7 @@ impl Trade {
             id: uuid(trade.id),
             condition_id: trade.condition_id,
             token_id: trade.token_id,
-            side: trade.side.word(),
+            side: trade.side.map(tick::Side::word),
             price: trade.price.decimal(),
             size: trade.size.map(Into::into),
             size_source: size_source.map(SizeSource::word),
@@ -312,7 +328,19 @@ impl TryFrom<market::Market> for Market {
     fn try_from(market: market::Market) -> Result<Self, OddRow> {
         let outcome =
             |told: &market::Outcome| json!({ "token_id": told.token_id.as_str(), "outcome": told.outcome });
+        let resolution = market.resolution;
+        let ended = resolution.as_ref();
         Ok(Self {
+            event_slug: market.event_slug,
+            series_slug: market.series_slug,
+            tags: market.tags,
+            resolved_at: ended
+                .and_then(|it| it.resolved_at)
+                .map(|at| moment("resolved_at", at))
+                .transpose()?,
+            winning_token_id: ended.and_then(|it| it.winning_token_id.as_ref()).map(ToString::to_string),
+            winning_outcome: ended.and_then(|it| it.winning_outcome.clone()),
+            resolution_source: ended.map(|it| it.source.word().to_owned()),
             condition_id: market.condition_id,
             slug: market.slug,
             question: market.question,

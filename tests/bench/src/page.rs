@@ -177,18 +177,12 @@ fn market(number: usize) -> Message {
     let outcome =
         |place: usize, name: &str| Outcome { token_id: token(2 * number + place), outcome: name.to_owned() };
     let market = Market {
-        condition_id: condition(number),
         slug: format!("will-market-{number}-be-decided-before-the-end-of-the-year"),
         question: format!("Will market {number} be decided before the end of the year?"),
-        end_at: None,
         active: true,
-        closed: false,
-        neg_risk: false,
-        tick_size: None,
-        order_size_min: None,
         volume_24h: Some((number * 7_919 % 1_000_003).into()),
         tokens: vec![outcome(0, "Yes"), outcome(1, "No")],
-        updated_at: now(),
+        ..Market::unknown(condition(number), now())
     };
     Message::new(subject::market(&market.condition_id), format!("market-{number}"), encode(&market))
 }

@@ -38,7 +38,9 @@ pub(crate) async fn book(
     };
     let found = {
         let mut venue = shared.venue();
-        venue.token(token).map(|at| (venue.markets[at.0].rest_book, body(&mut venue, at)))
+        venue
+            .token_at_rest(token, clock::now_ms())
+            .map(|at| (venue.markets[at.0].rest_book, body(&mut venue, at)))
     };
     match found {
         Some((RestBook::Error, _)) => unavailable(),
@@ -65,7 +67,7 @@ pub(crate) async fn books(State(shared): State<Arc<Shared>>, sent: String) -> Re
     let mut venue = shared.venue();
     let mut bodies = Vec::with_capacity(wanted.len());
     for token in wanted {
-        let Some(at) = venue.token(&token.token_id) else { continue };
+        let Some(at) = venue.token_at_rest(&token.token_id, clock::now_ms()) else { continue };
         if venue.markets[at.0].rest_book == RestBook::Up {
             bodies.extend(body(&mut venue, at));
         }

@@ -19,6 +19,26 @@ pub(crate) fn iso(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// A moment as HTTP writes it: `Wed, 21 Oct 2026 07:28:00 GMT`.
+pub(crate) fn http_date(ms: u64) -> String {
+    // The epoch began on a Thursday.
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let days = ms / MS_PER_DAY;
+    let (year, month, day) = civil(days);
+    let second = ms % MS_PER_DAY / 1000;
+    let named = |names: &[&'static str], at: u64| names[usize::try_from(at).unwrap_or(0) % names.len()];
+    format!(
+        "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
+        named(&DAYS, days % 7),
+        named(&MONTHS, month - 1),
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
 /// Year, month and day of a day counted from the epoch (Howard Hinnant's `civil_from_days`, after 1970 only).
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
@@ -35,6 +55,12 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_of_http_has_the_day_of_the_week() {
+        assert_eq!(http_date(1_792_567_680_000), "Wed, 21 Oct 2026 07:28:00 GMT");
+        assert_eq!(http_date(951_782_400_999), "Tue, 29 Feb 2000 00:00:00 GMT");
+    }
 
     #[test]
     fn moments_are_written_as_iso_8601_in_utc() {

@@ -2,6 +2,8 @@
 //!
 //! Knows: the handles and their plain answers. Never: how a frame is made; it waits for nothing.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Simulator;
@@ -9,6 +11,7 @@ use crate::book::Level;
 use crate::clock;
 use crate::market::Listing;
 use crate::scenario::Cut;
+use crate::scenario::catalogue::{ClosedTokens, LateListing};
 use crate::units::Side;
 
 /// Whether the venue says that a market ended.
@@ -86,6 +89,24 @@ impl Simulator {
         self.shared.venue().ailments.arm_loss();
     }
 
+    /// Moves the venue's own book of a market by 0.2 and more without a word: the sockets show a wrong one. For
+    /// so long nothing is sent of it; then changes carry the hashes of the true one.
+    pub fn move_book(&self, condition_id: &str, quiet_for: Duration) {
+        let (mut venue, now_ms) = (self.shared.venue(), clock::now_ms());
+        let quiet_ms = u64::try_from(quiet_for.as_millis()).unwrap_or(u64::MAX);
+        if let Some(market) = venue.condition(condition_id) {
+            venue.move_in_silence(market, now_ms.saturating_add(quiet_ms), now_ms);
+        }
+    }
+
+    /// Changes the smallest price step of a market, in ten-thousandths of a dollar: 10 is 0.001.
+    pub fn set_tick_size(&self, condition_id: &str, ten_thousandths: u16) {
+        let mut venue = self.shared.venue();
+        if let Some(market) = venue.condition(condition_id) {
+            venue.send_tick_size(market, ten_thousandths, clock::now_ms());
+        }
+    }
+
     /// What was lost so far, oldest first; 10,000 at most.
     pub fn lost_removals(&self) -> Vec<LostRemoval> {
         self.shared.venue().ailments.lost()
@@ -97,6 +118,38 @@ impl Simulator {
         let mut venue = self.shared.venue();
         let markets: Vec<usize> = condition_ids.iter().filter_map(|id| venue.condition(id)).collect();
         venue.close(&markets, announced, clock::now_ms())
+    }
+
+    /// Takes the books of those of these markets that are open, without a word: their end is long past, Gamma
+    /// goes on to call them open and accepting orders. Returns how many were open.
+    pub fn expire(&self, condition_ids: &[String]) -> usize {
+        let mut venue = self.shared.venue();
+        let markets: Vec<usize> = condition_ids.iter().filter_map(|id| venue.condition(id)).collect();
+        venue.expire(&markets, clock::now_ms())
+    }
+
+    /// Opens the next reserved market with a `new_market` to everybody; its condition id, if there was one.
+    pub fn announce(&self) -> Option<String> {
+        let mut venue = self.shared.venue();
+        let market = venue.open_next(clock::now_ms())?;
+        Some(venue.markets[market].condition_id.to_string())
+    }
+
+    /// How Gamma shows the markets that are announced from now on; `None`: in full at once.
+    pub fn list_late(&self, late: Option<LateListing>) {
+        self.shared.venue().catalogue.late = late;
+    }
+
+    /// How Gamma shows the tokens of closed markets from now on.
+    pub fn show_closed_tokens(&self, tokens: ClosedTokens) {
+        self.shared.venue().catalogue.closed_tokens = tokens;
+    }
+
+    /// The tokens of a market that was announced, whatever Gamma shows of it.
+    pub fn tokens_of(&self, condition_id: &str) -> Vec<String> {
+        let venue = self.shared.venue();
+        let market = venue.condition(condition_id).map(|at| &venue.markets[at]);
+        market.into_iter().flat_map(|market| &market.tokens).map(|token| token.id.to_string()).collect()
     }
 
     /// Silently closes that share of the open ordinary markets, evenly spread, and opens as many reserved ones

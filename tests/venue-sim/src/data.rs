@@ -6,14 +6,14 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 
 use crate::clock;
 use crate::fills::Fill;
 use crate::frame::quoted;
 use crate::market::Market;
-use crate::rest::{json, refusal, value, values};
+use crate::rest::{invalid_request, json, refusal, value, values};
 use crate::scenario::Service;
 use crate::shared::Shared;
 use crate::units::Size;
@@ -73,20 +73,20 @@ pub(crate) async fn trades_v2(State(shared): State<Arc<Shared>>, Query(query): P
     let conditions = values(&query, &["condition", "condition_id", "conditionId"]);
     let limit = number(&query, "limit").unwrap_or(LIMIT);
     if !(1..=LIMIT_MAX_V2).contains(&limit) {
-        return wrong("limit", "limit must be between 1 and 1000");
+        return invalid_request("limit", "limit must be between 1 and 1000");
     }
     if conditions.len() > CONDITIONS_MAX {
-        return wrong("condition", "at most 20 conditions are allowed");
+        return invalid_request("condition", "at most 20 conditions are allowed");
     }
     if !conditions.is_empty() && value(&query, "event_id").is_some() {
-        return wrong("event_id", "condition and event_id exclude each other");
+        return invalid_request("event_id", "condition and event_id exclude each other");
     }
     let before = match value(&query, "cursor") {
         None => u64::MAX,
         Some(cursor) => {
             match cursor.strip_prefix("sim-").and_then(|number| u64::from_str_radix(number, 16).ok()) {
                 Some(number) => number,
-                None => return wrong("cursor", "invalid cursor"),
+                None => return invalid_request("cursor", "invalid cursor"),
             }
         }
     };
@@ -205,12 +205,4 @@ fn price_number(fill: &Fill) -> String {
 
 fn number(query: &[(String, String)], name: &str) -> Option<usize> {
     value(query, name).and_then(|text| text.parse().ok())
-}
-
-fn wrong(parameter: &str, error: &str) -> Response {
-    let body = serde_json::json!({
-        "error": error, "code": "invalid_parameter", "retryable": false,
-        "trace_id": "00000000000000000000000000000000", "parameter": parameter,
-    });
-    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }

@@ -22,7 +22,8 @@ pub(crate) struct Trade<'a> {
     pub(crate) price: &'a str,
     /// `None` leaves the member out.
     pub(crate) size: Option<&'a str>,
-    pub(crate) side: Side,
+    /// JSON; `None` leaves the member out.
+    pub(crate) side: Option<&'a str>,
     pub(crate) timestamp_ms: u64,
     pub(crate) transaction_hash: Option<&'a str>,
 }
@@ -115,7 +116,11 @@ pub(crate) fn last_trade_price(market: &Market, trade: Trade<'_>) -> String {
         member(&mut out, ", ", "size", size);
     }
     member(&mut out, ", ", "fee_rate_bps", "0");
-    member(&mut out, ", ", "side", trade.side.word());
+    if let Some(side) = trade.side {
+        for part in [", \"side\":", side] {
+            out.push_str(part);
+        }
+    }
     member(&mut out, ", ", "timestamp", &trade.timestamp_ms.to_string());
     member(&mut out, ", ", "event_type", "last_trade_price");
     if let Some(hash) = trade.transaction_hash {
@@ -166,18 +171,28 @@ pub(crate) fn new_market(market: &Market, timestamp_ms: u64) -> String {
     )
 }
 
-/// The end of a market: the first outcome won (of a market without tokens: none).
+/// The end of a market and the outcome that won (of a market without tokens: none).
 pub(crate) fn market_resolved(market: &Market, timestamp_ms: u64) -> String {
     let tokens = quoted_list(market.tokens.iter().map(|token| token.id.to_string()));
     let (id, condition) = (gamma_id(market), &market.condition_id);
-    let winner = market.tokens.first().map(|token| (&*token.id, token.outcome.as_str()));
+    let winner = market.tokens.get(market.winner).map(|token| (&*token.id, token.outcome.as_str()));
     let (winner_id, outcome) = winner.unwrap_or_default();
     let outcome = quoted(outcome);
     format!(
         "{{\"id\":\"{id}\", \"market\":\"{condition}\", \"assets_ids\":{tokens}, \"winning_asset_id\":\"{winner_id}\", \
-         \"winning_outcome\":{outcome}, \"timestamp\":\"{timestamp_ms}\", \"tags\":[], \
-         \"event_type\":\"market_resolved\"}}"
+         \"winning_outcome\":{outcome}, \"event_message\":null, \"timestamp\":\"{timestamp_ms}\", \
+         \"event_type\":\"market_resolved\", \"tags\":[]}}"
     )
+}
+
+/// A frame of a type that nobody knows.
+pub(crate) fn unknown_event(market: &Market, at: usize, sequence: u32, timestamp_ms: u64) -> String {
+    let mut out = String::with_capacity(320);
+    open(&mut out, market, at, ", ");
+    out.push_str(", \"sequence\":");
+    out.push_str(&sequence.to_string());
+    close(&mut out, timestamp_ms, "settlement_preview");
+    out
 }
 
 /// Gamma's own number of a market, as text.

@@ -80,7 +80,7 @@ fn a_trade_has_its_members_in_the_order_of_the_wire() {
         token: 0,
         price: "0.55",
         size: Some("3.581817"),
-        side: Side::Buy,
+        side: Some(Side::Buy.json()),
         timestamp_ms: AT_MS,
         transaction_hash: Some("0xabc"),
     };
@@ -92,8 +92,9 @@ fn a_trade_has_its_members_in_the_order_of_the_wire() {
     );
     trade.size = None;
     trade.transaction_hash = None;
+    trade.side = None;
     let bare = last_trade_price(&market(), trade);
-    assert!(!bare.contains("size") && !bare.contains("transaction_hash"), "{bare}");
+    assert!(["size", "side", "transaction_hash"].iter().all(|member| !bare.contains(member)), "{bare}");
 }
 
 #[test]
@@ -117,6 +118,17 @@ fn announcements_are_json_with_real_arrays_and_booleans() {
     assert_eq!(new["clob_token_ids"], serde_json::json!(["11", "22"]));
     assert_eq!(new["active"], false);
     assert_eq!(new["timestamp"], "1790000000123");
-    let resolved: serde_json::Value = serde_json::from_str(&market_resolved(&market(), AT_MS)).unwrap();
-    assert_eq!((&resolved["winning_asset_id"], &resolved["winning_outcome"]), (&"11".into(), &"Yes".into()));
+    let won = |winner| -> serde_json::Value {
+        let mut market = market();
+        market.winner = winner;
+        serde_json::from_str(&market_resolved(&market, AT_MS)).unwrap()
+    };
+    for (winner, token, outcome) in [(0, "11", "Yes"), (1, "22", "No")] {
+        let resolved = won(winner);
+        assert_eq!(
+            (&resolved["winning_asset_id"], &resolved["winning_outcome"]),
+            (&token.into(), &outcome.into())
+        );
+        assert_eq!(resolved["event_message"], serde_json::Value::Null);
+    }
 }

@@ -44,20 +44,15 @@ pub(crate) fn send(venue: &mut Venue, turn: usize, print: &Print, now_ms: u64) {
         token,
         price: &print.price.to_string(),
         size: print.size_text.as_deref(),
-        side: print.side,
+        side: Some(print.side.json()),
         timestamp_ms: print.timestamp_ms,
         transaction_hash: Some(&print.transaction_hash),
     };
     let plain = frame::last_trade_price(of, trade);
-    let ids = format!("\"market\":\"{}\", \"asset_id\":\"{}\"", of.condition_id, of.tokens[token].id);
     let priced = |price| frame::last_trade_price(of, Trade { price, ..trade });
     let text = match form {
         "truncated-json" => plain[..plain.len() * 2 / 3].to_owned(),
-        "unknown-event-type" => {
-            format!(
-                "{{{ids}, \"sequence\":2, \"timestamp\":\"{now_ms}\", \"event_type\":\"settlement_preview\"}}"
-            )
-        }
+        "unknown-event-type" => frame::unknown_event(of, token, 2, now_ms),
         "empty-object" => "{}".to_owned(),
         "numbers-for-text" => plain
             .replace(&format!("\"price\":\"{}\"", trade.price), &format!("\"price\":{}", trade.price))

@@ -58,6 +58,7 @@ pub(crate) async fn run(scenario: Scenario, shared: Arc<Shared>, at_first_books:
         }
         let effects = {
             let mut venue = shared.venue();
+            venue.turn_windows(now_ms);
             credit.earn(shared.rate.load(Ordering::Relaxed));
             while credit.micro_ticks >= TICK {
                 let ticks = ordinary.step(&mut venue, now_ms);
@@ -104,6 +105,9 @@ fn switch_faults(faults: &mut [(Fault, bool)], elapsed: Duration, shared: &Share
                 (false, _) => RestMode::Up,
                 (true, FaultMode::Down) => RestMode::Down,
                 (true, FaultMode::Limited) => RestMode::Limited,
+                (true, FaultMode::LimitedByDate) => RestMode::LimitedByDate,
+                (true, FaultMode::Canceled) => RestMode::Canceled,
+                (true, FaultMode::Blocked) => RestMode::Blocked,
                 (true, FaultMode::Hang) => RestMode::Hang,
                 (true, FaultMode::Slow(ms)) => RestMode::Slow(Duration::from_millis(ms)),
             };

@@ -8,7 +8,8 @@ use crate::garbage;
 use crate::ledger::Occasion;
 use crate::market::Purpose;
 use crate::names;
-use crate::scenario::{Cut, Injection, PriceForm, Scenario, SizeForm, TradeForm, What};
+use crate::oddities;
+use crate::scenario::{Cut, Injection, PriceForm, Scenario, SideForm, SizeForm, TradeForm, What};
 use crate::snapshot;
 use crate::stream;
 use crate::units::{Price, Side, Size};
@@ -54,7 +55,7 @@ struct Delayed {
 enum Deed {
     Fire { plan: usize, turn: usize, market: usize, give_up_at_ms: u64 },
     Heal { market: usize },
-    Thaw,
+    Thaw { books_after_ms: u64 },
 }
 
 /// The injections of a run.
@@ -124,7 +125,7 @@ impl Injector {
             match delayed.deed {
                 Deed::Fire { .. } => self.fire(venue, delayed.deed, now_ms),
                 Deed::Heal { market } => venue.send_books(market, now_ms),
-                Deed::Thaw => venue.frozen = false,
+                Deed::Thaw { books_after_ms } => venue.thaw(now_ms + books_after_ms),
             }
         }
     }
@@ -139,7 +140,7 @@ impl Injector {
         for delayed in std::mem::take(&mut self.delayed) {
             match delayed.deed {
                 Deed::Heal { market } => venue.send_books(market, now_ms),
-                Deed::Thaw => venue.frozen = false,
+                Deed::Thaw { .. } => venue.thaw(now_ms),
                 Deed::Fire { .. } => {}
             }
         }
@@ -151,7 +152,8 @@ impl Injector {
             What::Reconnect => return Some(Effect::Cut(of.injection.cut)),
             What::Freeze => {
                 venue.frozen = true;
-                self.delay(u64::from(of.injection.for_s) * 1000, Deed::Thaw, now_ms);
+                let books_after_ms = u64::from(of.injection.books_after_s) * 1000;
+                self.delay(u64::from(of.injection.for_s) * 1000, Deed::Thaw { books_after_ms }, now_ms);
             }
             What::NewMarket => {
                 venue.open_next(now_ms);
@@ -169,6 +171,10 @@ impl Injector {
             | What::RepeatPriceChange
             | What::TickSizeChange
             | What::StaleSnapshot
+            | What::OddHash
+            | What::UnknownEvent
+            | What::HugeFrame
+            | What::NotUtf8
             | What::Garbage => {
                 let market = of.markets[turn % of.markets.len()];
                 let give_up_at_ms = now_ms + PATIENCE_MS;
@@ -214,6 +220,10 @@ impl Injector {
                 let print = self.print(venue, market, slot, &TradeForm::default(), now_ms);
                 garbage::send(venue, turn, &print, now_ms);
             }
+            What::OddHash => oddities::send_odd_hash(venue, market, turn, &mut self.random, now_ms),
+            What::UnknownEvent => oddities::send_unknown(venue, market, of.injection.burst, now_ms),
+            What::HugeFrame => oddities::send_huge(venue, market, of.injection.elements, now_ms),
+            What::NotUtf8 => oddities::send_not_utf8(venue, market, now_ms),
             What::StaleSnapshot => snapshot::send_stale(venue, market, turn % 2, &mut self.random, now_ms),
             What::Trade => {
                 let print = self.print(venue, market, slot, &form, now_ms);
@@ -274,6 +284,8 @@ impl Injector {
         let age_ms = self.random.i64(form.age_s[0] * 1000..=form.age_s[1] * 1000);
         let size = Size::of_millionths(self.random.u64(1_000_000..900_000_000));
         let true_size = size.to_string();
+        let transaction_hash = names::hex_id(&mut self.random);
+        let hash_text = if form.bare_hash { "0x".to_owned() } else { transaction_hash.clone() };
         Print {
             market,
             token,
@@ -289,8 +301,14 @@ impl Injector {
                 SizeForm::NotANumber => Some("NaN".to_owned()),
             },
             timestamp_ms: now_ms.saturating_add_signed(-age_ms),
-            transaction_hash: names::hex_id(&mut self.random),
-            hash_on_wire: form.hash,
+            transaction_hash,
+            hash_text: form.hash.then_some(hash_text),
+            side_json: match form.side {
+                SideForm::Present => Some(side.json()),
+                SideForm::Absent => None,
+                SideForm::Empty => Some("\"\""),
+                SideForm::Null => Some("null"),
+            },
             at_rest: form.at_rest,
             expected: Expectation::of(form, age_ms, &true_size),
         }

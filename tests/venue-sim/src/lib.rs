@@ -27,8 +27,10 @@ mod inject;
 pub mod ledger;
 mod market;
 mod names;
+mod oddities;
 mod opening;
 pub mod replay;
+mod resolutions;
 pub mod rest;
 mod roster;
 pub mod scenario;
@@ -42,6 +44,8 @@ mod stream;
 pub mod units;
 pub mod universe;
 mod venue;
+mod window;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -63,6 +67,7 @@ use crate::shared::{Limits, Phase, Shared};
 use crate::status::Status;
 use crate::universe::UniverseError;
 use crate::venue::Venue;
+use crate::wire::Wires;
 
 /// How long queued frames may take to be written once nothing more is generated.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -99,6 +104,7 @@ pub struct Options {
 
 /// Where the frames come from.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a simulator has one")]
 pub enum Source {
     /// A scenario.
     Scenario(Scenario),
@@ -234,10 +240,11 @@ impl Simulator {
                 (shared, tokio::spawn(playing))
             }
         };
+        let wires = Wires { listener, unclean: Arc::clone(&shared.venue().unclean) };
         let (router, stop) = (server::router(Arc::clone(&shared)), shared.stop.clone());
         let server = tokio::spawn(async move {
             // It ends only when it is told to: an accepted connection that fails is its own affair.
-            let _ = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+            let _ = axum::serve(wires, router).with_graceful_shutdown(stop.cancelled_owned()).await;
         });
         Ok(Self { shared, address, server, generator })
     }
@@ -292,6 +299,12 @@ impl Simulator {
     /// lost to the sockets; its trades can be asked for at REST.
     pub fn freeze(&self, frozen: Flow) {
         self.shared.venue().frozen = frozen == Flow::Frozen;
+    }
+
+    /// Resumes all data, but for so long no opening book comes; those of subscriptions made meanwhile never do.
+    pub fn thaw_without_books(&self, no_books_for: Duration) {
+        let ms = u64::try_from(no_books_for.as_millis()).unwrap_or(u64::MAX);
+        self.shared.venue().thaw(clock::now_ms().saturating_add(ms));
     }
 
     /// Ends all sockets and waits until they have, 5 s at most.

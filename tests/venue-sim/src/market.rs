@@ -9,11 +9,15 @@ use crate::clock;
 use crate::hash::{self, Surroundings};
 use crate::names;
 use crate::scenario::RestBook;
+use crate::scenario::catalogue::LateForm;
 use crate::units::{Price, Side, Size};
 use crate::universe::Row;
+use crate::window::Window;
 
 /// Levels a side when a book is first filled.
 const LEVELS_AT_START: i32 = 14;
+/// Short markets are made a day before their window.
+const MADE_BEFORE_MS: u64 = 86_400_000;
 /// The markets after the first 200 that lack volume figures, as 62 % of the venue's do.
 const MARKETS_SURE_OF_VOLUME: usize = 200;
 
@@ -32,8 +36,20 @@ pub(crate) enum Listing {
     Reserved,
     /// Traded.
     Open,
+    /// Open and accepting orders, as Gamma says, but without a book: its window is over.
+    Dead,
     /// Resolved: its tokens have no book any more.
     Closed,
+}
+
+impl Listing {
+    /// Whether Gamma lists it with `closed=false`.
+    pub(crate) fn is_open_at_gamma(self) -> bool {
+        match self {
+            Self::Open | Self::Dead => true,
+            Self::Reserved | Self::Closed => false,
+        }
+    }
 }
 
 /// What a market is there for.
@@ -80,6 +96,16 @@ pub(crate) struct Market {
     pub(crate) active: bool,
     /// Gamma's number and text of a market that is read from a file.
     pub(crate) row: Option<Told>,
+    /// Of a short market.
+    pub(crate) window: Option<Window>,
+    /// The outcome that wins once it is resolved.
+    pub(crate) winner: usize,
+    /// When it was closed, in ms since the epoch; 0 while it was not.
+    pub(crate) closed_at_ms: u64,
+    /// Until when Gamma does not list it in full, and what it shows instead.
+    pub(crate) late: Option<(u64, LateForm)>,
+    /// The tick size before the last change, and when that was.
+    pub(crate) tick_before: Option<(u16, u64)>,
     furnished: bool,
     seed: u64,
 }
@@ -117,6 +143,11 @@ impl Market {
             rest_book: RestBook::Up,
             active: false,
             row: None,
+            window: None,
+            winner: usize::from(seed.is_multiple_of(3)),
+            closed_at_ms: 0,
+            late: None,
+            tick_before: None,
             furnished: false,
             seed,
         }
@@ -133,6 +164,21 @@ impl Market {
         market.listing = if row.closed { Listing::Closed } else { Listing::Open };
         market.volume_cents = row.volume_cents;
         market.row = Some(Told { id: row.id, text: row.text });
+        market
+    }
+
+    /// A short market, which nobody orders by volume: Gamma leaves it out.
+    pub(crate) fn short(number: usize, window: Window, seed: u64, now_ms: u64) -> Self {
+        let mut market = Self::invented(number, number + 1, seed, Purpose::Ordinary, now_ms);
+        let [from, until] = [window.starts_at_ms(), window.ends_at_ms()].map(clock::iso);
+        market.question = format!("{} Up or Down - {from} to {until}", window.asset.to_uppercase());
+        market.slug = window.slug();
+        for (token, outcome) in market.tokens.iter_mut().zip(["Up", "Down"]) {
+            outcome.clone_into(&mut token.outcome);
+        }
+        (market.tick, market.neg_risk, market.volume_cents) = (100, false, None);
+        market.ends_at_ms = window.ends_at_ms();
+        market.window = Some(window);
         market
     }
 
@@ -249,7 +295,19 @@ impl Market {
 
     /// When the market was made, as Gamma says it.
     pub(crate) fn started_at(&self) -> String {
-        clock::iso(self.ends_at_ms - 220 * 86_400_000)
+        let made_at_ms = match self.window {
+            Some(window) => window.starts_at_ms() - MADE_BEFORE_MS,
+            None => self.ends_at_ms - 220 * 86_400_000,
+        };
+        clock::iso(made_at_ms)
+    }
+
+    /// The tick size that Gamma shows `lag_ms` after each change, in ten-thousandths.
+    pub(crate) fn tick_at_gamma(&self, now_ms: u64, lag_ms: u64) -> u16 {
+        match self.tick_before {
+            Some((before, changed_at_ms)) if now_ms < changed_at_ms + lag_ms => before,
+            _ => self.tick,
+        }
     }
 }
 

@@ -50,7 +50,8 @@ impl Venue {
                 self.active.push(market);
             }
         }
-        if !wish.opening_books || self.frozen || (new.is_empty() && unknown == 0) {
+        let silent = self.frozen || now_ms < self.books_from_ms;
+        if !wish.opening_books || silent || (new.is_empty() && unknown == 0) {
             return Opening::Nothing;
         }
         // As the venue does without a sign: beyond its limit only changes arrive.

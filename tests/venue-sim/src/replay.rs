@@ -248,16 +248,18 @@ fn set(book: &mut Book, side: Side, level: &Value) {
 
 fn print_of(element: &Value, market: usize, token: usize) -> Option<Print> {
     let size_text = element["size"].as_str();
+    let side = Side::parse(element["side"].as_str()?)?;
     Some(Print {
         market,
         token,
-        side: Side::parse(element["side"].as_str()?)?,
+        side,
+        side_json: Some(side.json()),
         price: Price::parse(element["price"].as_str()?)?,
         size: size_text.and_then(Size::parse)?,
         size_text: size_text.map(str::to_owned),
         timestamp_ms: number(element, "timestamp")?,
         transaction_hash: element["transaction_hash"].as_str().unwrap_or_default().to_owned(),
-        hash_on_wire: element["transaction_hash"].is_string(),
+        hash_text: element["transaction_hash"].as_str().map(str::to_owned),
         at_rest: true,
         expected: Expectation::clean(size_text.unwrap_or_default()),
     })

@@ -11,10 +11,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::scenario::Service;
 
 /// A hanging answer is given up after this; every client's own limit is shorter.
 const HANG: Duration = Duration::from_mins(2);
+/// From an answer to the moment that its `Retry-After` names, before it is cut to a second.
+const RETRY_AFTER_MS: u64 = 2_000;
 
 /// How a REST service behaves.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -26,6 +29,12 @@ pub enum RestMode {
     Down,
     /// 429 with `Retry-After: 1`.
     Limited,
+    /// 429 with `Retry-After: Wed, 21 Oct 2026 07:28:00 GMT`, two seconds ahead at most.
+    LimitedByDate,
+    /// 400 `context canceled`.
+    Canceled,
+    /// 403 and an HTML page with `error code: 1010`.
+    Blocked,
     /// The right answer, so much later.
     Slow(Duration),
     /// No answer.
@@ -73,10 +82,10 @@ impl Desk {
         match mode {
             RestMode::Up => Ok(()),
             RestMode::Down => Err(unavailable()),
-            RestMode::Limited => {
-                let body = "{\"error\":\"too many requests\"}";
-                Err((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], body).into_response())
-            }
+            RestMode::Limited => Err(limited("1")),
+            RestMode::LimitedByDate => Err(limited(&clock::http_date(clock::now_ms() + RETRY_AFTER_MS))),
+            RestMode::Canceled => Err(refusal(StatusCode::BAD_REQUEST, "context canceled")),
+            RestMode::Blocked => Err(blocked()),
             RestMode::Slow(delay) => {
                 pause(delay, stop).await;
                 Ok(())
@@ -84,6 +93,18 @@ impl Desk {
             RestMode::Hang => Err(hang(stop).await),
         }
     }
+}
+
+fn limited(retry_after: &str) -> Response {
+    let body = "{\"error\":\"too many requests\"}";
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, retry_after)], body).into_response()
+}
+
+/// The page that the venue's front door shows to clients it does not want.
+pub(crate) fn blocked() -> Response {
+    let page =
+        "<!DOCTYPE html><html><head><title>Access denied</title></head><body>error code: 1010</body></html>";
+    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/html; charset=UTF-8")], page).into_response()
 }
 
 /// Never answers while a client may wait; 503 afterwards.
@@ -101,6 +122,15 @@ pub(crate) fn json(body: String) -> Response {
 pub(crate) fn refusal(status: StatusCode, error: &str) -> Response {
     let body = serde_json::json!({ "error": error }).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// How v2 of the Data API refuses a question, with the parameter that is wrong with it.
+pub(crate) fn invalid_request(parameter: &str, error: &str) -> Response {
+    let body = serde_json::json!({
+        "error": error, "code": "invalid_request", "retryable": false,
+        "trace_id": "00000000000000000000000000000000", "parameter": parameter,
+    });
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 /// The answer of a service that is down.
@@ -155,8 +185,18 @@ mod tests {
             (limited.status(), limited.headers()["retry-after"].to_str().unwrap()),
             (429.try_into().unwrap(), "1")
         );
+        for (mode, status, header, part) in [
+            (RestMode::LimitedByDate, 429, "retry-after", " GMT"),
+            (RestMode::Canceled, 400, "content-type", "application/json"),
+            (RestMode::Blocked, 403, "content-type", "text/html"),
+        ] {
+            desk.set(Service::Clob, mode);
+            let refused = desk.admit(Service::Clob, "/book", &stop).await.unwrap_err();
+            assert_eq!(refused.status(), status);
+            assert!(refused.headers()[header].to_str().unwrap().contains(part), "{mode:?}");
+        }
         assert!(desk.admit(Service::Data, "/trades", &stop).await.is_ok());
-        assert_eq!(desk.calls(), BTreeMap::from([("/book", 3), ("/trades", 1)]));
+        assert_eq!(desk.calls(), BTreeMap::from([("/book", 6), ("/trades", 1)]));
     }
 
     #[tokio::test]

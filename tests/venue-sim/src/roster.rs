@@ -3,15 +3,20 @@
 //! Knows: how many of which kind, in which order. Never: a socket, a change.
 
 use crate::market::{Listing, Market, Purpose};
+use crate::scenario::catalogue::ASSETS;
 use crate::scenario::{Injection, Scenario};
 use crate::universe::Row;
+use crate::window::Window;
 
 /// Spreads the reserved markets over the ranks: the golden ratio in 65,536ths.
 const GOLDEN: usize = 40_503;
 const WHOLE: usize = 65_536;
+/// Dead markets were seen to be open 39 days after their windows.
+const DEAD_FOR_S: u64 = 39 * 86_400;
+const FIVE_MINUTES_S: u32 = 300;
 
 /// The markets of a scenario: those of its injections first (they rank highest by volume), then the ordinary
-/// ones, then those that are not announced yet. `rows` takes the place of the invented ordinary ones.
+/// ones, then those that are not announced yet, then short and dead ones. `rows` takes the place of the invented ordinary ones.
 pub(crate) fn markets(scenario: &Scenario, rows: Option<Vec<Row>>, now_ms: u64) -> Vec<Market> {
     let pools: Vec<usize> = scenario.injections.iter().map(Injection::pool_size).collect();
     let known = pools.iter().sum::<usize>() + scenario.markets;
@@ -31,7 +36,36 @@ pub(crate) fn markets(scenario: &Scenario, rows: Option<Vec<Row>>, now_ms: u64) 
         Some(rows) => list(&mut markets, rows, scenario, now_ms),
         None => invent(&mut markets, known, scenario, now_ms),
     }
+    shorten(&mut markets, scenario, now_ms);
     markets
+}
+
+/// The short markets: by asset those of this moment and of the next ones; then the dead ones.
+fn shorten(markets: &mut Vec<Market>, scenario: &Scenario, now_ms: u64) {
+    let mut add = |listing, window| {
+        let mut market = Market::short(markets.len(), window, scenario.seed, now_ms);
+        market.listing = listing;
+        markets.push(market);
+    };
+    if let Some(updown) = scenario.updown {
+        let length = u64::from(updown.window_s);
+        let first_s = now_ms / 1000 / length * length;
+        for asset in &ASSETS[..updown.assets] {
+            for (at, starts_at_s) in (first_s..).step_by(updown.window_s as usize).enumerate() {
+                if at == updown.listed + updown.later {
+                    break;
+                }
+                let listing = if at < updown.listed { Listing::Open } else { Listing::Reserved };
+                add(listing, Window { asset, starts_at_s, length_s: updown.window_s });
+            }
+        }
+    }
+    let long_ago_s =
+        (now_ms / 1000).saturating_sub(DEAD_FOR_S) / u64::from(FIVE_MINUTES_S) * u64::from(FIVE_MINUTES_S);
+    for (asset, number) in ASSETS.iter().cycle().zip(0..scenario.dead_markets) {
+        let starts_at_s = long_ago_s + (number / ASSETS.len()) as u64 * u64::from(FIVE_MINUTES_S);
+        add(Listing::Dead, Window { asset, starts_at_s, length_s: FIVE_MINUTES_S });
+    }
 }
 
 /// The rows in their order; the last ones are not announced yet. One at least is.

@@ -2,9 +2,16 @@
 //!
 //! Knows: their shape, their limits, the ones that come with the program. Never: how anything is sent.
 
+pub mod catalogue;
+mod checked;
+mod embedded;
+
 use std::path::Path;
 
 use serde::Deserialize;
+
+use self::catalogue::{ClosedTokens, LateListing, UpDown};
+use self::embedded::EMBEDDED;
 
 /// Most markets of a scenario: what the venue had open on 2026-03-11, rounded up.
 pub const MARKETS_MAX: usize = 36_000;
@@ -14,6 +21,10 @@ pub const RATE_MAX: u32 = 50_000;
 pub const RESERVED_MAX: usize = 36_000;
 /// Longest lag of opening books, in ms.
 pub const DUMP_LAG_MAX_MS: u64 = 60_000;
+/// Most frames of an unknown type at once.
+pub const BURST_MAX: u32 = 10_000;
+/// Most elements of a huge frame: 16 MB of text.
+pub const ELEMENTS_MAX: usize = 8_000_000;
 /// Longest delay of a slow service, in ms.
 const SLOW_MAX_MS: u64 = 120_000;
 /// Markets kept back for `new_market` unless a scenario says otherwise.
@@ -65,6 +76,21 @@ pub struct Scenario {
     /// The Data API has no v1. Default false.
     #[serde(default)]
     pub v1_gone: bool,
+    /// Short markets besides the others. Default none.
+    #[serde(default)]
+    pub updown: Option<UpDown>,
+    /// Short markets whose window is long over, which Gamma calls open and of which there is no book. Default 0.
+    #[serde(default)]
+    pub dead_markets: usize,
+    /// How Gamma shows a market at first that is announced in this run. Default: in full.
+    #[serde(default)]
+    pub late_listing: Option<LateListing>,
+    /// How Gamma shows the tokens of a closed market. Default: both.
+    #[serde(default)]
+    pub closed_tokens: ClosedTokens,
+    /// From a `tick_size_change` to the new tick size in Gamma's row, in ms. Default 0.
+    #[serde(default)]
+    pub tick_lag_ms: u64,
 }
 
 /// Tokens whose opening books do not come at first.
@@ -110,6 +136,15 @@ pub struct Injection {
     /// Of `freeze`: how long no data flows, in seconds.
     #[serde(default)]
     pub for_s: u32,
+    /// Of `freeze`: how long no opening book comes once data flows again, in seconds.
+    #[serde(default)]
+    pub books_after_s: u32,
+    /// Of `unknown_event`: frames each time, up to [`BURST_MAX`]. Default 1.
+    #[serde(default = "one")]
+    pub burst: u32,
+    /// Of `huge_frame`: elements, up to [`ELEMENTS_MAX`]. Default 1,000,000, which are 2 MB.
+    #[serde(default = "a_million")]
+    pub elements: usize,
 }
 
 /// What an injection does.
@@ -140,6 +175,14 @@ pub enum What {
     StaleSnapshot,
     /// The next removal of a level behind the best one is not told to one of the two tokens.
     LostRemoval,
+    /// A change or a book with a hash that is none: `0x…`, 64 digits, empty; the forms take turns.
+    OddHash,
+    /// Frames of a type that nobody knows, as many at once as `burst` says.
+    UnknownEvent,
+    /// One frame `[1,1,…]` of as many elements as `elements` says.
+    HugeFrame,
+    /// A text frame with a byte 0xFF, which no UTF-8 has. Most clients end their socket.
+    NotUtf8,
 }
 
 /// What is odd about an injected trade. The default is an ordinary one, known to REST.
@@ -152,8 +195,12 @@ pub struct TradeForm {
     pub size: SizeForm,
     /// Whether the Data API knows it (after the settlement delay).
     pub at_rest: bool,
+    /// The side on the wire.
+    pub side: SideForm,
     /// Whether the frame has a transaction hash.
     pub hash: bool,
+    /// Whether that hash is a mere `0x`.
+    pub bare_hash: bool,
     /// Where the price lies.
     pub price: PriceForm,
     /// How REST `/book` answers for its token.
@@ -176,6 +223,20 @@ pub enum SizeForm {
     Negative,
     /// `"NaN"`.
     NotANumber,
+}
+
+/// The side of an injected trade on the wire.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum SideForm {
+    /// `"BUY"` or `"SELL"`.
+    Present,
+    /// No such member.
+    Absent,
+    /// `""`.
+    Empty,
+    /// `null`.
+    Null,
 }
 
 /// The price of an injected trade, seen from the book that the sockets show.
@@ -248,8 +309,14 @@ pub enum Service {
 pub enum FaultMode {
     /// 503 at once.
     Down,
-    /// 429 with `Retry-After`.
+    /// 429 with `Retry-After` in seconds.
     Limited,
+    /// 429 with `Retry-After` as a moment.
+    LimitedByDate,
+    /// 400 `context canceled`, which is the venue's own trouble.
+    Canceled,
+    /// 403 and a page with `error code: 1010`.
+    Blocked,
     /// No answer.
     Hang,
     /// The right answer, so many ms later, 120,000 at most: `{"slow": 2000}`.
@@ -287,28 +354,6 @@ pub enum ScenarioError {
     },
 }
 
-const EMBEDDED: &[(&str, &str)] = &[
-    ("calm", include_str!("../scenarios/calm.json")),
-    ("stale-trades", include_str!("../scenarios/stale-trades.json")),
-    ("missing-sizes", include_str!("../scenarios/missing-sizes.json")),
-    ("price-spikes", include_str!("../scenarios/price-spikes.json")),
-    ("reconnect", include_str!("../scenarios/reconnect.json")),
-    ("duplicates", include_str!("../scenarios/duplicates.json")),
-    ("garbage", include_str!("../scenarios/garbage.json")),
-    ("demo", include_str!("../scenarios/demo.json")),
-    ("match-groups", include_str!("../scenarios/match-groups.json")),
-    ("lagging-dump", include_str!("../scenarios/lagging-dump.json")),
-    ("stale-snapshots", include_str!("../scenarios/stale-snapshots.json")),
-    ("lost-removals", include_str!("../scenarios/lost-removals.json")),
-    ("poison", include_str!("../scenarios/poison.json")),
-    ("missing-books", include_str!("../scenarios/missing-books.json")),
-    ("silent-resolve", include_str!("../scenarios/silent-resolve.json")),
-    ("busy-door", include_str!("../scenarios/busy-door.json")),
-    ("slow-rest", include_str!("../scenarios/slow-rest.json")),
-    ("v1-gone", include_str!("../scenarios/v1-gone.json")),
-    ("whole-venue", include_str!("../scenarios/whole-venue.json")),
-];
-
 /// The names of the scenarios that come with the program.
 pub fn names() -> Vec<&'static str> {
     EMBEDDED.iter().map(|(name, _)| *name).collect()
@@ -337,51 +382,6 @@ impl Scenario {
         let scenario: Self = serde_json::from_str(text).map_err(unreadable)?;
         scenario.checked()
     }
-
-    /// The scenario itself if every value is in its range.
-    ///
-    /// # Errors
-    /// Names all values that are not.
-    pub fn checked(self) -> Result<Self, ScenarioError> {
-        let mut faults = Vec::new();
-        let mut must = |holds: bool, fault: String| {
-            if !holds {
-                faults.push(fault);
-            }
-        };
-        must((1..=MARKETS_MAX).contains(&self.markets), format!("markets must be 1 to {MARKETS_MAX}"));
-        must((1..=RATE_MAX).contains(&self.rate_per_s), format!("rate_per_s must be 1 to {RATE_MAX}"));
-        must(self.reserved <= RESERVED_MAX, format!("reserved must be 0 to {RESERVED_MAX}"));
-        must(self.dump_lag_ms <= DUMP_LAG_MAX_MS, format!("dump_lag_ms must be 0 to {DUMP_LAG_MAX_MS}"));
-        must(self.duration_s != Some(0), "duration_s must be at least 1, or null".to_owned());
-        let Proportions { best_bid_ask, trade, book } = self.proportions;
-        must(
-            best_bid_ask.saturating_add(trade).saturating_add(book) <= 500,
-            "the proportions of best_bid_ask, trade and book must be 500 together at most".to_owned(),
-        );
-        for (at, injection) in self.injections.iter().enumerate() {
-            let once = injection.every_s.is_some() != injection.count.is_some();
-            must(once, format!("injection {at} needs either every_s or count"));
-            must(injection.every_s != Some(0), format!("injection {at}: every_s must be at least 1"));
-            let bounded = injection.count.is_none() || self.duration_s.is_some();
-            must(bounded, format!("injection {at}: count needs a duration_s"));
-            must(
-                injection.trade.age_s[0] <= injection.trade.age_s[1],
-                format!("injection {at}: age_s runs backwards"),
-            );
-            must(
-                (0..=500).contains(&injection.pool_size()),
-                format!("injection {at}: pool must be 0 to 500"),
-            );
-            let housed = injection.pool_size() > 0 || !injection.needs_market();
-            must(housed, format!("injection {at}: pool must be at least 1"));
-        }
-        for (at, fault) in self.faults.iter().enumerate() {
-            let bounded = !matches!(fault.mode, FaultMode::Slow(ms) if ms > SLOW_MAX_MS);
-            must(bounded, format!("fault {at}: slow must be 0 to {SLOW_MAX_MS}"));
-        }
-        if faults.is_empty() { Ok(self) } else { Err(ScenarioError::OutOfRange { name: self.name, faults }) }
-    }
 }
 
 impl Injection {
@@ -397,6 +397,10 @@ impl Injection {
             | What::RepeatPriceChange
             | What::TickSizeChange
             | What::StaleSnapshot
+            | What::OddHash
+            | What::UnknownEvent
+            | What::HugeFrame
+            | What::NotUtf8
             | What::Garbage => true,
             What::Reconnect
             | What::Freeze
@@ -410,6 +414,14 @@ impl Injection {
 
 fn reserved() -> usize {
     RESERVED
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn a_million() -> usize {
+    1_000_000
 }
 
 // === impl Default ===
@@ -427,7 +439,9 @@ impl Default for TradeForm {
             age_s: [0, 0],
             size: SizeForm::Present,
             at_rest: true,
+            side: SideForm::Present,
             hash: true,
+            bare_hash: false,
             price: PriceForm::Near,
             rest_book: RestBook::Up,
         }
@@ -435,52 +449,4 @@ impl Default for TradeForm {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_scenario_that_comes_with_the_program_can_be_read() {
-        for name in names() {
-            let scenario = Scenario::named(name).unwrap();
-            assert_eq!(scenario.name, name);
-            assert!(scenario.about.len() > 20, "{name} says what it shows");
-        }
-        assert_eq!(names().len(), 19);
-    }
-
-    #[test]
-    fn calm_demo_and_the_whole_venue_run_without_end_and_the_others_end() {
-        for name in names() {
-            let endless = Scenario::named(name).unwrap().duration_s.is_none();
-            assert_eq!(endless, ["calm", "demo", "whole-venue"].contains(&name), "{name}");
-        }
-    }
-
-    #[test]
-    fn all_faults_of_a_scenario_are_told_at_once() {
-        let text = "{\"name\":\"bad\",\"about\":\"\",\"seed\":1,\"markets\":0,\"rate_per_s\":0,\"duration_s\":null,\
-                    \"injections\":[{\"what\":\"trade\",\"count\":3},{\"what\":\"garbage\"}]}";
-        let error = Scenario::read("bad", text).unwrap_err().to_string();
-        for part in ["markets must", "rate_per_s must", "count needs a duration", "either every_s or count"] {
-            assert!(error.contains(part), "{error} lacks {part}");
-        }
-    }
-
-    #[test]
-    fn what_a_scenario_leaves_out_has_its_default_and_limits_are_held() {
-        let calm = Scenario::named("calm").unwrap();
-        assert_eq!((calm.reserved, calm.dump_lag_ms, calm.poison_tokens), (16, 0, 0));
-        assert!(calm.missing_books.is_empty() && calm.connects_per_s.is_none() && !calm.v1_gone);
-        assert_eq!(Scenario::named("slow-rest").unwrap().faults[0].mode, FaultMode::Slow(2_000));
-        let at = |reserved, dump_lag_ms| Scenario { reserved, dump_lag_ms, ..calm.clone() }.checked();
-        assert!(at(36_000, 60_000).is_ok());
-        let error = at(36_001, 60_001).unwrap_err().to_string();
-        assert!(error.contains("reserved must") && error.contains("dump_lag_ms must"), "{error}");
-    }
-
-    #[test]
-    fn an_unknown_name_and_an_unknown_member_are_refused() {
-        assert!(matches!(Scenario::named("no-such-thing"), Err(ScenarioError::Unknown { .. })));
-        assert!(matches!(Scenario::read("x", "{\"surprise\":1}"), Err(ScenarioError::Unreadable { .. })));
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ use crate::rest::{json, refusal, value};
 use crate::scenario::Cut;
 use crate::shared::Shared;
 use crate::status::Status;
-use crate::{cdn, clob, data, gamma, socket};
+use crate::{cdn, clob, data, gamma, resolutions, socket};
 
 /// Largest message of a client: a subscription of 1,000 tokens has 80 KB.
 const MESSAGE_MAX: usize = 1024 * 1024;
@@ -34,6 +34,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/gamma/markets/keyset", get(gamma::keyset))
         .merge(trades(Arc::clone(&shared)))
         .route("/data/v2/status", get(data::status))
+        .route("/data/v2/resolutions", get(resolutions::resolutions))
         .route("/sim/status", get(status))
         .route("/sim/ledger", get(ledger))
         .route("/sim/begin", post(begin))

@@ -169,7 +169,7 @@ impl Ordinary {
             venue.send_change(market, *order, token, crate::ledger::Occasion::Live, now_ms);
         }
         let size_text = size.to_string();
-        let print = Print {
+        let mut print = Print {
             market,
             token,
             side,
@@ -178,10 +178,12 @@ impl Ordinary {
             expected: Expectation::clean(&size_text),
             size_text: Some(size_text),
             timestamp_ms: now_ms.max(stamp_ms + self.random.u64(20..=30)),
+            hash_text: None,
             transaction_hash: names::hex_id(&mut self.random),
-            hash_on_wire: true,
+            side_json: Some(side.json()),
             at_rest: true,
         };
+        print.hash_text = Some(print.transaction_hash.clone());
         venue.send_trade(&print, now_ms);
         self.counts.quote += 2;
         self.counts.price += 2 * orders.len() as u64;

@@ -119,6 +119,14 @@ impl Side {
         }
     }
 
+    /// The venue's word as JSON.
+    pub(crate) fn json(self) -> &'static str {
+        match self {
+            Self::Buy => "\"BUY\"",
+            Self::Sell => "\"SELL\"",
+        }
+    }
+
     /// The other side.
     pub(crate) fn opposite(self) -> Self {
         match self {

@@ -4,15 +4,20 @@
 //! opening book and the changes after it cannot cross. Never: when or why something is sent; it never waits.
 
 mod ailments;
+pub(crate) mod catalogue;
 pub(crate) mod listing;
+mod windows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::extract::ws::Message;
 
 use self::ailments::Ailments;
+use self::catalogue::Catalogue;
 use self::listing::Listings;
+use self::windows::Windows;
 use crate::expect::Expectation;
 use crate::fills::{Fill, Fills};
 use crate::frame::{self, Change, Trade};
@@ -36,10 +41,16 @@ pub(crate) struct Venue {
     pub(crate) opened_at_ms: u64,
     /// While true nothing but PONG goes out.
     pub(crate) frozen: bool,
+    /// No opening book is sent before that moment.
+    pub(crate) books_from_ms: u64,
+    /// A byte that no UTF-8 has was sent: from then on the wires look for it.
+    pub(crate) unclean: Arc<AtomicBool>,
     /// How much later than asked for opening books are queued, in ms.
     pub(crate) dump_lag_ms: u64,
     pub(crate) ailments: Ailments,
     pub(crate) listings: Listings,
+    pub(crate) catalogue: Catalogue,
+    windows: Windows,
     pub(crate) by_token: HashMap<Arc<str>, (usize, usize)>,
     pub(crate) by_condition: HashMap<Arc<str>, usize>,
     pub(crate) ledger: Arc<Ledger>,
@@ -66,8 +77,12 @@ pub(crate) struct Print {
     /// The size on the wire; `None` leaves it out.
     pub(crate) size_text: Option<String>,
     pub(crate) timestamp_ms: u64,
+    /// As the Data API tells it.
     pub(crate) transaction_hash: String,
-    pub(crate) hash_on_wire: bool,
+    /// As the frame tells it; `None` leaves it out.
+    pub(crate) hash_text: Option<String>,
+    /// The side as the frame tells it, in JSON; `None` leaves it out.
+    pub(crate) side_json: Option<&'static str>,
     pub(crate) at_rest: bool,
     pub(crate) expected: Expectation,
 }
@@ -83,6 +98,12 @@ impl Venue {
     ) -> Self {
         let mut venue = Self::of_markets(roster::markets(scenario, rows, now_ms), fills, ledger);
         venue.dump_lag_ms = scenario.dump_lag_ms;
+        venue.windows = scenario.updown.map(|updown| Windows::of(&venue.markets, updown)).unwrap_or_default();
+        venue.catalogue = Catalogue {
+            late: scenario.late_listing,
+            closed_tokens: scenario.closed_tokens,
+            tick_lag_ms: scenario.tick_lag_ms,
+        };
         venue.afflict(scenario);
         venue
     }
@@ -100,11 +121,15 @@ impl Venue {
         Self {
             hub: Hub::for_markets(markets.len()),
             listings: Listings::of(&markets),
+            catalogue: Catalogue::default(),
+            windows: Windows::default(),
             markets,
             fills,
             active: Vec::new(),
             opened_at_ms: 0,
             frozen: false,
+            books_from_ms: 0,
+            unclean: Arc::default(),
             dump_lag_ms: 0,
             ailments: Ailments::default(),
             by_token,
@@ -189,6 +214,7 @@ impl Venue {
     /// Sends a new tick size of a market, which its books take over.
     pub(crate) fn send_tick_size(&mut self, market: usize, tick: u16, now_ms: u64) {
         let old = std::mem::replace(&mut self.markets[market].tick, tick);
+        self.markets[market].tick_before = Some((old, now_ms));
         let stamp_ms = self.markets[market].next_stamp(now_ms);
         for token in 0..self.markets[market].tokens.len() {
             let held_at_ms = self.markets[market].tokens[token].book.changed_at_ms;
@@ -206,9 +232,9 @@ impl Venue {
             token: print.token,
             price: &price_text,
             size: print.size_text.as_deref(),
-            side: print.side,
+            side: print.side_json,
             timestamp_ms: print.timestamp_ms,
-            transaction_hash: print.hash_on_wire.then_some(&*print.transaction_hash),
+            transaction_hash: print.hash_text.as_deref(),
         };
         let text = frame::last_trade_price(&self.markets[print.market], trade);
         let record = self.trade_record(print, now_ms);
@@ -307,11 +333,11 @@ impl Venue {
     /// The record of a trade.
     pub(crate) fn trade_record(&self, print: &Print, now_ms: u64) -> Record {
         let mut record = self.record(print.market, print.token, Kind::Trade, print.timestamp_ms, now_ms);
-        record.side = Some(print.side);
+        record.side = (print.side_json == Some(print.side.json())).then_some(print.side);
         record.price = Some(print.price);
         record.special = Some(Box::new(Special {
             size: print.size_text.clone(),
-            transaction_hash: print.hash_on_wire.then(|| print.transaction_hash.clone()),
+            transaction_hash: print.hash_text.clone(),
             expected: Some(print.expected.clone()),
             at_rest: print.at_rest.then(|| Settled {
                 transaction_hash: print.transaction_hash.clone(),

@@ -170,6 +170,7 @@ async fn demo_comes_up_keeps_its_data_and_leaves_no_process() {
     let (code, said) = clone.ask(&["status"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("processor-2") && said.contains("`demo` is running"), "{said}");
+    assert!(said.contains("all together: ") && !said.contains("unknown"), "{said}");
     let (code, said) = clone.ask(&["demo"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("already running here") && said.contains("./just down"), "{said}");

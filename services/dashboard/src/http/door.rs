@@ -3,7 +3,7 @@
 //! Knows: connections and their silence. Never: a path, a header.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,8 +18,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use super::shares::{Share, Shares};
+use crate::metrics::Metrics;
+
 /// Connections at once; more wait in the system's queue until one ends.
-const CONNECTIONS_MAX: usize = 512;
+pub(crate) const CONNECTIONS_MAX: usize = 512;
+/// How long whoever is sent away may take to hear why.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
+/// How many are told so at once; more are cut off.
+const FAREWELLS_MAX: usize = 64;
 /// How long the first request of a connection may take to arrive.
 const FIRST_REQUEST_MAX: Duration = Duration::from_secs(10);
 /// How long a connection may wait between two requests.
@@ -34,6 +41,10 @@ const HEALTHCHECK_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Door {
     listener: TcpListener,
     permits: Arc<Semaphore>,
+    /// What of them each address holds.
+    shares: Shares,
+    farewells: Arc<Semaphore>,
+    metrics: Metrics,
 }
 
 /// One connection.
@@ -45,11 +56,16 @@ pub(crate) struct Guest {
     read_until: Pin<Box<Sleep>>,
     write_until: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 /// What the requests of a connection tell its socket. A clone is the same visit.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Visit(Arc<Progress>);
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    /// Whose it is.
+    pub(crate) address: IpAddr,
+    progress: Arc<Progress>,
+}
 
 #[derive(Debug, Default)]
 struct Progress {
@@ -76,15 +92,56 @@ pub(crate) async fn is_ready(address: SocketAddr, token: Option<&Secret>) -> boo
 
 impl Door {
     /// Binds `address`.
-    pub(crate) async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) })
+    pub(crate) async fn bind(address: SocketAddr, per_address: usize) -> io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+            permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            shares: Shares::new(per_address),
+            farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
+            metrics: Metrics::default(),
+        })
+    }
+
+    /// The same door, which counts there whom it sent away.
+    pub(crate) fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Where it is, with the port that was picked.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
+
+    /// Sends away who holds its share already, whatever it came for.
+    fn refuse(&self, mut stream: TcpStream) {
+        self.metrics.answered(429);
+        let Ok(place) = self.farewells.clone().try_acquire_owned() else { return };
+        let answer = too_many(self.shares.most());
+        tokio::spawn(async move {
+            let saying = async {
+                stream.write_all(answer.as_bytes()).await?;
+                stream.shutdown().await?;
+                // Who closes on what it has not read takes its own answer back.
+                let mut unread = [0; 1024];
+                while stream.read(&mut unread).await? > 0 {}
+                Ok::<_, io::Error>(())
+            };
+            // Whoever does not want to hear it need not.
+            drop(timeout(FAREWELL_MAX, saying).await);
+            drop(place);
+        });
+    }
+}
+
+fn too_many(most: usize) -> String {
+    let error = format!(
+        r#"{{"error":"this address holds its share of {most} connections: close some, or raise DASHBOARD_CONNECTIONS_PER_ADDRESS"}}"#
+    );
+    format!(
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: {}\r\nRetry-After: 1\r\n\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{error}",
+        error.len()
+    )
 }
 
 impl Listener for Door {
@@ -93,10 +150,16 @@ impl Listener for Door {
 
     async fn accept(&mut self) -> (Guest, SocketAddr) {
         let permit = self.permits.clone().acquire_owned().await.expect("nobody closes the semaphore");
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        // Small messages are not to wait for company; where the system cannot do that, they do.
-        let _ = stream.set_nodelay(true);
-        (Guest::new(stream, permit), address)
+        loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            let Some(share) = self.shares.take(address.ip()) else {
+                self.refuse(stream);
+                continue;
+            };
+            // Small messages are not to wait for company; where the system cannot do that, they do.
+            let _ = stream.set_nodelay(true);
+            return (Guest::new(stream, address.ip(), permit, share), address);
+        }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -109,13 +172,13 @@ impl Listener for Door {
 impl Visit {
     /// A request has arrived: silence is ours now.
     pub(crate) fn begin(&self) {
-        self.0.is_busy.store(true, Ordering::Relaxed);
+        self.progress.is_busy.store(true, Ordering::Relaxed);
     }
 
     /// It is answered: the connection waits for the next one.
     pub(crate) fn end(&self) {
-        self.0.served.fetch_add(1, Ordering::Relaxed);
-        self.0.is_busy.store(false, Ordering::Relaxed);
+        self.progress.served.fetch_add(1, Ordering::Relaxed);
+        self.progress.is_busy.store(false, Ordering::Relaxed);
     }
 }
 
@@ -128,17 +191,24 @@ impl Connected<IncomingStream<'_, Door>> for Visit {
 // === impl Guest ===
 
 impl Guest {
-    fn new(stream: TcpStream, permit: OwnedSemaphorePermit) -> Self {
-        let read_until = Box::pin(sleep(FIRST_REQUEST_MAX));
-        Self { stream, visit: Visit::default(), served: 0, read_until, write_until: None, _permit: permit }
+    fn new(stream: TcpStream, address: IpAddr, permit: OwnedSemaphorePermit, share: Share) -> Self {
+        Self {
+            stream,
+            visit: Visit { address, progress: Arc::default() },
+            served: 0,
+            read_until: Box::pin(sleep(FIRST_REQUEST_MAX)),
+            write_until: None,
+            _permit: permit,
+            _share: share,
+        }
     }
 
     /// Whether this connection has waited for a request for too long.
     fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
-        if self.visit.0.is_busy.load(Ordering::Relaxed) {
+        if self.visit.progress.is_busy.load(Ordering::Relaxed) {
             return false;
         }
-        let served = self.visit.0.served.load(Ordering::Relaxed);
+        let served = self.visit.progress.served.load(Ordering::Relaxed);
         if served != self.served {
             self.served = served;
             self.read_until.as_mut().reset(Instant::now() + IDLE_MAX);
@@ -211,7 +281,7 @@ mod tests {
 
     /// A connection as the server sees it, and its client.
     async fn guest() -> (Guest, TcpStream) {
-        let mut door = Door::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let mut door = Door::bind("127.0.0.1:0".parse().unwrap(), 8).await.unwrap();
         let client = TcpStream::connect(door.address().unwrap()).await.unwrap();
         (Listener::accept(&mut door).await.0, client)
     }
@@ -267,7 +337,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_listening_is_not_ready() {
-        let door = Door::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let door = Door::bind("127.0.0.1:0".parse().unwrap(), 8).await.unwrap();
         let address = door.address().unwrap();
         drop(door);
         assert!(!is_ready(address, None).await);

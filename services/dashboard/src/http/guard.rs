@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use super::App;
 use super::answer::Refused;
 use super::door::Visit;
+use crate::hosts::Hosts;
 
 /// How long a request may take in all.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
@@ -59,7 +60,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     if let Some(visit) = &visit {
         visit.begin();
     }
-    let policy = content_policy(request.headers());
+    let policy = content_policy(&app.hosts, request.headers());
     let mut response = admit(&app, request, next).await;
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in HEADERS {
@@ -76,11 +77,11 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
 }
 
 /// What the page may load and reach: itself. Not every browser takes `'self'` for the live stream, too, so its
-/// address is named beside it, where the client's word for us is fit to be repeated.
-fn content_policy(headers: &HeaderMap) -> HeaderValue {
+/// address is named beside it, where the client's word for us is one of our names and a plain port.
+fn content_policy(hosts: &Hosts, headers: &HeaderMap) -> HeaderValue {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    let policy = if (1..=HOST_MAX).contains(&host.len()) && host.bytes().all(is_plain) {
+    let policy = if hosts.has(host) && host.len() <= HOST_MAX && host.bytes().all(is_plain) {
         HeaderValue::try_from(format!("{CONTENT_POLICY} ws://{host} wss://{host}")).ok()
     } else {
         None

@@ -14,7 +14,7 @@ use super::App;
 use super::answer::{self, Refused};
 use super::ask::Asked;
 use super::history::unanswered;
-use super::tokens::followed;
+use super::tokens::known;
 use crate::view::chart::{Chart, Ladder};
 use crate::view::coverage::{Grid, HOUR_US};
 use crate::view::json;
@@ -35,11 +35,11 @@ pub(crate) async fn book(
     uri: Uri,
 ) -> Result<Response, Refused> {
     let levels = Asked::of(&uri, &["levels"])?.whole("levels", 20, 1, 1_000)?;
-    let row = followed(&app, &text, clock::now().into())?;
-    let ladder = app.reader.ladder(&row.token_id).await.map_err(unanswered)?;
+    let (token_id, _) = known(&app, &text, clock::now().into()).await?;
+    let ladder = app.reader.ladder(&token_id).await.map_err(unanswered)?;
     let nothing = || Refused::new(StatusCode::NOT_FOUND, "no book of this token is stored yet");
     let ladder = ladder.ok_or_else(nothing)?;
-    Ok(answer::stored(&app.board, &Ladder::of(&row.token_id, &ladder, levels)))
+    Ok(answer::stored(&app.board, &Ladder::of(&token_id, &ladder, levels)))
 }
 
 /// `/api/tokens/{token_id}/chart`.
@@ -50,12 +50,12 @@ pub(crate) async fn chart(
 ) -> Result<Response, Refused> {
     let minutes = Asked::of(&uri, &["minutes"])?.whole("minutes", 60, 1, MINUTES_MAX)?;
     let to = Timestamp::from(clock::now());
-    let row = followed(&app, &text, to)?;
+    let (token_id, market) = known(&app, &text, to).await?;
     let seconds = u32::try_from(minutes * 60).unwrap_or(u32::MAX);
     // One point may lie before the span, and the last step is cut off by the present.
     let step_s = seconds.div_ceil(POINTS_MAX - 2).max(1);
     let from = Timestamp::from_micros(to.micros() - i64::from(seconds) * 1_000_000);
-    let chart = app.reader.chart(&row.token_id, &row.condition_id, (from, to), step_s).await;
+    let chart = app.reader.chart(&token_id, &market, (from, to), step_s).await;
     let chart = Chart::of(chart.map_err(unanswered)?, (from, to), step_s);
     Ok(answer::stored(&app.board, &chart))
 }

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chassis::clock;
@@ -20,6 +20,8 @@ use tracing::debug;
 use super::App;
 use super::answer::Refused;
 use super::ask::Asked;
+use super::door::Visit;
+use super::shares::Share;
 use crate::live::{Watcher, Wish};
 use crate::view::event::Event;
 use crate::view::json;
@@ -59,6 +61,7 @@ struct Snapshot<'a> {
 /// Opens a live stream.
 pub(crate) async fn live(
     State(app): State<App>,
+    ConnectInfo(visit): ConnectInfo<Visit>,
     uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -74,12 +77,21 @@ pub(crate) async fn live(
         let status = odd.into_response().status();
         Refused::new(status, "this is a WebSocket: open it with one")
     })?;
+    let share = app.shares.take(visit.address).ok_or_else(|| too_many(app.shares.most()))?;
     let full =
         || Refused::new(StatusCode::SERVICE_UNAVAILABLE, "all live streams are taken; try again later");
     let place = app.places.clone().try_acquire_owned().map_err(|_| full())?;
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
     let streams = app.streams.clone();
-    Ok(upgrade.on_upgrade(move |socket| streams.track_future(attend(app, socket, wish, place))))
+    let held = (place, share);
+    Ok(upgrade.on_upgrade(move |socket| streams.track_future(attend(app, socket, wish, held))))
+}
+
+fn too_many(most: usize) -> Refused {
+    let error = format!(
+        "this address holds its share of {most} live streams: close some, or raise DASHBOARD_STREAMS_PER_ADDRESS"
+    );
+    Refused::new(StatusCode::TOO_MANY_REQUESTS, error)
 }
 
 /// A browser says which page opens a socket: only our own may. Programs say nothing, and may.
@@ -106,7 +118,7 @@ fn wish(uri: &Uri) -> Result<Wish, Refused> {
 }
 
 /// Serves one client until it goes, is too slow, or the process stops.
-async fn attend(app: App, mut socket: WebSocket, wish: Wish, place: OwnedSemaphorePermit) {
+async fn attend(app: App, mut socket: WebSocket, wish: Wish, held: (OwnedSemaphorePermit, Share)) {
     app.metrics.clients.inc();
     let farewell = stream(&app, &mut socket, wish).await;
     if let Some(Farewell { code, reason }) = farewell {
@@ -116,7 +128,7 @@ async fn attend(app: App, mut socket: WebSocket, wish: Wish, place: OwnedSemapho
         debug!(code, "a live stream ended: {reason}");
     }
     app.metrics.clients.dec();
-    drop(place);
+    drop(held);
 }
 
 /// Sends what comes; gives the last word, or none when the client went by itself.

@@ -22,6 +22,7 @@ use crate::live::Hub;
 use crate::state::testing::{gap, judged_trade, price_change, trade};
 
 mod flow;
+mod shares;
 mod tokens;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,12 +41,17 @@ struct Answer {
 
 impl World {
     async fn open(token: Option<&str>) -> Self {
+        Self::shared(token, 64, 64).await
+    }
+
+    /// One in which an address may hold so many connections and live streams.
+    async fn shared(token: Option<&str>, connections: usize, streams: usize) -> Self {
         let mut registry = Registry::with_prefix("polyfeed_dashboard");
         let metrics = Metrics::register(&mut registry);
         let readiness = Readiness::new();
         readiness.latch("bus");
         let app = App {
-            board: Board::new(Hub::new(), clock::now().into()),
+            board: Board::new(Hub::new(clock::now().into()), clock::now().into()),
             listing: Listing::default(),
             reader: Reader::connect("postgres://u@127.0.0.1:1/d").unwrap(),
             grids: Recent::default(),
@@ -56,10 +62,11 @@ impl World {
             registry: Arc::new(registry),
             metrics,
             places: Arc::new(Semaphore::new(2)),
+            shares: Shares::new(streams),
             streams: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        let http = Http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let http = Http::bind("127.0.0.1:0".parse().unwrap(), connections).await.unwrap();
         let address = http.address();
         let serving = tokio::spawn(http.serve(app.clone()));
         Self { address, app, serving }
@@ -298,7 +305,7 @@ async fn events_are_paged_newest_first() {
 #[tokio::test]
 async fn a_taken_address_is_told_with_its_remedy() {
     let world = World::open(None).await;
-    let error = Http::bind(world.address).await.unwrap_err().to_string();
+    let error = Http::bind(world.address, 1).await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("the dashboard cannot listen on {}", world.address)), "{error}");
     assert!(error.contains("set DASHBOARD_ADDR"), "{error}");
     world.end().await;

@@ -7,12 +7,14 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use chassis::clock;
 use chassis::logline::shown;
-use contract::ids::TokenId;
+use contract::ids::{ConditionId, TokenId};
 use contract::time::Timestamp;
+use store::MarketFilter;
 
 use super::App;
 use super::answer::{self, Refused};
 use super::ask::{Asked, TEXT_MAX};
+use super::history::unanswered;
 use crate::listing::{Answer, Question, Sort};
 use crate::state::tokens::{Row, Standing};
 use crate::view::tokens::{Detail, Tokens};
@@ -57,12 +59,35 @@ pub(crate) async fn listed(app: &App, question: &Question, now: Timestamp) -> Re
 ///
 /// # Errors
 /// When it is no token id, or the token is not followed.
-pub(crate) fn followed(app: &App, text: &str, now: Timestamp) -> Result<Row, Refused> {
-    let token_id = TokenId::try_from(text).map_err(|_| {
-        Refused::bad(format!("`token_id` must be 1 to 78 decimal digits, not `{}`", shown(text, 80)))
-    })?;
+fn followed(app: &App, text: &str, now: Timestamp) -> Result<Row, Refused> {
+    let token_id = token_id(text)?;
     let row = app.board.with(|fold| fold.token(&token_id, now));
-    row.ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "this token is not followed"))
+    let error = "this token is not followed now; what is stored of it: \
+        /api/trades?token_id=…, /api/markets?token_id=…, and its /book and /chart";
+    row.ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, error))
+}
+
+/// The token that a path names and its market: one that is followed, or of which the database knows.
+///
+/// # Errors
+/// When it is no token id, or nobody knows its market, or the database does not answer.
+pub(crate) async fn known(app: &App, text: &str, now: Timestamp) -> Result<(TokenId, ConditionId), Refused> {
+    let token_id = token_id(text)?;
+    if let Some(row) = app.board.with(|fold| fold.token(&token_id, now)) {
+        return Ok((token_id, row.condition_id));
+    }
+    let filter = MarketFilter { token_id: Some(token_id.clone()), ..MarketFilter::default() };
+    let stored = app.reader.markets(&filter, None, 1).await.map_err(unanswered)?;
+    let market = stored.into_iter().next().map(|shown| shown.market.condition_id);
+    let market =
+        market.ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "no market with this token is known"))?;
+    Ok((token_id, market))
+}
+
+fn token_id(text: &str) -> Result<TokenId, Refused> {
+    TokenId::try_from(text).map_err(|_| {
+        Refused::bad(format!("`token_id` must be 1 to 78 decimal digits, not `{}`", shown(text, 80)))
+    })
 }
 
 fn question(asked: &Asked) -> Result<Question, Refused> {

@@ -63,9 +63,18 @@ pub(crate) struct Event {
     pub(crate) transaction_hash: Option<TransactionHash>,
     /// Whether the hash of a book was recomputed and agreed.
     pub(crate) hash_ok: Option<bool>,
+    /// All levels of a book, best first.
+    pub(crate) levels: Option<Arc<Levels>>,
     /// Price grid before and after; `tick_size` alone for a book that states it.
     pub(crate) tick_size_before: Option<Decimal>,
     pub(crate) tick_size: Option<Decimal>,
+}
+
+/// Both sides of a book.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Levels {
+    pub(crate) bids: Vec<Level>,
+    pub(crate) asks: Vec<Level>,
 }
 
 // === impl Event ===
@@ -86,7 +95,7 @@ impl Event {
         event.received_at = trade.received_at;
         event.judged_at = Some(judged.judged_at);
         event.origin = Some(trade.origin);
-        event.side = Some(trade.side);
+        event.side = trade.side;
         event.price_before = trade.price_before;
         event.price = Some(trade.price);
         event.size = trade.size;
@@ -113,6 +122,7 @@ impl Event {
                 event.best_ask = book.asks.first().map(|&Level(price, _)| price);
                 event.hash_ok = book.hash_ok;
                 event.tick_size = book.tick_size;
+                event.levels = Some(Arc::new(Levels { bids: book.bids, asks: book.asks }));
             }
             Tick::Price(change) => {
                 event.at = change.changed_at;
@@ -135,7 +145,7 @@ impl Event {
             // A trade that nobody judged does not stand on a judged subject; shown without a verdict's details.
             Tick::Trade(trade) => {
                 event.at = trade.executed_at;
-                event.side = Some(trade.side);
+                event.side = trade.side;
                 event.price = Some(trade.price);
                 event.size = trade.size;
             }
@@ -169,6 +179,7 @@ impl Event {
             confirmed: None,
             transaction_hash: None,
             hash_ok: None,
+            levels: None,
             tick_size_before: None,
             tick_size: None,
         }

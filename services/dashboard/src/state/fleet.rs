@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 
 use super::counters::Counters;
 use super::heat::Counts;
+use super::restarts::{Restart, Restarts};
 
 /// An instance is there while it was heard of within this time, four of its tellings: whoever looks once a second
 /// knows of its end within five seconds.
@@ -34,7 +35,8 @@ const MARKS_MAX: usize = 6;
 pub(crate) struct Fleet {
     instances: BTreeMap<(Service, String), Instance>,
     departed: VecDeque<Departed>,
-    forgotten: HashMap<Service, Counters>,
+    forgotten: HashMap<Service, Counted>,
+    restarts: Restarts,
     last_heard: HashMap<Service, Timestamp>,
     moved: HashMap<Service, (u64, Timestamp)>,
     errors: Vec<Told>,
@@ -47,6 +49,10 @@ pub(crate) struct Instance {
     pub(crate) stats: Stats,
     /// When it came, by our clock.
     pub(crate) heard_at: Timestamp,
+    /// Whether another of its kind began after its last word and took its place.
+    pub(crate) is_replaced: bool,
+    /// Whether it took the place of another.
+    is_successor: bool,
     marks: VecDeque<Mark>,
 }
 
@@ -72,8 +78,14 @@ pub(crate) struct Told {
 struct Departed {
     service: Service,
     instance: String,
-    started_at: Timestamp,
+    counted: Counted,
+}
+
+/// What was counted, and since when.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
     counters: Counters,
+    since: Timestamp,
 }
 
 // === impl Fleet ===
@@ -97,9 +109,13 @@ impl Fleet {
                     known.marks.pop_front();
                 }
                 (known.stats, known.heard_at) = (stats, now);
+                // Whoever speaks again was only frozen.
+                known.is_replaced = false;
             }
             Some(_) => {
                 // It started again under its old name: what it had counted is kept.
+                let (instance, at) = (stats.instance.clone(), stats.started_at);
+                self.restarts.keep(Restart { service, at, before: instance.clone(), instance });
                 if let Some(old) = self.instances.insert(key, Instance::new(stats, now, mark)) {
                     self.depart(old);
                 }
@@ -135,8 +151,12 @@ impl Fleet {
         Some(counts)
     }
 
-    /// Forgets instances that were silent for too long, and errors of more than an hour ago.
+    /// Finds who took whose place, forgets instances that were silent for too long, and errors of more than an hour ago.
     pub(crate) fn expire(&mut self, now: Timestamp) {
+        for service in Service::ALL {
+            self.find_successors(service, now);
+        }
+        self.restarts.expire(now);
         let silent = |instance: &Instance| now.since(instance.heard_at) > KNOWN_FOR;
         let gone: Vec<_> =
             self.instances.iter().filter(|(_, it)| silent(it)).map(|(key, _)| key.clone()).collect();
@@ -168,12 +188,26 @@ impl Fleet {
         self.moved.get(&service).map(|&(_, at)| at)
     }
 
+    /// Processes that took the place of others within the last hour, the newest first.
+    pub(crate) fn restarts(&self) -> impl Iterator<Item = &Restart> {
+        self.restarts.newest_first()
+    }
+
     /// What a service counted, in all instances heard of since this process started; none without any.
     pub(crate) fn counters(&self, service: Service) -> Option<Counters> {
-        let present = self.of(service).map(|instance| Counters::of(&instance.stats.report));
-        let departed = self.departed.iter().filter(|gone| gone.service == service).map(|gone| gone.counters);
+        self.counted(service).map(|counted| counted.counters)
+    }
+
+    /// Since when those counters count: the start of the first instance of them.
+    pub(crate) fn counted_since(&self, service: Service) -> Option<Timestamp> {
+        self.counted(service).map(|counted| counted.since)
+    }
+
+    fn counted(&self, service: Service) -> Option<Counted> {
+        let present = self.of(service).map(Instance::counted);
+        let departed = self.departed.iter().filter(|gone| gone.service == service).map(|gone| gone.counted);
         let forgotten = self.forgotten.get(&service).copied();
-        present.chain(departed).chain(forgotten).reduce(|sum, counters| sum.plus(&counters))
+        present.chain(departed).chain(forgotten).reduce(Counted::plus)
     }
 
     /// The feeds that are there, by their last word.
@@ -217,15 +251,43 @@ impl Fleet {
         }
     }
 
+    /// Who is silent since before another of its kind began has been replaced by it: each by one.
+    fn find_successors(&mut self, service: Service, now: Timestamp) {
+        let mut silent: Vec<(Timestamp, String)> = Vec::new();
+        let mut began: Vec<(Timestamp, String)> = Vec::new();
+        for instance in self.of(service) {
+            let name = instance.stats.instance.clone();
+            match instance.is_present(now) {
+                false if !instance.is_replaced => silent.push((instance.stats.at, name)),
+                true if !instance.is_successor => began.push((instance.stats.started_at, name)),
+                _ => {}
+            }
+        }
+        silent.sort();
+        began.sort();
+        for (last_word, before) in silent {
+            let Some(place) = began.iter().position(|(at, _)| *at >= last_word) else { break };
+            let (at, instance) = began.remove(place);
+            if let Some(old) = self.instances.get_mut(&(service, before.clone())) {
+                old.is_replaced = true;
+            }
+            if let Some(new) = self.instances.get_mut(&(service, instance.clone())) {
+                new.is_successor = true;
+            }
+            self.restarts.keep(Restart { service, at, instance, before });
+        }
+    }
+
     fn depart(&mut self, instance: Instance) {
-        let counters = Counters::of(&instance.stats.report);
-        let Stats { service, instance, started_at, .. } = instance.stats;
-        self.departed.push_back(Departed { service, instance, started_at, counters });
+        let counted = instance.counted();
+        let Stats { service, instance, .. } = instance.stats;
+        self.departed.push_back(Departed { service, instance, counted });
         if self.departed.len() > DEPARTED_MAX
             && let Some(oldest) = self.departed.pop_front()
         {
-            let sum = self.forgotten.entry(oldest.service).or_default();
-            *sum = sum.plus(&oldest.counters);
+            let before = self.forgotten.get(&oldest.service).copied();
+            let sum = before.map_or(oldest.counted, |before| before.plus(oldest.counted));
+            self.forgotten.insert(oldest.service, sum);
         }
     }
 
@@ -239,7 +301,8 @@ impl Fleet {
 
 impl Instance {
     fn new(stats: Stats, heard_at: Timestamp, mark: Mark) -> Self {
-        Self { stats, heard_at, marks: VecDeque::from([mark]) }
+        let marks = VecDeque::from([mark]);
+        Self { stats, heard_at, is_replaced: false, is_successor: false, marks }
     }
 
     /// Whether it was heard of just now.
@@ -267,6 +330,10 @@ impl Instance {
         let micros = u64::try_from(to.at.micros_since(from.at)).ok().filter(|micros| *micros > 0)?;
         let done = Decimal::from(count(to)?.saturating_sub(count(from)?));
         Some((done * Decimal::from(1_000_000) / Decimal::from(micros)).round_dp(1))
+    }
+
+    fn counted(&self) -> Counted {
+        Counted { counters: Counters::of(&self.stats.report), since: self.stats.started_at }
     }
 
     /// What it said, where it is a feed.
@@ -297,6 +364,15 @@ impl Departed {
     fn is(&self, stats: &Stats) -> bool {
         self.service == stats.service
             && self.instance == stats.instance
-            && self.started_at == stats.started_at
+            && self.counted.since == stats.started_at
+    }
+}
+
+// === impl Counted ===
+
+impl Counted {
+    /// Both together.
+    fn plus(self, other: Self) -> Self {
+        Self { counters: self.counters.plus(&other.counters), since: self.since.min(other.since) }
     }
 }

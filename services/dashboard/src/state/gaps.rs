@@ -2,7 +2,7 @@
 //!
 //! Knows: what was opened and not healed. Never: healed gaps; those are history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use contract::gap::{Cause, Gap};
 use contract::ids::{ConditionId, TickId};
@@ -58,6 +58,15 @@ impl Gaps {
         self.open.values().map(|gap| gap.opened_at).min()
     }
 
+    /// The markets of them, each once, those that lack ticks for longest first.
+    pub(crate) fn markets(&self) -> Vec<&ConditionId> {
+        let mut gaps: Vec<&Gap> = self.open.values().collect();
+        gaps.sort_by_key(|gap| (gap.opened_at, gap.id));
+        let mut seen = HashSet::new();
+        gaps.retain(|gap| seen.insert(&gap.condition_id));
+        gaps.into_iter().map(|gap| &gap.condition_id).collect()
+    }
+
     /// The newest of them, at most `limit`.
     pub(crate) fn newest(&self, limit: usize) -> Vec<&Gap> {
         let mut gaps: Vec<&Gap> = self.open.values().collect();
@@ -82,6 +91,7 @@ mod tests {
         assert_eq!(gaps.count(), 2);
         assert_eq!(gaps.newest(1), [&gap(2)]);
         assert_eq!(gaps.oldest(), Some(first.opened_at));
+        assert_eq!(gaps.markets(), [&first.condition_id, &gap(2).condition_id]);
         gaps.take(Gap { healed_at: Some(Timestamp::from_micros(9)), ..first });
         gaps.take(Gap { cause: Cause::NotFollowed, ..gap(3) });
         assert_eq!(gaps.count(), 1);

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use contract::ids::ConditionId;
 use contract::stats::{Service, SocketState};
 use contract::time::Timestamp;
 
@@ -20,6 +21,9 @@ pub(crate) const DATA_AGE_MAX: Duration = Duration::from_mins(1);
 /// Most notices that are told one by one; the rest is counted.
 const NOTICES_MAX: usize = 50;
 
+/// Markets with open gaps that are named; the rest is counted.
+const MARKETS_NAMED: usize = 3;
+
 /// The verdict on the whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Trust {
@@ -27,6 +31,8 @@ pub(crate) enum Trust {
     Trustworthy,
     /// Live data flows, but something is missing or somebody complains.
     Degraded,
+    /// This process has just begun, and has not heard of everybody yet.
+    Starting,
     /// No live data, or nobody judges it.
     Down,
 }
@@ -64,7 +70,10 @@ pub(crate) struct Settled {
 struct Findings {
     problems: Vec<Problem>,
     notices: Vec<Problem>,
+    /// Live data does not flow.
     is_cut: bool,
+    /// Nobody has told yet whether it flows.
+    is_unheard: bool,
 }
 
 /// How things stand; the moment since when is not known here.
@@ -78,8 +87,10 @@ pub(crate) fn assess(fold: &Fold, now: Timestamp) -> Health {
     findings.queues(fold, now);
     findings.delivery(fold, now);
     findings.complaints(fold, now);
-    let Findings { problems, notices, is_cut } = findings;
-    let trust = if is_cut {
+    let Findings { problems, notices, is_cut, is_unheard } = findings;
+    let trust = if is_unheard && !is_cut && fold.is_starting(now) {
+        Trust::Starting
+    } else if is_cut || is_unheard {
         Trust::Down
     } else if problems.is_empty() && notices.is_empty() {
         Trust::Trustworthy
@@ -97,6 +108,7 @@ impl Trust {
         match self {
             Self::Trustworthy => "trustworthy",
             Self::Degraded => "degraded",
+            Self::Starting => "starting",
             Self::Down => "down",
         }
     }
@@ -149,7 +161,10 @@ impl Findings {
                 (Some(false), Some(why)) => format!("does not answer for {age}: {why}"),
                 (Some(false), None) => format!("does not answer for {age}"),
             };
-            self.is_cut |= who == "bus";
+            if who == "bus" {
+                self.is_unheard |= link.is_up.is_none();
+                self.is_cut |= link.is_up.is_some();
+            }
             self.problem(who, what);
         }
     }
@@ -160,13 +175,13 @@ impl Findings {
         if fold.bus.is_up == Some(false) || fold.fleet.of(service).any(|one| one.is_present(heard_until)) {
             return;
         }
-        self.is_cut |= matches!(service, Service::Feed | Service::Processor);
-        match fold.fleet.last_heard(service) {
-            Some(at) => {
-                let what = format!("unknown: last heard of {} ago", seconds(now.since(at)));
-                self.problem(service.word(), what);
-            }
-            None => self.problem(service.word(), "unknown: not heard of yet"),
+        let is_vital = matches!(service, Service::Feed | Service::Processor);
+        if let Some(at) = fold.fleet.last_heard(service) {
+            self.is_cut |= is_vital;
+            self.problem(service.word(), format!("unknown: last heard of {} ago", seconds(now.since(at))));
+        } else {
+            self.is_unheard |= is_vital;
+            self.problem(service.word(), "unknown: not heard of yet");
         }
     }
 
@@ -176,8 +191,10 @@ impl Findings {
         }
         let is_connected = fold.fleet.sockets(now).any(|socket| socket.state == SocketState::Connected);
         if !is_connected {
-            self.is_cut = true;
             let why = fold.fleet.sockets(now).find_map(|socket| socket.problem.as_deref());
+            let is_first = fold.fleet.last_data_at().is_none() && why.is_none();
+            self.is_unheard |= is_first;
+            self.is_cut |= !is_first;
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             self.problem("feed", format!("no socket to the venue is connected{why}"));
         }
@@ -191,7 +208,7 @@ impl Findings {
                 self.problem("feed", format!("no data from the venue for {}", seconds(now.since(at))));
             }
             None => {
-                self.is_cut = true;
+                self.is_unheard = true;
                 self.problem("feed", "no data from the venue yet");
             }
         }
@@ -249,7 +266,7 @@ impl Findings {
                         left_out += 1;
                     }
                 }
-            } else if fold.bus.is_up != Some(false) {
+            } else if fold.bus.is_up != Some(false) && !instance.is_replaced {
                 let age = seconds(now.since(instance.heard_at));
                 self.notice(name, format!("unknown: last heard of {age} ago"));
             }
@@ -260,14 +277,29 @@ impl Findings {
         if fold.undecodable > 0 {
             self.notice("dashboard", format!("{} messages could not be read", fold.undecodable));
         }
-        if fold.is_live() && fold.gaps.count() > 0 {
-            let what = match fold.gaps.count() {
-                1 => "1 gap is open: trades may be missing".to_owned(),
-                count => format!("{count} gaps are open: trades may be missing"),
-            };
-            self.notice("feed", what);
+        if let Some(oldest) = fold.gaps.oldest().filter(|_| fold.is_live()) {
+            self.notice("feed", open_gaps(fold, oldest, now));
         }
     }
+}
+
+/// `3 gaps are open, the oldest for 35 s: ticks of Will it rain?, Will it snow? and 1 more market may be missing`.
+fn open_gaps(fold: &Fold, oldest: Timestamp, now: Timestamp) -> String {
+    let age = seconds(now.since(oldest));
+    let since = match fold.gaps.count() {
+        1 => format!("1 gap is open for {age}"),
+        count => format!("{count} gaps are open, the oldest for {age}"),
+    };
+    let markets = fold.gaps.markets();
+    let (named, others) = markets.split_at(MARKETS_NAMED.min(markets.len()));
+    let name = |market: &&ConditionId| fold.question(market).unwrap_or_else(|| market.as_str().into());
+    let names = named.iter().map(|market| name(market).to_string()).collect::<Vec<_>>().join(", ");
+    let more = match others.len() {
+        0 => String::new(),
+        1 => " and 1 more market".to_owned(),
+        count => format!(" and {count} more markets"),
+    };
+    format!("{since}: ticks of {names}{more} may be missing")
 }
 
 /// `what is stored is 21 s behind what is received, and falls further behind: 82000 ticks wait for the bus; …`

@@ -36,18 +36,11 @@ pub(crate) fn market(number: u32) -> Market {
     let outcome =
         |offset: u32, name: &str| Outcome { token_id: token(2 * number + offset), outcome: name.to_owned() };
     Market {
-        condition_id: condition(number),
         slug: format!("market-{number}"),
         question: format!("Question {number}?"),
-        end_at: None,
         active: true,
-        closed: false,
-        neg_risk: false,
-        tick_size: None,
-        order_size_min: None,
-        volume_24h: None,
         tokens: vec![outcome(0, "Yes"), outcome(1, "No")],
-        updated_at: at(0),
+        ..Market::unknown(condition(number), at(0))
     }
 }
 
@@ -59,7 +52,7 @@ pub(crate) fn trade(number: u32) -> JudgedTrade {
             id: TickId::of_content(&["test trade", &number.to_string()]),
             condition_id: condition(1),
             token_id: token(2),
-            side: Side::Buy,
+            side: Some(Side::Buy),
             price: Price::of_text("0.55").unwrap(),
             size: Some(Size::of_text("10.5").unwrap()),
             origin: Origin::Socket,

@@ -27,6 +27,12 @@ fn well() -> Fold {
     fold
 }
 
+fn hear_everybody_but_the_writer(fold: &mut Fold, second: i64) {
+    for word in everybody(second).into_iter().filter(|word| word.service != Service::Writer) {
+        fold.stats(word, at(second));
+    }
+}
+
 fn problem(who: &str, what: &str) -> Problem {
     Problem { who: who.to_owned(), what: what.to_owned() }
 }
@@ -106,11 +112,106 @@ fn a_service_not_heard_of_for_more_than_4_s_is_unknown_with_its_age() {
 }
 
 #[test]
-fn before_anything_is_known_everything_is_unknown_and_down() {
-    let health = Fold::new(at(0)).health(at(2));
+fn before_anything_is_known_everything_is_unknown_first_starting_and_after_15_s_down() {
+    let fold = Fold::new(at(0));
+    let health = fold.health(at(14));
     let who: Vec<&str> = health.problems.iter().map(|problem| problem.who.as_str()).collect();
     assert_eq!(who, ["bus", "database", "feed", "processor", "writer", "dashboard"]);
-    assert_eq!(health.trust, Trust::Down);
+    assert_eq!((health.trust, health.is_healthy()), (Trust::Starting, false));
+    assert_eq!(fold.health(at(15)).trust, Trust::Down);
+}
+
+#[test]
+fn what_is_known_to_be_broken_is_down_even_at_the_start() {
+    let mut fold = Fold::new(at(0));
+    fold.bus.told(Err("no server answers".to_owned()), at(1));
+    assert_eq!(fold.health(at(1)).trust, Trust::Down);
+    let mut fold = Fold::new(at(0));
+    fold.bus.told(Ok(()), at(0));
+    let mut report = FeedReport { last_data_at: None, ..feed(0) };
+    report.sockets[0].state = SocketState::Connecting;
+    for word in everybody(1).into_iter().skip(1).chain([stats("feed-1", 1, Report::Feed(report.clone()))]) {
+        fold.stats(word, at(1));
+    }
+    assert_eq!(fold.health(at(1)).trust, Trust::Starting, "its first socket is just being opened");
+    report.sockets[0].problem = Some("connection refused".to_owned());
+    fold.stats(stats("feed-1", 2, Report::Feed(report)), at(2));
+    assert_eq!(fold.health(at(2)).trust, Trust::Down);
+}
+
+#[test]
+fn a_killed_and_replaced_process_is_a_restart_with_its_time_and_nobody_s_trouble() {
+    let mut fold = well();
+    let word = |name: &str, started: i64, second: i64| {
+        let mut word = stats(name, second, Report::Writer(WriterReport::default()));
+        word.started_at = at(started);
+        word
+    };
+    fold.stats(word("writer-1", 0, 10), at(10));
+    for second in 12..=30 {
+        fold.bus.told(Ok(()), at(second));
+        hear_everybody_but_the_writer(&mut fold, second);
+        fold.stats(word("writer-2", 11, second), at(second));
+        fold.settle(at(second));
+        let health = fold.health(at(second));
+        assert_eq!((health.trust, health.notices), (Trust::Trustworthy, vec![]), "at second {second}");
+    }
+    let told: Vec<_> = fold
+        .fleet
+        .restarts()
+        .map(|one| (one.service, one.at, one.instance.as_str(), one.before.as_str()))
+        .collect();
+    assert_eq!(told, [(Service::Writer, at(11), "writer-2", "writer-1")]);
+    // It kept its name.
+    fold.stats(word("writer-2", 31, 32), at(32));
+    assert_eq!(
+        fold.fleet.restarts().next().map(|one| (one.at, one.before.as_str())),
+        Some((at(31), "writer-2"))
+    );
+    fold.settle(at(31 + 3_600));
+    assert_eq!(fold.fleet.restarts().count(), 0);
+}
+
+#[test]
+fn a_process_that_is_silent_while_another_ran_before_is_unknown_and_one_start_replaces_one() {
+    let mut fold = well();
+    let word = |name: &str, started: i64, second: i64| {
+        let mut word = stats(name, second, Report::Writer(WriterReport::default()));
+        word.started_at = at(started);
+        word
+    };
+    for name in ["writer-1", "writer-2", "writer-3"] {
+        fold.stats(word(name, 0, 10), at(10));
+    }
+    for second in 11..=20 {
+        fold.bus.told(Ok(()), at(second));
+        hear_everybody_but_the_writer(&mut fold, second);
+        fold.stats(word("writer-3", 0, second), at(second));
+        fold.stats(word("writer-4", 12, second), at(second));
+        fold.settle(at(second));
+    }
+    assert_eq!(fold.health(at(20)).notices, [problem("writer-2", "unknown: last heard of 10 s ago")]);
+    fold.stats(word("writer-1", 0, 21), at(21));
+    fold.bus.told(Ok(()), at(26));
+    fold.settle(at(26));
+    let silent: Vec<String> = fold.health(at(26)).notices.into_iter().map(|notice| notice.who).collect();
+    assert!(silent.contains(&"writer-1".to_owned()), "it spoke again and fell silent again: {silent:?}");
+}
+
+#[test]
+fn counters_say_since_when_they_count() {
+    let mut fold = well();
+    let mut word = stats("processor-2", 40, processor(5, 2));
+    word.started_at = at(30);
+    let since = |fold: &Fold| fold.fleet.counted_since(Service::Processor);
+    let mut late = Fold::new(at(35));
+    assert_eq!(since(&late), None);
+    late.stats(word.clone(), at(40));
+    assert_eq!(since(&late), Some(at(30)), "of what was before it knows nothing");
+    fold.stats(word, at(40));
+    fold.settle(at(70));
+    assert_eq!(fold.fleet.of(Service::Processor).count(), 1);
+    assert_eq!(since(&fold), Some(at(0)), "what the other had counted is in it");
 }
 
 #[test]
@@ -252,11 +353,29 @@ fn complaints_and_open_gaps_degrade_without_making_unhealthy() {
     fold.stats(word, at(1));
     fold.gap(gap(1));
     let health = fold.health(at(1));
-    let expected = [problem("writer-1", "slow"), problem("feed", "1 gap is open: trades may be missing")];
+    let expected =
+        [problem("writer-1", "slow"), problem("feed", "1 gap is open for 0 s: ticks of 0x1 may be missing")];
     assert_eq!(health.notices, expected);
     assert_eq!((health.trust, health.is_healthy()), (Trust::Degraded, true));
     fold.gap(Gap { healed_at: Some(at(2)), ..gap(1) });
     assert_eq!(fold.health(at(1)).notices.len(), 1);
+}
+
+#[test]
+fn open_gaps_are_told_with_their_markets_and_since_when() {
+    let mut fold = well();
+    fold.bus.told(Ok(()), at(4));
+    hear_everybody(&mut fold, 4);
+    let notice = |fold: &Fold| fold.health(at(6)).notices.pop().unwrap().what;
+    fold.market(&market(1));
+    fold.gap(gap(1));
+    assert_eq!(notice(&fold), "1 gap is open for 5 s: ticks of Question 1? may be missing");
+    let again = Gap::opened(gap(1).condition_id, "0/1", Cause::BookMismatch, at(3), at(3));
+    for gap in [again, gap(2), gap(3), gap(4), gap(5)] {
+        fold.gap(gap);
+    }
+    let what = "6 gaps are open, the oldest for 5 s: ticks of Question 1?, 0x2, 0x3 and 2 more markets may be missing";
+    assert_eq!(notice(&fold), what);
 }
 
 #[test]

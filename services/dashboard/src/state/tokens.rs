@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use contract::ids::{ConditionId, TokenId};
-use contract::market::Market;
+use contract::market::{Market, Resolution};
 use contract::money::Price;
 use contract::tick::Kind;
 use contract::time::Timestamp;
@@ -48,6 +48,7 @@ pub(crate) struct About {
     pub(crate) neg_risk: bool,
     pub(crate) tick_size: Option<Decimal>,
     pub(crate) volume_24h: Option<Decimal>,
+    pub(crate) resolution: Option<Resolution>,
     closed: bool,
 }
 
@@ -107,6 +108,7 @@ impl Tokens {
             neg_risk: market.neg_risk,
             tick_size: market.tick_size,
             volume_24h: market.volume_24h,
+            resolution: market.resolution.clone(),
             closed: market.closed,
         });
         self.markets.insert(market.condition_id.clone(), about.clone());

@@ -32,6 +32,8 @@ pub(crate) struct Chart {
     trades: Vec<Trade>,
     trades_cut: bool,
     gaps: Vec<Gap>,
+    /// Since when the market is known: before it nobody listened.
+    known_from: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,7 +49,7 @@ struct Trade {
     id: TickId,
     price: Decimal,
     size: Option<Decimal>,
-    side: String,
+    side: Option<String>,
     verdict: String,
     reasons: Vec<String>,
     origin: String,
@@ -93,6 +95,7 @@ impl Chart {
             trades: chart.trades.into_iter().map(trade).collect(),
             trades_cut: chart.trades_cut,
             gaps: chart.gaps.into_iter().map(|gap| Gap::of_row(gap, None)).collect(),
+            known_from: chart.known_from,
         }
     }
 }

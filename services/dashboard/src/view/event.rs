@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use contract::ids::{ConditionId, TickId, TokenId, TransactionHash};
 use contract::money::{Price, Size};
+use contract::tick::Level;
 use contract::time::Timestamp;
 use contract::verdict::{Reason, SizeSource};
 use rust_decimal::Decimal;
@@ -49,6 +50,9 @@ pub(crate) struct Event<'a> {
     transaction_hash: Option<&'a TransactionHash>,
     tick_size_before: Option<Decimal>,
     tick_size: Option<Decimal>,
+    /// All levels of a book, best first; null of other kinds.
+    bids: Option<&'a [Level]>,
+    asks: Option<&'a [Level]>,
 }
 
 /// Answer of `/api/events`.
@@ -94,6 +98,8 @@ impl<'a> Event<'a> {
             transaction_hash: event.transaction_hash.as_ref(),
             tick_size_before: event.tick_size_before,
             tick_size: event.tick_size,
+            bids: event.levels.as_deref().map(|levels| levels.bids.as_slice()),
+            asks: event.levels.as_deref().map(|levels| levels.asks.as_slice()),
         }
     }
 
@@ -126,7 +132,7 @@ mod tests {
     use contract::verdict::Verdict;
 
     use super::*;
-    use crate::state::testing::{judged_trade, price_change};
+    use crate::state::testing::{book, judged_trade, price_change};
     use crate::view::json;
 
     #[test]
@@ -148,11 +154,23 @@ mod tests {
     }
 
     #[test]
+    fn a_book_tells_its_levels_as_text() {
+        let event = event::Event::of(book(1, 0));
+        let text = json(&Event::of(&event));
+        assert!(text.ends_with(r#""bids":[["0.4","5"]],"asks":[["0.6","5"]]}"#), "{text}");
+    }
+
+    #[test]
     fn what_a_price_change_does_not_have_is_null() {
         let event = event::Event::of(price_change(1));
         let text = json(&Event::of(&event));
-        for member in [r#""judged_at":null"#, r#""age_seconds":null"#, r#""size":"0""#, r#""best_bid":null"#]
-        {
+        for member in [
+            r#""judged_at":null"#,
+            r#""age_seconds":null"#,
+            r#""size":"0""#,
+            r#""best_bid":null"#,
+            r#""bids":null,"asks":null"#,
+        ] {
             assert!(text.contains(member), "{member} in {text}");
         }
     }

@@ -39,7 +39,7 @@ pub(crate) struct Trade {
     token_id: TokenId,
     question: Option<String>,
     outcome: Option<String>,
-    side: String,
+    side: Option<String>,
     price: Decimal,
     size: Option<Decimal>,
     size_source: Option<String>,
@@ -72,6 +72,16 @@ pub(crate) struct Market {
     volume_24h: Option<Decimal>,
     tokens: Value,
     updated_at: Timestamp,
+    event_slug: Option<String>,
+    series_slug: Option<String>,
+    tags: Vec<String>,
+    order_size_min: Option<Decimal>,
+    resolved_at: Option<Timestamp>,
+    winning_token_id: Option<String>,
+    winning_outcome: Option<String>,
+    resolution_source: Option<String>,
+    /// Since when it is known here; null of those that were known before this was kept.
+    first_seen_at: Option<Timestamp>,
 }
 
 /// A gap: a row of `api.gaps`, or as the bus tells it; with the question of its market, where it is known.
@@ -108,8 +118,9 @@ impl Page<Trade> {
 
 impl Page<Market> {
     /// A page of markets.
-    pub(crate) fn markets(rows: Vec<row::Market>, limit: usize) -> Self {
-        let next = rows.last().filter(|_| rows.len() == limit).map(|last| last.condition_id.to_string());
+    pub(crate) fn markets(rows: Vec<row::ShownMarket>, limit: usize) -> Self {
+        let last = rows.last().filter(|_| rows.len() == limit);
+        let next = last.map(|last| last.market.condition_id.to_string());
         Self { rows: Rows::Markets(rows.into_iter().map(Market::of).collect()), limit, next }
     }
 }
@@ -155,7 +166,8 @@ impl Trade {
 }
 
 impl Market {
-    fn of(row: row::Market) -> Self {
+    fn of(shown: row::ShownMarket) -> Self {
+        let row::ShownMarket { market: row, first_seen_at } = shown;
         Self {
             condition_id: row.condition_id,
             slug: row.slug,
@@ -168,6 +180,15 @@ impl Market {
             volume_24h: row.volume_24h,
             tokens: row.tokens,
             updated_at: row.updated_at.into(),
+            event_slug: row.event_slug,
+            series_slug: row.series_slug,
+            tags: row.tags,
+            order_size_min: row.order_size_min,
+            resolved_at: row.resolved_at.map(Into::into),
+            winning_token_id: row.winning_token_id,
+            winning_outcome: row.winning_outcome,
+            resolution_source: row.resolution_source,
+            first_seen_at: first_seen_at.map(Into::into),
         }
     }
 }
@@ -219,7 +240,7 @@ mod tests {
             token_id: token(2),
             question: None,
             outcome: None,
-            side: "BUY".to_owned(),
+            side: Some("BUY".to_owned()),
             price: Decimal::new(55, 2),
             size: None,
             size_source: None,
@@ -253,21 +274,13 @@ mod tests {
 
     #[test]
     fn markets_and_gaps_have_pages_of_their_own() {
-        let market = row::Market {
-            condition_id: condition(7),
-            slug: "s".to_owned(),
-            question: "<script>".to_owned(),
-            end_at: None,
-            active: true,
-            closed: false,
-            neg_risk: false,
-            tick_size: None,
-            order_size_min: None,
-            volume_24h: Some(Decimal::ONE),
-            tokens: serde_json::json!([]),
-            updated_at: at(0).date_time().unwrap(),
-        };
-        let text = json(&Page::markets(vec![market], 1));
+        let about = contract::market::Market::unknown(condition(7), at(0));
+        let about =
+            contract::market::Market { question: "<script>".to_owned(), volume_24h: Some(Decimal::ONE), ..about };
+        let market = row::Market::try_from(about).unwrap();
+        let shown = row::ShownMarket { market, first_seen_at: at(7).date_time() };
+        let text = json(&Page::markets(vec![shown], 1));
+        assert!(text.contains(r#""first_seen_at":"2027-01-15T08:00:07.000000Z""#), "{text}");
         assert!(text.contains(r#""volume_24h":"1""#) && text.ends_with(r#""next":"0x7"}"#), "{text}");
         assert_eq!(json(&Page::gaps(Vec::new(), 5)), r#"{"gaps":[],"limit":5,"next":null}"#);
     }

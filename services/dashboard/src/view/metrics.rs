@@ -61,6 +61,16 @@ pub(crate) struct Metrics {
     latency: Latency,
     series: Option<Series>,
     clients: Option<u64>,
+    counted_since: Since,
+}
+
+/// Since when the counters of a service count: the start of the first of its instances heard of since this dashboard
+/// started.
+#[derive(Debug, Serialize)]
+struct Since {
+    feed: Option<Timestamp>,
+    processor: Option<Timestamp>,
+    writer: Option<Timestamp>,
 }
 
 /// One error of the last hour, or what made the verdict leave `trustworthy`.
@@ -191,6 +201,11 @@ impl Metrics {
             latency: Latency::of(fold),
             series: fold.is_live().then(|| Series::of(&fold.rates.series(now))),
             clients: clients(fold, now),
+            counted_since: Since {
+                feed: fleet.counted_since(Service::Feed),
+                processor: fleet.counted_since(Service::Processor),
+                writer: fleet.counted_since(Service::Writer),
+            },
         }
     }
 }
@@ -343,11 +358,12 @@ mod tests {
     fn before_anything_is_known_every_number_is_null() {
         let shown = shown(&Fold::new(at(0)), 1);
         let Value::Object(members) = &shown else { panic!("{shown}") };
-        let known = ["at", "errors_last_hour", "gates", "judged", "backlog", "latency"];
+        let known = ["at", "errors_last_hour", "gates", "judged", "backlog", "latency", "counted_since"];
         for (name, value) in members.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
             assert!(value.is_null(), "{name} is {value}");
         }
         assert_eq!(shown["errors_last_hour"], json!([]));
+        assert_eq!(shown["counted_since"], json!({"feed": null, "processor": null, "writer": null}));
         assert_eq!(shown["gates"]["g1"], json!({"evaluated": null, "hit": null, "unknown": null}));
         let waiting =
             json!({"consumer": "raw", "service": "processor", "pending": null, "unacknowledged": null});
@@ -427,6 +443,7 @@ mod tests {
             assert!(shown[name].is_null(), "{name}");
         }
         assert_eq!(shown["events_received"], json!(0), "what was counted stays counted");
+        assert_eq!(shown["counted_since"]["feed"], json!("2027-01-15T08:00:00.000000Z"));
         assert!(shown["last_message_at"].is_string());
     }
 }

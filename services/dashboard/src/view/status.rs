@@ -14,6 +14,7 @@ use crate::state::Fold;
 use crate::state::fleet::Instance;
 use crate::state::health::{Health, Problem};
 use crate::state::link::Link;
+use crate::state::restarts::Restart;
 
 /// Open gaps that are told one by one.
 const GAPS_TOLD: usize = 50;
@@ -45,6 +46,10 @@ struct Details {
     /// How far behind what is stored and shown is.
     delivery: Delivery,
     services: Vec<OfService>,
+    /// Processes that took the place of others within the last hour, the newest first.
+    restarts: Vec<Restarted>,
+    /// Whether events from before the start of this dashboard are still being read.
+    catching_up: bool,
     gaps_open: Option<u64>,
     gap_oldest_at: Option<Timestamp>,
     gaps: Vec<Gap>,
@@ -54,6 +59,14 @@ struct Details {
 struct Wrong {
     who: String,
     what: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Restarted {
+    service: &'static str,
+    at: Timestamp,
+    instance: String,
+    before: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -163,10 +176,19 @@ impl Details {
             database: Server::of(&fold.database),
             delivery: Delivery::of(&fold.delivery, now),
             services: Service::ALL.map(|service| OfService::of(fold, service, now)).into(),
+            restarts: fold.fleet.restarts().map(Restarted::of).collect(),
+            catching_up: fold.is_catching_up(now),
             gaps_open: fold.is_live().then(|| fold.gaps.count()),
             gap_oldest_at: fold.gaps.oldest(),
             gaps: fold.gaps.newest(GAPS_TOLD).into_iter().map(gap).collect(),
         }
+    }
+}
+
+impl Restarted {
+    fn of(restart: &Restart) -> Self {
+        let Restart { service, at, instance, before } = restart.clone();
+        Self { service: service.word(), at, instance, before }
     }
 }
 
@@ -196,7 +218,7 @@ impl OfInstance {
         Self {
             instance: name,
             version,
-            state: state_word(instance.is_present(now)),
+            state: if instance.is_replaced { "replaced" } else { state_word(instance.is_present(now)) },
             started_at,
             uptime_seconds: now.since(started_at).as_secs(),
             heard_age_seconds: Number::span(now.since(instance.heard_at)),
@@ -268,7 +290,8 @@ mod tests {
             assert!(shown[name].is_null(), "{name}");
         }
         let details = &shown["details"];
-        assert_eq!((&details["verdict"], &details["bus"]["connected"]), (&json!("down"), &Value::Null));
+        assert_eq!((&details["verdict"], &details["bus"]["connected"]), (&json!("starting"), &Value::Null));
+        assert_eq!(details["catching_up"], json!(true));
         let feed = json!({"service": "feed", "state": "unknown", "heard_age_seconds": null, "instances": []});
         assert_eq!(details["services"][0], feed);
     }

@@ -60,6 +60,9 @@ pub(crate) struct Detail<'a> {
     end_at: Option<Timestamp>,
     neg_risk: Option<bool>,
     tick_size: Option<Decimal>,
+    /// When its market was resolved, and the outcome that won.
+    resolved_at: Option<Timestamp>,
+    winning_outcome: Option<&'a str>,
     /// Gaps of its market that are open now, newest first.
     gaps: Vec<Gap>,
 }
@@ -113,6 +116,7 @@ impl<'a> Detail<'a> {
     pub(crate) fn of(row: &'a Row, gaps: &[gap::Gap], at: Timestamp) -> Self {
         let about = row.about.as_ref();
         let question = about.map(|about| &*about.question);
+        let resolution = about.and_then(|about| about.resolution.as_ref());
         Self {
             token: Token::of(row, at),
             at,
@@ -120,6 +124,8 @@ impl<'a> Detail<'a> {
             end_at: about.and_then(|about| about.end_at),
             neg_risk: about.map(|about| about.neg_risk),
             tick_size: about.and_then(|about| about.tick_size),
+            resolved_at: resolution.and_then(|ended| ended.resolved_at),
+            winning_outcome: resolution.and_then(|ended| ended.winning_outcome.as_deref()),
             gaps: gaps.iter().map(|gap| Gap::of_bus(gap, question)).collect(),
         }
     }

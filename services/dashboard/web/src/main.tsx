@@ -3,7 +3,7 @@
 // Knows: which parts there are. Never: what one of them does.
 
 import { render } from "preact";
-import type { Told } from "./api/types.js";
+import type { Status, Told } from "./api/types.js";
 import { App } from "./app.js";
 import { followMedia } from "./components/media.js";
 import { listen } from "./live/socket.js";
@@ -20,7 +20,7 @@ function hear(told: Told): void {
     case "snapshot":
       metrics.value = told.metrics;
       showStatus(told.status);
-      void events.begin(told.events);
+      void events.begin(told.events, told.status.details.catching_up);
       break;
     case "event":
     case "events":
@@ -42,9 +42,11 @@ function hear(told: Told): void {
   }
 }
 
-function showStatus(told: typeof status.value): void {
-  if (told !== null) clockAhead.value = Date.parse(told.details.at) - Date.now();
+function showStatus(told: Status): void {
+  clockAhead.value = Date.parse(told.details.at) - Date.now();
+  const wasCatchingUp = status.value?.details.catching_up === true;
   status.value = told;
+  if (wasCatchingUp && !told.details.catching_up) void events.catchUp();
 }
 
 follow();

@@ -12,6 +12,8 @@ import {
   shifted,
   UNKNOWN,
 } from "../src/format/number.js";
+import { restartWords } from "../src/format/restarts.js";
+import { isApart, sideWord } from "../src/format/tick.js";
 import { latency, span } from "../src/format/time.js";
 
 describe("numbers", () => {
@@ -68,5 +70,37 @@ describe("spans and latencies", () => {
     expect(latency(-184_200)).toBe("−184 ms");
     expect(latency(-2_500)).toBe("−2.5 ms");
     expect(latency(1_500_000)).toBe("1.50 s");
+  });
+});
+
+describe("restarts", () => {
+  const restart = (second: number): Parameters<typeof restartWords>[0][number] => ({
+    service: "writer",
+    at: new Date(2026, 10, 28, 22, 19, second).toISOString(),
+    instance: "writer-2",
+    before: "writer-1",
+  });
+
+  it("are told with their time for a minute, and never as an unknown process", () => {
+    const now = new Date(2026, 10, 28, 22, 20, 20).getTime();
+    expect(restartWords([restart(33), restart(20)], now)).toEqual(["writer restarted 22:19:33"]);
+    expect(restartWords([], now)).toEqual([]);
+  });
+});
+
+describe("a tick", () => {
+  const received_at = "2026-11-28T22:16:39.000000Z";
+
+  it.each([
+    ["2026-11-28T22:16:38.000000Z", false],
+    ["2026-11-28T22:16:37.999000Z", true],
+    ["2026-11-28T22:17:23.000000Z", true],
+    ["2026-11-28T21:15:01.000000Z", true],
+  ])("of %s, received at 22:16:39, tells both moments: %s", (at, apart) => {
+    expect(isApart({ at, received_at })).toBe(apart);
+  });
+
+  it("has the side of its taker, or none that is known", () => {
+    expect([sideWord("BUY"), sideWord("SELL"), sideWord(null)]).toEqual(["buy", "sell", UNKNOWN]);
   });
 });

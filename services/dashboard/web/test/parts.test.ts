@@ -1,13 +1,14 @@
 // The pure parts of what is drawn: windows, lines, the pace of an arrow, the address, the heat map.
 
 import { describe, expect, it } from "vitest";
-import type { Arrow } from "../src/api/types.js";
+import type { Arrow, Chart } from "../src/api/types.js";
 import { draw } from "../src/components/spark.js";
 import { inSight, step, towards } from "../src/components/window.js";
 import { fullness, pace } from "../src/format/flow.js";
 import { parse, text } from "../src/state/route.js";
 import { shade } from "../src/views/coverage.js";
 import { layout, walk } from "../src/views/heatmap.js";
+import { columns } from "../src/views/pricelines.js";
 
 describe("a window on a long list", () => {
   it("draws what is in sight and a few more, never beyond the ends", () => {
@@ -108,5 +109,75 @@ describe("the heat map", () => {
     expect(walk("ArrowDown", { step: 2, bucket: 3 }, laid)).toEqual({ step: 2, bucket: 2 });
     expect(walk("Home", { step: 2, bucket: 2 }, laid)).toEqual({ step: 0, bucket: 2 });
     expect(walk("x", null, laid)).toBeNull();
+  });
+});
+
+describe("the lines of a price", () => {
+  const at = (second: number): string => new Date(second * 1000).toISOString();
+  const quote = (second: number, bid: string): Chart["prices"][number] => ({
+    at: at(second),
+    bid,
+    ask: null,
+  });
+  const chart = (told: Partial<Chart>): Chart => ({
+    from: at(0),
+    to: at(1000),
+    step_s: 1,
+    prices: [],
+    trades: [],
+    known_from: null,
+    gaps: [],
+    ...told,
+  });
+  const bids = (told: Partial<Chart>): (number | null)[][] => {
+    const [times = [], values = []] = columns(chart(told));
+    return times.map((time, place) => [time, values[place] ?? null]);
+  };
+  const gap = (opened: number, healed: number | null): Chart["gaps"][number] => ({
+    opened_at: at(opened),
+    healed_at: healed === null ? null : at(healed),
+    cause: "silence",
+  });
+
+  it("do not begin before the market was known here", () => {
+    expect(bids({ prices: [quote(-500, "0.4"), quote(100, "0.5")], known_from: at(60) })).toEqual([
+      [60, 0.4],
+      [100, 0.5],
+    ]);
+    expect(bids({ prices: [quote(-500, "0.4")] })).toEqual([[-500, 0.4]]);
+  });
+
+  it("end where a gap begins, and go on behind it with what is known then", () => {
+    const prices = [quote(10, "0.4"), quote(25, "0.6"), quote(90, "0.7")];
+    expect(bids({ prices, gaps: [gap(20, 30), gap(28, 40)] })).toEqual([
+      [10, 0.4],
+      [20, 0.4],
+      [20.001, null],
+      [40, 0.6],
+      [90, 0.7],
+    ]);
+    expect(bids({ prices: [quote(10, "0.4")], gaps: [gap(20, null)] }).at(-1)).toEqual([20.001, null]);
+  });
+
+  it("are not ended by a trade, nor begun by one within a gap", () => {
+    const trade = (second: number): Chart["trades"][number] => ({
+      at: at(second),
+      id: "",
+      price: "0.45",
+      size: null,
+      side: "BUY",
+      verdict: "clean",
+      reasons: [],
+      origin: "rest",
+    });
+    const told = { prices: [quote(10, "0.4")], trades: [trade(15), trade(25)], gaps: [gap(20, 30)] };
+    expect(bids(told)).toEqual([
+      [10, 0.4],
+      [15, 0.4],
+      [20, 0.4],
+      [20.001, null],
+      [25, null],
+      [30, 0.4],
+    ]);
   });
 });

@@ -20,6 +20,7 @@ fn watched() -> Watched {
         tick_size: Some(Decimal::new(1, 2)),
         order_size_min: Some(Decimal::from(5)),
         neg_risk: false,
+        end_at: None,
     }
 }
 
@@ -205,13 +206,72 @@ fn books_are_told_when_they_changed_and_not_again() {
     assert!(desk.told(later).is_empty());
 }
 
+/// The same book of a token as REST tells it, a second later.
+fn of_rest_later(token: &str) -> RestBook {
+    let Tick::Book(book) = desk().read(&book(token, "0.5"), NOW).ticks.remove(0) else { panic!("a book") };
+    RestBook {
+        condition_id: book.condition_id,
+        token_id: book.token_id,
+        bids: book.bids,
+        asks: book.asks,
+        hash: None,
+        tick_size: None,
+        order_size_min: None,
+        neg_risk: None,
+        last_trade_price: None,
+        changed_at: Timestamp::from_millis(1_789_156_414_000),
+    }
+}
+
+#[test]
+fn a_book_that_the_socket_does_not_bring_is_taken_from_rest_with_what_changed_since() {
+    let mut desk = desk();
+    desk.read(&book("72", "0.5"), NOW);
+    let reading = desk.read(&wrong_change("71", 1_789_156_414_000 + 5), NOW);
+    assert_eq!(reading.without_book, [id("71")], "its changes flow");
+    let reading = desk.snapshot(of_rest_later("71"), NOW);
+    assert_eq!((reading.opened, reading.completed.len(), reading.ticks.len()), (vec![id("71")], 1, 1));
+    let later = NOW.plus(Duration::from_secs(1));
+    desk.rest(later);
+    let bids: Vec<usize> = desk.told(later).iter().map(|book| book.bids.len()).collect();
+    assert_eq!(bids, [2], "the change of 5 ms later is on top");
+    assert_eq!(desk.snapshot(of_rest_later("71"), NOW).ticks, [], "it has one now");
+}
+
+#[test]
+fn a_book_that_rest_has_overruled_is_fetched_unless_it_agrees_with_the_trade_by_now() {
+    let mut desk = desk();
+    desk.read(&book("71", "0.5"), NOW);
+    let overruled = |token: &str, cents: i64| Overruled {
+        condition_id: watched().market,
+        token_id: id(token),
+        price: Price::try_from(Decimal::new(cents, 2)).unwrap(),
+        deviation_max: Decimal::new(1, 1),
+        at: NOW,
+    };
+    assert_eq!(desk.doubted(&overruled("71", 70), NOW), None, "exactly at the limit of 0.6 + 0.1");
+    assert_eq!(desk.doubted(&overruled("72", 90), NOW), None, "it has no book");
+    let broken = desk.doubted(&overruled("71", 71), NOW).unwrap();
+    assert_eq!((broken.cause, broken.token, broken.right_until), (Cause::Overruled, id("71"), Some(NOW)));
+    assert_eq!(desk.doubted(&overruled("71", 39), NOW), None, "not again within a minute");
+    assert!(desk.doubted(&overruled("71", 39), NOW.plus(RESYNC_EVERY)).is_some());
+}
+
 #[test]
 fn announcements_are_handed_on() {
     let new = r#"{"id":"1","question":"?","market":"0xcd","event_type":"new_market","active":false}"#;
     let resolved = r#"{"id":"1","market":"0xab","winning_asset_id":"71","event_type":"market_resolved"}"#;
     let reading = desk().read(&format!("[{new},{resolved}]"), NOW);
     let [new, resolved] = ["0xcd", "0xab"].map(|text| ConditionId::try_from(text).unwrap());
-    assert_eq!(reading.news, [News::New(new), News::Resolved(resolved)]);
+    let [News::New(market), News::Resolved(ended, resolution)] = reading.news.as_slice() else {
+        panic!("{:?}", reading.news)
+    };
+    assert_eq!((&market.condition_id, ended), (&new, &resolved));
+    assert_eq!(resolution.winning_token_id, Some(id("71")));
+    let grid = r#"{"event_type":"tick_size_change","market":"0xab","asset_id":"71","new_tick_size":"0.001","timestamp":"1789156413000"}"#;
+    let told = desk().read(grid, NOW).news;
+    let at = Timestamp::from_millis(1_789_156_413_000);
+    assert_eq!(told, [News::TickSize(resolved, Decimal::new(1, 3), at)]);
 }
 
 proptest! {

@@ -18,7 +18,7 @@ fn row(transaction: &str, price: &str, size: &str) -> RestTrade {
     RestTrade {
         condition_id: ConditionId::try_from("0xab").unwrap(),
         token_id: TokenId::try_from("71").unwrap(),
-        side: Side::Buy,
+        side: Some(Side::Buy),
         price: Price::of_text(price).unwrap(),
         size: Size::of_text(size).unwrap(),
         executed_at: at(2_000),
@@ -67,6 +67,19 @@ fn a_fill_of_the_future_is_remembered_until_its_time_has_come() {
     assert_eq!((untold(&fills, &[row("0x1")]), untold(&fills, &[row("0x3")])), (0, 1));
     fills.forget(at(1_900_000));
     assert_eq!(untold(&fills, &[row("0x1")]), 1);
+}
+
+#[test]
+fn a_fill_whose_side_the_socket_did_not_tell_is_the_row_of_either_side() {
+    let fills = fills();
+    let nameless = Trade { side: None, ..heard("0x1", "0.55", "3") };
+    fills.heard(&nameless);
+    let sell = RestTrade { side: Some(Side::Sell), ..row("0x1", "0.55", "3") };
+    assert_eq!(untold(&fills, std::slice::from_ref(&sell)), 0);
+    assert_eq!(untold(&fills, &[sell.clone(), row("0x1", "0.55", "3")]), 1, "one of them is another fill");
+    fills.heard(&heard("0x2", "0.55", "3"));
+    let other = RestTrade { side: Some(Side::Sell), ..row("0x2", "0.55", "3") };
+    assert_eq!(untold(&fills, &[other]), 1, "a sale is no purchase");
 }
 
 #[test]

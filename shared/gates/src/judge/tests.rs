@@ -53,7 +53,7 @@ fn book(bid: &str, ask: &str) -> Option<Answer<Top>> {
 fn told() -> Option<Answer<Vec<RestTrade>>> {
     let row = RestTrade {
         token_id: token(1),
-        side: Side::Buy,
+        side: Some(Side::Buy),
         price: price("0.9"),
         size: size("7"),
         executed_at: Timestamp::from_micros(EXECUTED_US + 3_000_000),

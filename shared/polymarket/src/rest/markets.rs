@@ -10,16 +10,11 @@ use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
 use super::error::RestError;
+use super::text::{OUTCOME_MAX, QUESTION_MAX, SLUG_MAX, clean, tags};
 use super::{MarketPage, wire};
 
 /// Most rows of one answer that are read, should the venue pass over our limit.
 const ROWS_MAX: usize = 50_000;
-/// Characters kept of a question.
-const QUESTION_MAX: usize = 1_000;
-/// Characters kept of a slug.
-const SLUG_MAX: usize = 500;
-/// Characters kept of an outcome's name.
-const OUTCOME_MAX: usize = 200;
 /// Outcomes of a market: the venue's contracts know only two.
 const OUTCOMES: usize = 2;
 
@@ -78,10 +73,17 @@ fn market(row: &wire::Market<'_>, now: Timestamp) -> Result<Market, String> {
         Err(_) if closed => Vec::new(),
         tokens => tokens.map_err(|what| odd(&what))?,
     };
+    let (event_slug, series_slug, event_tags) = event(row);
+    let own_tags = tags(row.tags);
     Ok(Market {
         tokens,
+        event_slug,
+        series_slug,
+        tags: if own_tags.is_empty() { event_tags } else { own_tags },
+        resolution: None,
         end_at: wire::text(row.end_date).and_then(|text| moment(&text)),
-        active: flag(row.active, "active")?.unwrap_or(false),
+        // The venue keeps calling closed markets active; nobody can trade in them.
+        active: flag(row.active, "active")?.unwrap_or(false) && !closed,
         closed,
         neg_risk: flag(row.neg_risk, "negRisk")?.unwrap_or(false),
         tick_size: wire::decimal(row.order_price_min_tick_size).filter(is_grid),
@@ -92,6 +94,18 @@ fn market(row: &wire::Market<'_>, now: Timestamp) -> Result<Market, String> {
         updated_at: now,
         condition_id,
     })
+}
+
+/// Slug of the event, slug of its series, and its labels.
+fn event(row: &wire::Market<'_>) -> (Option<String>, Option<String>, Vec<String>) {
+    let events: Vec<wire::Event<'_>> =
+        row.events.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let Some(event) = events.first() else { return (None, None, Vec::new()) };
+    let slug = |raw| Some(cleaned(raw, SLUG_MAX)).filter(|slug| !slug.is_empty());
+    let series: Vec<wire::Named<'_>> =
+        event.series.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let series_slug = series.first().and_then(|series| slug(series.slug));
+    (slug(event.slug), series_slug.or_else(|| slug(event.series_slug)), tags(event.tags))
 }
 
 /// The outcomes with their tokens, which the venue lists in the same order.
@@ -117,7 +131,7 @@ fn tokens(row: &wire::Market<'_>) -> Result<Vec<Outcome>, String> {
 }
 
 /// A moment as the catalogue writes it: RFC 3339, or with a space and a bare offset of hours.
-fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let moment = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(&format!("{text}00"), "%Y-%m-%d %H:%M:%S%z"))
         .ok()?;
@@ -136,11 +150,6 @@ fn is_grid(number: &Decimal) -> bool {
 
 fn cleaned(raw: wire::Raw<'_>, characters_max: usize) -> String {
     wire::text(raw).map(|text| clean(&text, characters_max)).unwrap_or_default()
-}
-
-/// The text without control characters, cut.
-fn clean(text: &str, characters_max: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(characters_max).collect()
 }
 
 #[cfg(test)]
@@ -264,6 +273,29 @@ mod tests {
         for text in ["0001-01-01T00:00:00Z", "9999-12-31T24:00", "2026-10-29T03:59:00+99:99", "soon", ""] {
             assert_eq!(end(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_market_knows_its_event_its_series_and_its_labels() {
+        let market = &with(
+            r#""events":[{"slug":"e","seriesSlug":"old","series":[{"slug":"btc-up-or-down-5m"}],"tags":[{"slug":"crypto"}]}]"#,
+        )
+        .markets[0];
+        let told = (market.event_slug.as_deref(), market.series_slug.as_deref(), market.tags.clone());
+        assert_eq!(told, (Some("e"), Some("btc-up-or-down-5m"), vec!["crypto".to_owned()]));
+        let market = &with(r#""events":[{"seriesSlug":"s"}],"tags":["own"]"#).markets[0];
+        assert_eq!((market.series_slug.as_deref(), market.tags.clone()), (Some("s"), vec!["own".to_owned()]));
+        for odd in ["null", "7", "[]", "[7]", "{}", r#"[{"series":7,"slug":7.5}]"#] {
+            let page = with(&format!("\"events\":{odd}"));
+            assert_eq!((page.markets.len(), page.markets[0].series_slug.as_deref()), (1, None), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_closed_market_is_not_active() {
+        let market = &with(r#""x":1"#).markets[0];
+        assert!(market.active);
+        assert!(!replaced("\"closed\":false", "\"closed\":true").markets[0].active);
     }
 
     #[test]

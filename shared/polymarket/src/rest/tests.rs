@@ -44,7 +44,7 @@ async fn the_catalogue_is_paged_by_volume() {
 
 #[tokio::test]
 async fn markets_are_found_by_condition_id_by_slug_and_by_token() {
-    let server = Canned::start(vec![ok(MARKETS)]).await;
+    let server = Canned::start(vec![ok(&format!(r#"{{"markets":{MARKETS}}}"#))]).await;
     let rest = server.rest(DataVersion::V2);
     let names = ["0xab", "will-it-rain", "0xcd"].map(str::to_owned);
     assert_eq!(rest.markets_of(&names).await.unwrap().len(), 2);
@@ -52,12 +52,33 @@ async fn markets_are_found_by_condition_id_by_slug_and_by_token() {
     assert_eq!(rest.closed_markets_of(&[market("0xab")]).await.unwrap().len(), 1);
     assert!(rest.markets_of(&[]).await.unwrap().is_empty());
     let expected = [
-        "GET /markets?limit=100&closed=false&condition_ids=0xab&condition_ids=0xcd",
-        "GET /markets?limit=100&closed=false&slug=will-it-rain",
-        "GET /markets?limit=100&closed=false&clob_token_ids=71",
-        "GET /markets?limit=100&closed=true&condition_ids=0xab",
+        "GET /markets/keyset?limit=100&closed=false&condition_ids=0xab&condition_ids=0xcd",
+        "GET /markets/keyset?limit=100&closed=false&slug=will-it-rain",
+        "GET /markets/keyset?limit=100&closed=false&clob_token_ids=71",
+        "GET /markets/keyset?limit=100&closed=true&condition_ids=0xab",
     ];
     assert_eq!(server.asked(), expected);
+}
+
+#[tokio::test]
+async fn the_old_route_is_asked_where_the_new_one_refuses_or_does_not_know_the_filter() {
+    let others = r#"{"markets":[{"conditionId":"0xef","outcomes":"[\"Yes\",\"No\"]","clobTokenIds":"[\"1\",\"2\"]"}]}"#;
+    for odd in [reply(422, "", "{}"), reply(404, "", "{}"), ok(others)] {
+        let server = Canned::start(vec![odd, ok(MARKETS)]).await;
+        let found = server.rest(DataVersion::V2).markets_of(&["0xab".to_owned()]).await.unwrap();
+        assert_eq!(found.iter().map(|market| market.condition_id.as_str()).collect::<Vec<_>>(), ["0xab"]);
+        let query = "?limit=100&closed=false&condition_ids=0xab";
+        assert_eq!(server.asked(), [format!("GET /markets/keyset{query}"), format!("GET /markets{query}")]);
+    }
+}
+
+#[tokio::test]
+async fn how_markets_ended_is_asked_of_the_data_api() {
+    let body = r#"{"data":[{"condition_id":"0xab","payouts":["1","0"]},{"condition_id":"0x9","payouts":["1","0"]}]}"#;
+    let server = Canned::start(vec![ok(body)]).await;
+    let told = server.rest(DataVersion::V2).resolutions_of(&[market("0xab"), market("0xcd")]).await.unwrap();
+    assert_eq!(told.iter().map(|one| one.winner).collect::<Vec<_>>(), [Some(0)], "only of those asked for");
+    assert_eq!(server.asked(), ["GET /v2/resolutions?condition=0xab%2C0xcd"]);
 }
 
 #[tokio::test]

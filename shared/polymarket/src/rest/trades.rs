@@ -23,7 +23,7 @@ pub struct RestTrade {
     /// The outcome token traded.
     pub token_id: TokenId,
     /// The taker's side.
-    pub side: Side,
+    pub side: Option<Side>,
     /// Price of one share; may be an average off the price grid.
     pub price: Price,
     /// Shares traded; more than zero.
@@ -61,7 +61,7 @@ fn rows(rows: &[&RawValue]) -> TradePage {
 fn trade(row: &wire::Trade<'_>) -> Result<RestTrade, String> {
     let market = wire::text(row.condition_id).ok_or("a trade without market")?;
     let token = wire::text(row.token_id).ok_or("a trade without token")?;
-    let side = wire::text(row.side).and_then(|side| side_of(&side)).ok_or("a trade without side")?;
+    let side = wire::text(row.side).and_then(|side| side_of(&side));
     let price = wire::decimal(row.price).ok_or("a trade without price")?;
     let shares = wire::decimal(row.size).ok_or("a trade without size")?;
     let shares = Size::try_from(shares).map_err(|odd| odd.to_string())?;
@@ -82,11 +82,8 @@ fn trade(row: &wire::Trade<'_>) -> Result<RestTrade, String> {
 }
 
 fn side_of(word: &str) -> Option<Side> {
-    match word {
-        "BUY" => Some(Side::Buy),
-        "SELL" => Some(Side::Sell),
-        _ => None,
-    }
+    let is = |name: &str| word.eq_ignore_ascii_case(name);
+    if is("BUY") { Some(Side::Buy) } else { is("SELL").then_some(Side::Sell) }
 }
 
 #[cfg(test)]
@@ -107,7 +104,7 @@ mod tests {
             (trade.price.to_string(), trade.size.to_string()),
             ("0.55".to_owned(), "0.000009".to_owned())
         );
-        assert_eq!((trade.side, trade.executed_at), (Side::Buy, Timestamp::from_millis(1_790_000_000_000)));
+        assert_eq!((trade.side, trade.executed_at), (Some(Side::Buy), Timestamp::from_millis(1_790_000_000_000)));
         assert_eq!(trade.transaction_hash.unwrap().as_str(), "0xfe");
     }
 
@@ -124,7 +121,6 @@ mod tests {
         for (from, to) in [
             ("0xab", "ab"),
             ("\"71\"", "\"x\""),
-            ("BUY", "buy"),
             ("0.55", "1.01"),
             ("0.55", "\"NaN\""),
             ("9e-6", "0"),
@@ -137,6 +133,8 @@ mod tests {
             let page = page(&ROW.replace(from, to));
             assert_eq!((page.trades.len(), page.skipped.count), (0, 1), "{from} -> {to}");
         }
+        let side = |word: &str| page(&ROW.replace("BUY", word)).trades[0].side;
+        assert_eq!((side("buy"), side("SELL"), side("")), (Some(Side::Buy), Some(Side::Sell), None));
         let odd_hash = page(&ROW.replace("0xfe", "fe"));
         assert_eq!(odd_hash.trades[0].transaction_hash, None);
     }

@@ -61,6 +61,58 @@ pub(super) struct Market<'a> {
     pub(super) position_ids: Raw<'a>,
     #[serde(borrow, default)]
     pub(super) version: Raw<'a>,
+    #[serde(borrow, default)]
+    pub(super) events: Raw<'a>,
+    #[serde(borrow, default)]
+    pub(super) tags: Raw<'a>,
+}
+
+/// An event of a market, as the catalogue names it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event<'a> {
+    #[serde(borrow, default)]
+    pub(super) slug: Raw<'a>,
+    #[serde(borrow, default, rename = "seriesSlug")]
+    pub(super) series_slug: Raw<'a>,
+    #[serde(borrow, default)]
+    pub(super) series: Raw<'a>,
+    #[serde(borrow, default)]
+    pub(super) tags: Raw<'a>,
+}
+
+/// Whatever has a slug alone: a series.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named<'a> {
+    #[serde(borrow, default)]
+    pub(super) slug: Raw<'a>,
+}
+
+/// A label.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tag<'a> {
+    #[serde(borrow, default)]
+    pub(super) slug: Raw<'a>,
+    #[serde(borrow, default)]
+    pub(super) label: Raw<'a>,
+}
+
+/// `GET /v2/resolutions`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Resolutions<'a> {
+    #[serde(borrow)]
+    pub(super) data: Vec<&'a RawValue>,
+}
+
+/// How a market paid.
+#[derive(Debug, Deserialize)]
+pub(super) struct Resolution<'a> {
+    #[serde(borrow, default, alias = "conditionId", alias = "condition")]
+    pub(super) condition_id: Raw<'a>,
+    /// What each outcome pays, in the order of its tokens.
+    #[serde(borrow, default)]
+    pub(super) payouts: Raw<'a>,
+    #[serde(borrow, default, alias = "resolvedAt", alias = "timestamp")]
+    pub(super) resolved_at: Raw<'a>,
 }
 
 /// `GET /book`, and an element of `POST /books`.

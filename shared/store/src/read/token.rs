@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::time::Timestamp;
 use rust_decimal::Decimal;
-use serde_json::value::RawValue;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -73,7 +73,7 @@ pub struct ChartTrade {
     pub id: TickId,
     pub price: Decimal,
     pub size: Option<Decimal>,
-    pub side: String,
+    pub side: Option<String>,
     pub verdict: String,
     pub reasons: Vec<String>,
     pub origin: String,
@@ -90,6 +90,8 @@ pub struct Chart {
     pub trades_cut: bool,
     /// Gaps of its market that reach into the span, newest first.
     pub gaps: Vec<Gap>,
+    /// Since when its market is known: before it nobody listened. None of markets that were known before this was kept.
+    pub known_from: Option<Timestamp>,
 }
 
 const LAST_PRICES: &str = "select t.token_id, b.bid, b.ask, b.received_at as book_at, \
@@ -135,6 +137,8 @@ const CHART_TRADES: &str = "select id, executed_at, price, size, side, verdict, 
 const CHART_GAPS: &str = "select id, condition_id, shard, cause, opened_at, healed_at, trades_recovered, detected_at, state \
     from api.gaps where condition_id = $1 and opened_at < $3 and (healed_at is null or healed_at > $2) \
     order by opened_at desc, id desc limit $4";
+
+const KNOWN_FROM: &str = "select first_seen_at from api.markets where condition_id = $1";
 
 // === impl Reader ===
 
@@ -211,17 +215,22 @@ impl Reader {
         let trades = self.page("read trades of a chart", CHART_TRADES, &params).await?;
         let params = of((&market, Type::TEXT), (&GAPS_MAX, Type::INT8));
         let gaps = self.page("read gaps of a chart", CHART_GAPS, &params).await?;
+        let known =
+            self.page("read since when a market is known", KNOWN_FROM, &[(&market, Type::TEXT)]).await?;
+        let known_from: Option<Option<DateTime<Utc>>> =
+            known.first().map(|row| get(row, "first_seen_at")).transpose()?;
         Ok(Chart {
             prices: prices.iter().map(chart_price).collect::<Result<_, _>>()?,
             trades: trades.iter().take(TRADES_MAX).rev().map(chart_trade).collect::<Result<_, _>>()?,
             trades_cut: trades.len() > TRADES_MAX,
             gaps: gaps.iter().map(super::gap).collect::<Result<_, _>>()?,
+            known_from: known_from.flatten().map(Into::into),
         })
     }
 }
 
 fn last_prices(row: &Row) -> Result<Option<LastPrices>, StoreError> {
-    let at = |column| get::<Option<chrono::DateTime<chrono::Utc>>>(row, column).map(|at| at.map(Into::into));
+    let at = |column| get::<Option<DateTime<Utc>>>(row, column).map(|at| at.map(Into::into));
     let (book_at, change_at): (Option<Timestamp>, Option<Timestamp>) = (at("book_at")?, at("change_at")?);
     let Some(quoted_at) = book_at.max(change_at) else { return Ok(None) };
     let (bid, ask) = if change_at > book_at { ("best_bid", "best_ask") } else { ("bid", "ask") };
@@ -254,7 +263,23 @@ fn chart_trade(row: &Row) -> Result<ChartTrade, StoreError> {
 
 /// The levels of a stored side, by price; digit for digit, never through a float.
 fn levels(stored: &str, column: &'static str) -> Result<BTreeMap<Decimal, Decimal>, StoreError> {
-    let levels: Vec<(&RawValue, &RawValue)> = serde_json::from_str(stored).map_err(unreadable(column))?;
-    let number = |raw: &RawValue| Decimal::from_str_exact(raw.get()).map_err(unreadable(column));
-    levels.into_iter().map(|(price, size)| Ok((number(price)?, number(size)?))).collect()
+    let levels: Vec<(String, String)> = serde_json::from_str(stored).map_err(unreadable(column))?;
+    let number = |text: &str| Decimal::from_str_exact(text).map_err(unreadable(column));
+    levels.iter().map(|(price, size)| Ok((number(price)?, number(size)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_digit_for_digit_and_by_price() {
+        let told = levels(r#"[["0.47", "10"], ["0.4", "0.000000000000000001"]]"#, "bids").unwrap();
+        let expected: [(Decimal, Decimal); 2] = [("0.4", "0.000000000000000001"), ("0.47", "10")]
+            .map(|(price, size)| (price.parse().unwrap(), size.parse().unwrap()));
+        assert_eq!(told, expected.into());
+        for odd in ["{}", r#"[["0.4"]]"#, r#"[["x", "1"]]"#] {
+            assert!(levels(odd, "bids").is_err(), "{odd}");
+        }
+    }
 }

@@ -55,6 +55,8 @@ async fn a_dead_feed_is_named(visit: &mut Visit) -> anyhow::Result<()> {
 
     let started = Instant::now();
     visit.world.bring_up("feed");
+    let restarted = "document.querySelector('#verdict-because').innerText.includes('feed restarted ')";
+    visit.tab.within(WELL_WITHIN, restarted).await;
     visit.tab.within(WELL_WITHIN, "document.querySelector('#verdict').dataset.state === 'trustworthy'").await;
     eprintln!("the verdict turned back {:?} after the start of feed", started.elapsed());
     visit.tab.sees("[data-panel=connection][data-state=live]").await;

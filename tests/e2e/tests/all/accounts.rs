@@ -77,6 +77,7 @@ fn subjects() -> Vec<(String, Service)> {
     }
     all.push((subject::market(&market()), Service::Feed));
     all.push((subject::gap(&market()), Service::Feed));
+    all.push((subject::overruled(&market()), Service::Processor));
     all.push(("$KV.FEED.mark-0-1".to_owned(), Service::Feed));
     for service in Service::ALL {
         // The dashboard has nothing to write off: it stores nothing.
@@ -115,6 +116,7 @@ async fn only_the_viewer_hears_what_passes_and_nobody_hears_anothers_answers() {
         for heard in ["ticks.>", "ticks.raw.>", "ticks.clean.trade.>", "markets.>", "gaps.>", "dead.>"] {
             assert_eq!(wire.subscribe(heard).await.is_ok(), views, "{login} to {heard}");
         }
+        assert_eq!(wire.subscribe(subject::OVERRULED_ALL).await.is_ok(), login == "feed", "{login}");
         let hears_stats = views || login == "dashboard";
         assert_eq!(wire.subscribe(subject::STATS_ALL).await.is_ok(), hears_stats, "{login}");
         for other in Service::ALL.map(Service::word).into_iter().chain(READERS) {

@@ -34,6 +34,9 @@ async fn a_price_far_from_the_book_is_flagged_unless_rest_shows_that_our_book_wa
         "select confirmed, count(*) from api.trades where verdict = 'flagged' group by 1 order by 1";
     let flagged = world.query(flagged).await;
     assert_eq!(flagged.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["f", "t"], "{flagged:?}");
+    // A book that REST has overruled is not believed any more: it was fetched anew, and its span is a gap.
+    let overruled = "select count(*) from api.gaps where cause = 'overruled' and healed_at is not null";
+    assert_ne!(world.query(overruled).await[0][0], "0");
     world.finish().await;
 }
 

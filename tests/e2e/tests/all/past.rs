@@ -99,7 +99,7 @@ async fn a_ladder_is_the_last_book_with_the_changes_since() {
     let database = Database::start().await;
     assert_eq!(database.reader.ladder(&token(1)).await.unwrap(), None);
     database.book(1, -60, "[[0.4,1]]", "[]").await;
-    database.book(1, -30, "[[0.47,10],[0.4,0.000000000000000001]]", "[[0.5,7]]").await;
+    database.book(1, -30, r#"[["0.47","10"],["0.4","0.000000000000000001"]]"#, r#"[["0.5","7"]]"#).await;
     for (second, side, price, size) in [
         (-40, "BUY", "0.1", "99"),
         (-20, "BUY", "0.48", "3"),
@@ -119,6 +119,18 @@ async fn a_ladder_is_the_last_book_with_the_changes_since() {
 }
 
 #[tokio::test]
+async fn levels_that_were_stored_as_numbers_are_told_as_text_too() {
+    let database = Database::start().await;
+    database.book(1, -30, "[[0.470,10],[0.4,0.000000000000000001]]", "[]").await;
+    let told =
+        database.server.psql("polyfeed", "select bids::text || asks::text from api.books").await.unwrap();
+    assert_eq!(told.trim(), r#"[["0.470", "10"], ["0.4", "0.000000000000000001"]][]"#);
+    let ladder = database.reader.ladder(&token(1)).await.unwrap().unwrap();
+    let expected = [("0.47", "10"), ("0.4", "0.000000000000000001")];
+    assert_eq!(ladder.bids, expected.map(|(price, size)| (number(price), number(size))));
+}
+
+#[tokio::test]
 async fn the_last_prices_are_those_of_the_newest_book_or_change() {
     let database = Database::start().await;
     database.book(1, -30, "[[0.47,10]]", "[[0.5,7]]").await;
@@ -127,7 +139,7 @@ async fn the_last_prices_are_those_of_the_newest_book_or_change() {
     database.trade(1, -9, "0.48", "clean").await;
     database.trade(1, -8, "0.9", "refused").await;
     database.change(2, -30, "BUY", "0.3", ["3", "0.3", "null"]).await;
-    database.book(2, -20, "[]", "[[0.5,7]]").await;
+    database.book(2, -20, "[]", r#"[["0.5","7"]]"#).await;
     let last = database.reader.last_prices(&[token(1), token(2), token(3)]).await.unwrap();
     assert_eq!(last.len(), 2, "of the third nothing is stored");
     let first = last.iter().find(|last| last.token_id == token(1)).unwrap();
@@ -160,6 +172,10 @@ async fn a_chart_has_one_price_a_step_all_trades_and_the_gaps_that_reach_into_it
     assert_eq!(trades, [(database.at(-90), "clean"), (database.at(-30), "flagged")]);
     let gaps: Vec<&str> = chart.gaps.iter().map(|gap| gap.cause.as_str()).collect();
     assert_eq!((gaps, chart.trades_cut), (vec!["book_mismatch", "silence"], false));
+    assert_eq!(chart.known_from, None, "its market is not stored");
+    database.market(1, true).await;
+    let chart = database.reader.chart(&token(1), &condition("0x1"), span, 10).await.unwrap();
+    assert!(chart.known_from >= Some(database.start), "{:?}", chart.known_from);
 }
 
 #[tokio::test]

@@ -149,7 +149,7 @@ fn impossible_trade() -> Vec<u8> {
         id: TickId::of_content(&["trade"]),
         condition_id: condition(),
         token_id: TokenId::try_from("17").unwrap(),
-        side: Side::Buy,
+        side: Some(Side::Buy),
         price: Price::of_text("0.5").unwrap(),
         size: None,
         origin: Origin::Socket,

@@ -12,7 +12,7 @@ use crate::frame::{self, Change};
 use crate::hub::Reach;
 use crate::ledger::{Occasion, Special};
 use crate::market::mirrored;
-use crate::units::Size;
+use crate::units::{Price, Size};
 
 /// Lost removals remembered; an endless run loses far fewer.
 const LOST_MAX: usize = 10_000;
@@ -79,6 +79,21 @@ impl Ailments {
 }
 
 impl Venue {
+    /// Data flows again, and opening books from that moment on.
+    pub(crate) fn thaw(&mut self, books_from_ms: u64) {
+        (self.frozen, self.books_from_ms) = (false, books_from_ms);
+    }
+
+    /// Moves the book of a market by 0.2 and more without a word, and sends nothing of it for a while.
+    pub(crate) fn move_in_silence(&mut self, market: usize, quiet_until_ms: u64, now_ms: u64) {
+        let of = &mut self.markets[market];
+        of.furnish(now_ms);
+        let mid = if of.book().best_bid() >= Price::of(4_900) { 2_500 } else { 7_500 };
+        let (stamp_ms, mut random) = (of.next_stamp(now_ms), fastrand::Rng::with_seed(now_ms));
+        of.furnish_around(mid, stamp_ms, &mut random);
+        of.held_until_ms = quiet_until_ms;
+    }
+
     /// Whether this order is a removal that is to be lost, and somebody is there to miss it.
     pub(crate) fn loses(&self, market: usize, order: Order) -> bool {
         self.ailments.armed > 0

@@ -57,7 +57,9 @@ impl Ranking {
 
 impl Listings {
     pub(crate) fn of(markets: &[Market]) -> Self {
-        let reserved = markets.iter().filter(|market| market.listing == Listing::Reserved);
+        // Short ones wait for their window.
+        let reserved =
+            markets.iter().filter(|market| market.listing == Listing::Reserved && market.window.is_none());
         Self {
             by_volume: Ranking::by(markets, |market| (std::cmp::Reverse(market.volume_cents), market.number)),
             by_id: Ranking::by(markets, |market| {
@@ -92,21 +94,28 @@ impl Venue {
     pub(crate) fn open_next(&mut self, now_ms: u64) -> Option<usize> {
         let market = self.listings.reserved.pop_front()?;
         self.listings.announced.push(market);
-        self.markets[market].listing = Listing::Open;
-        let text = frame::new_market(&self.markets[market], now_ms);
-        self.proclaim(market, text, now_ms);
+        self.announce(market, now_ms);
         Some(market)
     }
 
-    /// Closes those of these markets that are open, and returns how many were.
+    /// Opens a reserved market and tells everybody with custom features; Gamma may list it later.
+    pub(crate) fn announce(&mut self, market: usize, now_ms: u64) {
+        let late = self.catalogue.late.map(|late| (now_ms + u64::from(late.for_s) * 1000, late.form));
+        (self.markets[market].listing, self.markets[market].late) = (Listing::Open, late);
+        let text = frame::new_market(&self.markets[market], now_ms);
+        self.proclaim(market, text, now_ms);
+    }
+
+    /// Closes those of these markets that Gamma calls open, and returns how many were.
     pub(crate) fn close(&mut self, markets: &[usize], announced: Announced, now_ms: u64) -> usize {
         let mut closed = 0;
         for market in markets.iter().copied() {
-            if self.markets[market].listing != Listing::Open {
+            if !self.markets[market].listing.is_open_at_gamma() {
                 continue;
             }
             closed += 1;
             self.markets[market].listing = Listing::Closed;
+            self.markets[market].closed_at_ms = now_ms;
             match announced {
                 Announced::Openly => {
                     let text = frame::market_resolved(&self.markets[market], now_ms);
@@ -115,9 +124,14 @@ impl Venue {
                 Announced::Silently => {}
             }
         }
+        self.rest();
+        closed
+    }
+
+    /// Only open markets stay in the ordinary stream.
+    pub(super) fn rest(&mut self) {
         let Self { markets, active, .. } = self;
         active.retain(|active| markets[*active].listing == Listing::Open);
-        closed
     }
 
     /// Silently closes a share of the open ordinary markets, evenly spread, and opens as many reserved ones;

@@ -230,6 +230,10 @@ async fn each_scenario_of_an_ailment_runs_to_its_end() {
         "busy-door",
         "slow-rest",
         "v1-gone",
+        "thaw",
+        "short-markets",
+        "late-markets",
+        "blocked-rest",
     ];
     let run = async |name: &'static str| {
         let simulator = start(name, |_, scenario| scenario.duration_s = Some(2)).await;

@@ -3,7 +3,11 @@
 //! Knows: the public protocol reference. Never: the simulator's inside.
 
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod controls;
+#[cfg(test)]
+mod oddities;
 #[cfg(test)]
 mod recordings;
 #[cfg(test)]

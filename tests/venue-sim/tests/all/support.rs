@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use venue_sim::scenario::Scenario;
 use venue_sim::{Begin, Options, Simulator};
@@ -43,6 +43,11 @@ impl Client {
     /// The next message, or none if the connection ended.
     pub(crate) async fn next(&mut self) -> Option<Message> {
         timeout(LIMIT, self.0.next()).await.expect("something comes in time").and_then(Result::ok)
+    }
+
+    /// What comes next, or how the connection failed.
+    pub(crate) async fn received(&mut self) -> Option<Result<Message, Error>> {
+        timeout(LIMIT, self.0.next()).await.expect("something comes in time")
     }
 
     pub(crate) async fn text(&mut self) -> String {
@@ -117,17 +122,23 @@ pub(crate) async fn start(name: &str, change: impl FnOnce(&mut Options, &mut Sce
 
 /// Status and body of a request to an absolute `http` address.
 pub(crate) async fn request(method: &str, url: &str, body: &str) -> (u16, String) {
+    let (head, body) = ask(method, url, "User-Agent: venue-sim-tests\r\n", body).await;
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+}
+
+/// Head and body of the answer to a request with these headers.
+pub(crate) async fn ask(method: &str, url: &str, headers: &str, body: &str) -> (String, String) {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).await.unwrap();
     let length = body.len();
     let text = format!(
-        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(LIMIT, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    (head.to_owned(), body.to_owned())
 }
 
 /// The same address with a parameter that no cache knows: trades are answered by one.

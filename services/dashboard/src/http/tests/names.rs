@@ -27,6 +27,8 @@ async fn a_name_that_is_not_ours_gets_nothing_whatever_its_origin_says() {
         // Probes come by whatever address they know.
         let probe = format!("GET /live HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         assert_eq!(status(&world, &probe).await, 200, "{host}");
+        let answered = String::from_utf8(world.said(&probe).await).unwrap();
+        assert!(answered.contains("connect-src 'self'\r\n") && !answered.contains("evil"), "{answered}");
     }
     for ours in ["localhost:8080", "127.0.0.1", "[::1]:8080", "here:1"] {
         let answered =

@@ -44,7 +44,11 @@ async fn a_token_is_told_with_its_market_and_the_gaps_open_now() {
     assert_eq!((&known["slug"], &known["gaps"][0]["cause"]), (&json!("market-1"), &json!("silence")));
     assert_eq!(known["gaps"][0]["question"], json!("Question 1?"));
     let unknown = world.get("/api/tokens/77").await;
-    assert_eq!((unknown.status, unknown.error().as_str()), (404, "this token is not followed"));
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.error().contains("/api/trades?token_id="), "what is left of it: {}", unknown.error());
+    for path in ["/api/tokens/77/book", "/api/tokens/77/chart"] {
+        assert_eq!(world.get(path).await.status, 503, "{path}: the database would know");
+    }
     let odd = world.get("/api/tokens/0x1").await;
     assert_eq!(odd.status, 400);
     assert!(odd.error().starts_with("`token_id` must be 1 to 78 decimal digits"), "{}", odd.error());

@@ -39,7 +39,6 @@ export async function ask<T>(path: string, query: Query = {}, signal?: AbortSign
 }
 
 async function reason(response: Response): Promise<string> {
-  if (response.status === 404) return "not available in this version";
   if (response.status === 401) return "a token is needed: open the page once with ?token=…";
   try {
     const { error } = (await response.json()) as { error?: unknown };
@@ -47,5 +46,6 @@ async function reason(response: Response): Promise<string> {
   } catch {
     // An answer without a body of ours is told by its number.
   }
+  if (response.status === 404) return "not available in this version";
   return `the dashboard answered ${response.status}`;
 }

@@ -9,7 +9,7 @@ export type Money = string;
 /** What is not known is null, never 0. */
 export type Maybe<T> = T | null;
 
-export type Trust = "trustworthy" | "degraded" | "down";
+export type Trust = "trustworthy" | "degraded" | "starting" | "down";
 export type ServiceName = "feed" | "processor" | "writer" | "dashboard";
 export type Verdict = "clean" | "flagged" | "refused";
 export type Kind = "trade" | "price" | "book" | "quote" | "tick_size";
@@ -31,7 +31,7 @@ export interface Server {
 export interface Instance {
   instance: string;
   version: string;
-  state: "running" | "unknown";
+  state: "running" | "unknown" | "replaced";
   started_at: Moment;
   uptime_seconds: number;
   heard_age_seconds: number;
@@ -45,6 +45,14 @@ export interface Service {
   state: "running" | "unknown";
   heard_age_seconds: Maybe<number>;
   instances: Instance[];
+}
+
+/** A process that took the place of another one. */
+export interface Restart {
+  service: ServiceName;
+  at: Moment;
+  instance: string;
+  before: string;
 }
 
 export interface Gap {
@@ -76,6 +84,8 @@ export interface Status {
     bus: Server;
     database: Server;
     services: Service[];
+    restarts: Restart[];
+    catching_up: boolean;
     gaps_open: Maybe<number>;
     gap_oldest_at: Maybe<Moment>;
     gaps: Gap[];
@@ -154,6 +164,7 @@ export interface Metrics {
     received_to_judged: Maybe<Percentiles>;
   };
   clients: Maybe<number>;
+  counted_since: { feed: Maybe<Moment>; processor: Maybe<Moment>; writer: Maybe<Moment> };
 }
 
 export interface Event {
@@ -183,6 +194,9 @@ export interface Event {
   transaction_hash: Maybe<string>;
   tick_size_before: Maybe<Money>;
   tick_size: Maybe<Money>;
+  /** All levels of a book, best first: price and size. */
+  bids: Maybe<[Money, Money][]>;
+  asks: Maybe<[Money, Money][]>;
 }
 
 export interface EventPage {
@@ -229,7 +243,31 @@ export interface TokenDetail extends Token {
   end_at: Maybe<Moment>;
   neg_risk: Maybe<boolean>;
   tick_size: Maybe<Money>;
+  resolved_at: Maybe<Moment>;
+  winning_outcome: Maybe<string>;
   gaps: Gap[];
+}
+
+/** A market as it is stored. */
+export interface Market {
+  condition_id: string;
+  slug: string;
+  question: string;
+  end_at: Maybe<Moment>;
+  active: boolean;
+  closed: boolean;
+  neg_risk: boolean;
+  tick_size: Maybe<Money>;
+  volume_24h: Maybe<Money>;
+  tokens: { token_id: string; outcome: string }[];
+  updated_at: Moment;
+  first_seen_at: Maybe<Moment>;
+}
+
+export interface MarketPage {
+  markets: Market[];
+  limit: number;
+  next: Maybe<string>;
 }
 
 export interface Ladder {
@@ -246,7 +284,7 @@ export interface ChartTrade {
   id: string;
   price: Money;
   size: Maybe<Money>;
-  side: "BUY" | "SELL";
+  side: Maybe<"BUY" | "SELL">;
   verdict: Verdict;
   reasons: string[];
   origin: string;
@@ -259,6 +297,8 @@ export interface Chart {
   prices: { at: Moment; bid: Maybe<Money>; ask: Maybe<Money> }[];
   trades: ChartTrade[];
   trades_cut?: boolean;
+  /** Since when the market is known: before it nobody listened. */
+  known_from: Maybe<Moment>;
   gaps: { opened_at: Moment; healed_at: Maybe<Moment>; cause: string }[];
 }
 

@@ -5,16 +5,19 @@
 import type { ComponentChildren, JSX } from "preact";
 import type { Event, Gap } from "../api/types.js";
 import { direction, known, price, shares, UNKNOWN, type Units } from "../format/number.js";
-import { age, between, span } from "../format/time.js";
+import { isApart, sideWord } from "../format/tick.js";
+import { age, between, clock, full, span } from "../format/time.js";
 import { cause } from "../format/words.js";
 import { Time } from "./moment.js";
 
 export function eventCells(event: Event, units: Units): ComponentChildren[] {
   return [
-    <Time at={event.at} digits={3} />,
+    <Time at={event.received_at} digits={3} />,
+    <Executed event={event} />,
     event.kind.replace("_", " "),
     <span title={event.question ?? event.condition_id}>{event.question ?? "unknown market"}</span>,
     <span title={event.outcome ?? event.token_id}>{event.outcome ?? UNKNOWN}</span>,
+    event.kind === "trade" ? sideWord(event.side) : "",
     <PriceCell event={event} units={units} />,
     <SharesCell event={event} />,
     <VerdictCell event={event} />,
@@ -29,13 +32,28 @@ export function gapCells(gap: Gap, markets: number): ComponentChildren[] {
   const recovered = healed !== null && gap.trades_recovered > 0 ? `${gap.trades_recovered} recovered` : "";
   return [
     <Time at={healed ?? gap.opened_at} digits={3} />,
+    "",
     "gap",
     <span title={name}>{name}</span>,
+    "",
     "",
     `${cause(gap.cause)}`,
     recovered,
     <span class={`badge ${healed === null ? "flagged" : "clean"}`}>{lasted}</span>,
   ];
+}
+
+/** When it happened at the venue, where that is not about when it was received. */
+function Executed({ event }: { event: Event }): JSX.Element | null {
+  if (!isApart(event)) return null;
+  const apart = between(event.at, event.received_at) ?? 0;
+  const words = `at the venue ${span(Math.abs(apart))} ${apart < 0 ? "after" : "before"} it was received`;
+  return (
+    <time dateTime={event.at} title={`${full(event.at)}: ${words}`}>
+      <span class="hidden">at the venue </span>
+      {clock(event.at)}
+    </time>
+  );
 }
 
 const ARROWS: Record<string, { sign: string; word: string; class: string }> = {

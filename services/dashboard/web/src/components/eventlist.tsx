@@ -13,10 +13,12 @@ import { Grid, type Column } from "./grid.js";
 import { isNarrow } from "./media.js";
 
 const COLUMNS: readonly Column[] = [
-  { name: "time", head: "time", class: "c-time" },
+  { name: "time", head: "received", class: "c-time" },
+  { name: "executed", head: "executed", class: "c-executed" },
   { name: "kind", head: "kind", class: "c-kind" },
   { name: "question", head: "question", class: "c-question" },
   { name: "outcome", head: "outcome", class: "c-outcome" },
+  { name: "side", head: "side", class: "c-side" },
   { name: "price", head: "price", class: "c-price number" },
   { name: "shares", head: "shares", class: "c-shares number" },
   { name: "verdict", head: "verdict", class: "c-verdict" },
@@ -110,7 +112,7 @@ export function EventList({ id }: { id: string }): JSX.Element {
 
 /** What an empty list says: before the first word of the live stream it is not empty, it is not there. */
 function nothing(): string {
-  if (status.value === null) return "loading …";
+  if (status.value?.details.catching_up !== false) return "loading …";
   const { text, verdict, reason } = filter.value;
   return text || verdict || reason ? "no event matches" : "no event yet";
 }
@@ -138,7 +140,7 @@ function shown(row: Row | undefined, unit: ReturnType<typeof units.peek>): Shown
     return { key: row.id, cells: gapCells(row.gap, row.markets), class: "gap", data: { "data-kind": "gap" } };
   return {
     key: row.id,
-    cells: ["", "hole", row.why, "", "", "", ""],
+    cells: ["", "", "hole", row.why, "", "", "", "", ""],
     class: "hole",
     data: { "data-kind": "hole" },
   };

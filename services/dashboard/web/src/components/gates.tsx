@@ -7,6 +7,7 @@ import { count, known, UNKNOWN } from "../format/number.js";
 import { metrics } from "../state/live.js";
 import { set } from "../state/route.js";
 import { Figure } from "./figure.js";
+import { CountedSince } from "./moments.js";
 import { Panel } from "./panel.js";
 import { Spark } from "./spark.js";
 
@@ -31,7 +32,12 @@ const GATES = [
 export function Gates(): JSX.Element {
   const m = metrics.value;
   return (
-    <Panel name="gates" title="Gotcha protection" needs={["processor"]}>
+    <Panel
+      name="gates"
+      title="Gotcha protection"
+      needs={["processor"]}
+      note={<CountedSince at={m?.counted_since.processor} />}
+    >
       <table class="gates">
         <thead>
           <tr>

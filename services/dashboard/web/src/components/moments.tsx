@@ -3,6 +3,7 @@
 // Knows: today. Never: what happened then.
 
 import type { JSX } from "preact";
+import { known } from "../format/number.js";
 import { clock, full } from "../format/time.js";
 
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
@@ -16,4 +17,13 @@ export function Moments({ at }: { at: string }): JSX.Element {
       {clock(at)}
     </time>
   );
+}
+
+/** Since when counters count: none of them knows what was before. */
+export function CountedSince({ at }: { at: string | null | undefined }): JSX.Element | null {
+  return known(at) ? (
+    <>
+      counted since <Moments at={at} />
+    </>
+  ) : null;
 }

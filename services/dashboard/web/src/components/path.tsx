@@ -170,7 +170,8 @@ interface ArrowProps {
   arrow: Arrow | undefined;
 }
 
-const PACES: Record<Pace, string> = { ok: "", behind: "behind", stuck: "stuck", unknown: "unknown" };
+/** An arrow is narrower than the word for what is not known: the dash of its rate and its look say that. */
+const PACES: Record<Pace, string> = { ok: "", behind: "behind", stuck: "stuck", unknown: "" };
 
 function ArrowLine({ from, to, area, arrow }: ArrowProps): JSX.Element {
   const state = pace(arrow);
@@ -179,7 +180,7 @@ function ArrowLine({ from, to, area, arrow }: ArrowProps): JSX.Element {
     <div class={`arrow at-${area}`} data-arrow={`${from}-${to}`} data-state={state}>
       <p class="rate">
         <span class="hidden">
-          {STAGES[from]} to {STAGES[to]}:{" "}
+          {STAGES[from]} to {STAGES[to]}: {state === "unknown" ? "unknown " : ""}
         </span>
         {known(arrow?.rate) ? `${rate(arrow.rate)}/s` : UNKNOWN}
       </p>

@@ -10,6 +10,8 @@ export interface Polled<T> {
   value: T | null;
   /** Why there is no newer answer, in words; null while all is well. */
   why: string | null;
+  /** Status of the newest answer; null before the first, 0 where nobody answers. */
+  status: number | null;
 }
 
 /** Asks at once, then every `everyMs` (never again for 0), when the link comes back, and when `cue` changes. */
@@ -18,6 +20,7 @@ export function usePoll<T>(path: string | null, query: Query, everyMs: number, c
   const [polled, setPolled] = useState<Polled<T> & { of: string | null }>({
     value: null,
     why: null,
+    status: null,
     of: null,
   });
   const again = epoch.value;
@@ -31,8 +34,13 @@ export function usePoll<T>(path: string | null, query: Query, everyMs: number, c
         if (controller.signal.aborted) return;
         setPolled((before) =>
           answer.ok
-            ? { value: answer.value, why: null, of: target }
-            : { value: before.of === target ? before.value : null, why: answer.why, of: target },
+            ? { value: answer.value, why: null, status: 200, of: target }
+            : {
+                value: before.of === target ? before.value : null,
+                why: answer.why,
+                status: answer.status,
+                of: target,
+              },
         );
       }
       if (everyMs > 0) timer = setTimeout(() => void read(), everyMs);

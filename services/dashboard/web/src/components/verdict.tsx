@@ -4,24 +4,35 @@
 
 import { useEffect } from "preact/hooks";
 import type { JSX } from "preact";
-import type { Wrong } from "../api/types.js";
+import type { Trust, Wrong } from "../api/types.js";
+import { restartWords } from "../format/restarts.js";
 import { clock, full, wholeSpan } from "../format/time.js";
 import { link, now, serverNow, status } from "../state/live.js";
+import { OpenGaps } from "./opengaps.js";
 
-type Word = "trustworthy" | "degraded" | "down" | "unknown";
+type Word = Trust | "unknown";
 
 interface Said {
   word: Word;
   reasons: Wrong[];
   since: number | null;
   seconds: number;
+  /** What happened and is over, and is nobody's trouble. */
+  news: string[];
 }
 
 /** Shapes that tell the words apart without their colours. */
-const SHAPES: Record<Word, string> = { trustworthy: "●", degraded: "▲", down: "■", unknown: "?" };
+const SHAPES: Record<Word, string> = {
+  trustworthy: "●",
+  degraded: "▲",
+  starting: "◌",
+  down: "■",
+  unknown: "?",
+};
 const COLOURS: Record<Word, string> = {
   trustworthy: "%2315803d",
   degraded: "%23d97706",
+  starting: "%23737b8c",
   down: "%23dc2626",
   unknown: "%23737b8c",
 };
@@ -40,25 +51,29 @@ function said(): Said {
       { who: "", what: `This page hears nothing of the system: ${why}.` },
       { who: "", what: `What is grey is as of ${clock(since)}; ${next}.` },
     ];
-    return { word: "unknown", reasons, since, seconds: (now.value - since) / 1000 };
+    return { word: "unknown", reasons, since, seconds: (now.value - since) / 1000, news: [] };
   }
   if (told === null) {
     const reasons = [{ who: "", what: "This page has heard nothing of the system yet." }];
-    return { word: "unknown", reasons, since: null, seconds: 0 };
+    return { word: "unknown", reasons, since: null, seconds: 0, news: [] };
   }
-  const { verdict, verdict_since, problems, notices } = told.details;
+  const { verdict, verdict_since, problems, notices, restarts } = told.details;
   const settled = Date.parse(verdict_since);
   return {
     word: verdict,
     reasons: [...problems, ...notices],
     since: settled,
     seconds: (serverNow.value - settled) / 1000,
+    news: restartWords(restarts, serverNow.value),
   };
 }
 
 export function Verdict(): JSX.Element {
-  const { word, reasons, since, seconds } = said();
-  const [first, ...others] = reasons;
+  const { word, reasons, since, seconds, news } = said();
+  const [first, ...more] = reasons;
+  // What was told before the link was lost is no news of now.
+  const gaps = link.value.state === "lost" ? 0 : (status.value?.details.gaps_open ?? 0);
+  const others = [...more.map(words), ...news];
   useEffect(() => wear(word), [word]);
   return (
     <section id="verdict" data-state={word} aria-label="verdict">
@@ -77,10 +92,16 @@ export function Verdict(): JSX.Element {
             {first.what}
           </p>
         )}
-        <p class="others" title={others.map(words).join("\n")}>
+        <p class="others" title={others.join("\n")}>
+          {gaps > 0 && (
+            <>
+              <OpenGaps count={gaps} />
+              {others.length > 0 && " · "}
+            </>
+          )}
           {others.length > 0
-            ? others.map(words).join(" · ")
-            : first === undefined
+            ? others.join(" · ")
+            : first === undefined && gaps === 0
               ? "Feed, processor, writer, bus and database answer."
               : ""}
         </p>
@@ -105,6 +126,8 @@ function wear(word: Word): void {
   const shape: Record<Word, string> = {
     trustworthy: "<circle cx='8' cy='8' r='6'/>",
     degraded: "<path d='M8 1.5 15 14H1z'/>",
+    starting:
+      "<circle cx='8' cy='8' r='5' fill='none' stroke-width='3' stroke='%23737b8c' stroke-dasharray='3 3'/>",
     down: "<rect x='2' y='2' width='12' height='12'/>",
     unknown: "<circle cx='8' cy='8' r='5' fill='none' stroke-width='3' stroke='%23737b8c'/>",
   };

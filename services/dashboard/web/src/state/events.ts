@@ -81,8 +81,17 @@ export function take(events: readonly Event[]): void {
   if (fresh > 0) plan(fresh);
 }
 
-/** Takes the first events of a stream, newest first: after a loss what lies between is read. */
-export async function begin(newest: readonly Event[]): Promise<void> {
+/**
+ * Takes the first events of a stream, newest first: after a loss what lies between is read. A dashboard that has just
+ * started does not have that yet: what comes waits until it has.
+ */
+export async function begin(newest: readonly Event[], isCatchingUp = false): Promise<void> {
+  if (isCatchingUp) {
+    question?.abort();
+    question = null;
+    waiting ??= [];
+    return;
+  }
   if (ring.length === 0) {
     await refill();
     return;
@@ -106,6 +115,14 @@ export async function begin(newest: readonly Event[]): Promise<void> {
     if (!isWhole) hole("some events between are no longer held by the dashboard");
     return events;
   });
+}
+
+/** The dashboard has read what was before its start: now the list can be made whole. */
+export async function catchUp(): Promise<void> {
+  const { kind } = untracked(() => filter.value);
+  const query = { limit: PAGE, kind: kind === "all" ? null : kind };
+  const answer = ring.length === 0 ? null : await ask<EventPage>("/api/events", query);
+  await begin(answer?.ok ? answer.value.events : []);
 }
 
 /** Tells a gap in the list. */

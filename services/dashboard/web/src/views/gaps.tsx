@@ -72,7 +72,7 @@ export function Gaps(): JSX.Element {
         told={coverage.value}
         why={coverage.why}
         page={page}
-        onPick={(market, hour) => set({ market, hour }, "push")}
+        onPick={(market, hour) => set({ market, hour, open: "" }, "push")}
       />
       <List />
     </div>
@@ -83,7 +83,7 @@ const noteOf = ({ gaps, next }: GapPage): string =>
   `${next === null ? "" : "the newest "}${count(gaps.length)} gaps, ${count(gaps.filter(({ healed_at }) => healed_at === null).length)} open`;
 
 function pick(gap: Gap): void {
-  set({ market: gap.condition_id, hour: "" }, "push");
+  set({ market: gap.condition_id, hour: "", open: "" }, "push");
 }
 
 /** The gaps of what was clicked; all of them without a click. */
@@ -92,11 +92,17 @@ function List(): JSX.Element {
   const from = hour || null;
   const to = hour ? new Date(Date.parse(hour) + HOUR_MS).toISOString() : null;
   const before = param("before");
-  const query = { condition_id: market, from, to, before, limit: LISTED };
+  const isOpenOnly = param("open") === "true";
+  const open = isOpenOnly || null;
+  const query = { condition_id: market, open, from, to, before, limit: LISTED };
   const { value, why } = usePoll<GapPage>("/api/gaps", query, before === "" ? 5000 : 0);
   const gaps = value?.gaps ?? [];
   const question = gaps.find((gap) => gap.question)?.question ?? market;
-  const chosen = [market ? question : "", hour ? `${hourMinute(hour)} to ${hourMinute(to ?? hour)}` : ""]
+  const chosen = [
+    isOpenOnly ? "open now" : "",
+    market ? question : "",
+    hour ? `${hourMinute(hour)} to ${hourMinute(to ?? hour)}` : "",
+  ]
     .filter(Boolean)
     .join(", ");
   return (
@@ -108,7 +114,7 @@ function List(): JSX.Element {
       tools={
         <div class="tools">
           {chosen !== "" && (
-            <button type="button" onClick={() => set({ market: "", hour: "", before: "" })}>
+            <button type="button" onClick={() => set({ market: "", hour: "", before: "", open: "" })}>
               show all
             </button>
           )}
@@ -145,7 +151,9 @@ function List(): JSX.Element {
             ))}
           </tbody>
         </table>
-        {value !== null && gaps.length === 0 && <p class="empty">no gap</p>}
+        {value !== null && gaps.length === 0 && (
+          <p class="empty">{isOpenOnly ? "no gap is open" : "no gap"}</p>
+        )}
       </div>
     </Panel>
   );

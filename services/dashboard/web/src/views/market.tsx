@@ -3,7 +3,8 @@
 // Knows: which questions it takes. Never: how a chart is drawn.
 
 import type { JSX } from "preact";
-import type { Chart, Ladder, Money, TokenDetail } from "../api/types.js";
+import { address } from "../api/client.js";
+import type { Chart, Ladder, Market as StoredMarket, MarketPage, Money, TokenDetail } from "../api/types.js";
 import { Dialog } from "../components/dialog.js";
 import { Time } from "../components/moment.js";
 import { usePoll } from "../components/poll.js";
@@ -25,14 +26,24 @@ const LEVELS = 12;
 export function Market(): JSX.Element {
   const id = param("token");
   const minutes = param("minutes") || "60";
-  const { value: token, why } = usePoll<TokenDetail>(`/api/tokens/${id}`, {}, 2000);
+  const { value: token, why, status } = usePoll<TokenDetail>(`/api/tokens/${id}`, {}, 2000);
+  // A link outlives its market: then what is stored of it is shown.
+  const isGone = status === 404;
+  const stored = usePoll<MarketPage>(isGone ? "/api/markets" : null, { token_id: id, limit: 1 }, 0);
+  const past = stored.value?.markets[0];
   const book = usePoll<Ladder>(`/api/tokens/${id}/book`, { levels: LEVELS }, 2000);
   const chart = usePoll<Chart>(`/api/tokens/${id}/chart`, { minutes }, 5000);
   const unit = units.value;
-  const title = token ? (token.question ?? token.condition_id) : why === null ? "…" : "Market";
+  const title = token
+    ? (token.question ?? token.condition_id)
+    : (past?.question ?? (why === null ? "…" : "Market"));
   return (
     <Dialog id="market" title={title} onClose={() => set({ token: "" }, "push")}>
-      {why !== null && <p class="empty">unknown: {why}</p>}
+      {isGone ? (
+        <Gone id={id} market={past} isKnown={stored.value !== null} why={stored.why} />
+      ) : (
+        why !== null && <p class="empty">unknown: {why}</p>
+      )}
       <Facts token={token} id={id} units={unit} />
       <section aria-label="price" class="drawer-part">
         <header class="panel-head">
@@ -91,6 +102,39 @@ export function Market(): JSX.Element {
   );
 }
 
+/** Of a token that is not followed: what there is of it, and where. */
+function Gone({
+  id,
+  market,
+  isKnown,
+  why,
+}: {
+  id: string;
+  market: StoredMarket | undefined;
+  /** Whether the database has answered. */
+  isKnown: boolean;
+  why: string | null;
+}): JSX.Element {
+  if (market === undefined) {
+    return (
+      <p class="empty">
+        {why !== null
+          ? `This token is not followed now; what is stored of it is unknown: ${why}.`
+          : isKnown
+            ? "No market with this token is known here: look for it by its question in Markets."
+            : "…"}
+      </p>
+    );
+  }
+  return (
+    <p class="empty" data-gone={id}>
+      This token is not followed now{market.closed ? ": its market is closed" : ""}. Below is what is stored
+      of it; all of that: <a href={address("/api/trades", { token_id: id })}>its trades</a>,{" "}
+      <a href={address("/api/markets", { token_id: id })}>its market</a>.
+    </p>
+  );
+}
+
 function hashWord(book: Ladder): string {
   const word =
     book.hash_ok === null
@@ -127,6 +171,8 @@ function Facts({
     ["tick_size", "price step", token?.tick_size ?? UNKNOWN],
     ["end_at", "ends", token?.end_at ? new Date(token.end_at).toLocaleDateString() : UNKNOWN],
   ];
+  if (token?.winning_outcome) facts.push(["winning_outcome", "won by", token.winning_outcome]);
+  else if (token?.resolved_at) facts.push(["resolved_at", "resolved", new Date(token.resolved_at).toLocaleDateString()]);
   const raw = (name: string): string => {
     const value = token?.[name as keyof TokenDetail];
     return typeof value === "string" || typeof value === "number" ? String(value) : "";

@@ -6,10 +6,12 @@ import type { JSX } from "preact";
 import { Errors } from "../components/errors.js";
 import { Figure } from "../components/figure.js";
 import { Gates } from "../components/gates.js";
+import { CountedSince } from "../components/moments.js";
+import { OpenGaps } from "../components/opengaps.js";
 import { Panel } from "../components/panel.js";
 import { Path } from "../components/path.js";
 import { count, known, percent, rate } from "../format/number.js";
-import { age, between, latency, span, wholeSpan } from "../format/time.js";
+import { age, between, full, latency, span, wholeSpan } from "../format/time.js";
 import { metrics, serverNow, status } from "../state/live.js";
 import { Events } from "./events.js";
 
@@ -27,10 +29,14 @@ export function Overview(): JSX.Element {
   );
 }
 
+/** What a counter counts, with the moment it counts from. */
+const since = (what: string, at: string | null | undefined): string =>
+  known(at) ? `${what}, since ${full(at)}` : what;
+
 function Connection(): JSX.Element {
   const [m, s] = [metrics.value, status.value];
   const word = s?.websocket_state ?? null;
-  const since = between(m?.websocket_connected_at, serverNow.value);
+  const connected = between(m?.websocket_connected_at, serverNow.value);
   return (
     <Panel name="connection" title="Connection" needs={["feed"]} note="to the venue">
       <dl class="figures">
@@ -47,7 +53,7 @@ function Connection(): JSX.Element {
           name="websocket_connected_at"
           label="connected for"
           value={m?.websocket_connected_at}
-          show={() => wholeSpan(since === null ? null : Math.max(0, since))}
+          show={() => wholeSpan(connected === null ? null : Math.max(0, connected))}
           series={null}
         />
         <Figure
@@ -67,7 +73,13 @@ function Connection(): JSX.Element {
             known(m?.sockets) && known(m.sockets_connected) && m.sockets_connected < m.sockets ? "warn" : ""
           }
         />
-        <Figure name="reconnection_count" label="reconnections" value={m?.reconnection_count} show={count} />
+        <Figure
+          name="reconnection_count"
+          label="reconnections"
+          value={m?.reconnection_count}
+          show={count}
+          hint={since("Sockets that were opened again", m?.counted_since.feed)}
+        />
         <Figure
           name="subscribed_markets"
           label="markets followed"
@@ -82,7 +94,12 @@ function Connection(): JSX.Element {
 function Flow(): JSX.Element {
   const m = metrics.value;
   return (
-    <Panel name="flow" title="Data flow" needs={["feed", "processor"]} note="last 5 minutes">
+    <Panel
+      name="flow"
+      title="Data flow"
+      needs={["feed", "processor"]}
+      note={<CountedSince at={m?.counted_since.feed} />}
+    >
       <dl class="figures">
         <Figure
           lead
@@ -96,6 +113,7 @@ function Flow(): JSX.Element {
           label="ticks received"
           value={m?.events_received}
           show={count}
+          hint={since("Ticks that the feeds read", m?.counted_since.feed)}
           series="events_per_second"
         />
         <Figure
@@ -104,6 +122,7 @@ function Flow(): JSX.Element {
           value={m?.trades_stored}
           show={count}
           series="trades"
+          hint="Rows ever stored, as the database counts them"
         />
         <Figure name="price_updates" label="prices, 5 min" value={m?.price_updates} show={count} />
         <Figure name="trades_5m" label="trades, 5 min" value={m?.trades_5m} show={count} />
@@ -114,6 +133,10 @@ function Flow(): JSX.Element {
           show={(text) => `${count(text)} · ${count(m?.dead)}`}
           tone={(m?.dropped ?? 0) + (m?.dead ?? 0) > 0 ? "warn" : ""}
           series={null}
+          hint={since(
+            "Ticks without room in the feeds; messages that nobody could read",
+            m?.counted_since.feed,
+          )}
         />
       </dl>
     </Panel>
@@ -147,7 +170,7 @@ function Quality(): JSX.Element {
         <Figure
           name="freshness"
           label="fresh trades"
-          hint="Share of the trades judged by G1 that it let pass"
+          hint={since("Share of the trades judged by G1 that it let pass", m?.counted_since.processor)}
           value={m?.freshness}
           show={percent}
         />
@@ -169,7 +192,7 @@ function Quality(): JSX.Element {
           name="gaps_open"
           label="gaps open"
           value={m?.gaps_open}
-          show={count}
+          show={(open) => (open > 0 ? <OpenGaps count={open} isBare /> : count(open))}
           tone={(m?.gaps_open ?? 0) > 0 ? "warn" : ""}
         />
         <Figure

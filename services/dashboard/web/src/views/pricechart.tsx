@@ -10,43 +10,12 @@ import { Chart } from "../components/chart.js";
 import { colour } from "../components/media.js";
 import { count, known, price, type Units } from "../format/number.js";
 import { clock, hourMinute } from "../format/time.js";
+import { columns, seconds, VERDICTS } from "./pricelines.js";
 
-const VERDICTS: readonly Verdict[] = ["clean", "flagged", "refused"];
 const COLOURS: Record<Verdict, string> = { clean: "--accent", flagged: "--warn", refused: "--bad" };
 
-const seconds = (moment: string): number => Date.parse(moment) / 1000;
-
-/** Columns of the chart: time, bid, ask, then one for the trades of each verdict. */
-export function columns(told: Told): uPlot.AlignedData {
-  type Line = [number, number | null, number | null, number | null, number | null, number | null];
-  const lines: Line[] = told.prices.map(({ at, bid, ask }) => [
-    seconds(at),
-    known(bid) ? Number(bid) : null,
-    known(ask) ? Number(ask) : null,
-    null,
-    null,
-    null,
-  ]);
-  for (const trade of told.trades) {
-    const line: Line = [seconds(trade.at), null, null, null, null, null];
-    line[3 + VERDICTS.indexOf(trade.verdict)] = Number(trade.price);
-    lines.push(line);
-  }
-  lines.sort((a, b) => a[0] - b[0]);
-  // A trade between two quotes does not end the line of the quotes.
-  let [bid, ask]: [number | null, number | null] = [null, null];
-  for (const line of lines) {
-    const isTrade = line[3] !== null || line[4] !== null || line[5] !== null;
-    if (isTrade) [line[1], line[2]] = [bid, ask];
-    else [bid, ask] = [line[1], line[2]];
-  }
-  return [0, 1, 2, 3, 4, 5].map((place) =>
-    lines.map((line) => line[place] as number),
-  ) as unknown as uPlot.AlignedData;
-}
-
 export function PriceChart({ told, units }: { told: Told; units: Units }): JSX.Element {
-  const data = useMemo(() => columns(told), [told]);
+  const data = useMemo(() => columns(told) as uPlot.AlignedData, [told]);
   // The options are made once; what changes is looked up when it is drawn.
   const newest = useMemo(() => ({ told, units }), []);
   [newest.told, newest.units] = [told, units];

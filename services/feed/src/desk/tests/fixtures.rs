@@ -58,6 +58,7 @@ fn desk_of(frames: &[String]) -> Desk {
             tick_size: Some(grids.get(market).map_or("0.01", String::as_str).parse().unwrap()),
             order_size_min: Some(Decimal::from(5)),
             neg_risk: false,
+            end_at: None,
         })
         .collect();
     let mut desk = Desk::new(Arc::new(Mutex::new(Budget::unlimited())), Duration::from_mins(5));

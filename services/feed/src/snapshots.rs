@@ -1,0 +1,140 @@
+//! Books by REST, for tokens whose socket does not bring them.
+//!
+//! Knows: how many are asked for at once and how often. Never: why one is wanted.
+
+use std::time::Duration;
+
+use contract::ids::TokenId;
+use polymarket::rest::{BOOKS_TOKENS_MAX, Rest, RestBook};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::control::{Order, Word};
+
+/// From one question to the next.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Questions that may wait; whoever finds the way full asks again later.
+const QUESTIONS_MAX: usize = 256;
+
+/// Where books are asked for; a clone leads to the same place.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshots(mpsc::Sender<Question>);
+
+/// Whoever answers.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    rest: Rest,
+    questions: mpsc::Receiver<Question>,
+    words: mpsc::Sender<Word>,
+}
+
+#[derive(Debug)]
+struct Question {
+    tokens: Vec<TokenId>,
+    /// The socket that wants the books; none: only whether there are any.
+    socket: Option<mpsc::Sender<Order>>,
+}
+
+impl Snapshots {
+    /// A way to ask, and whoever answers. `words`: where is said which tokens have no book.
+    pub(crate) fn new(rest: Rest, words: mpsc::Sender<Word>) -> (Self, Fetcher) {
+        let (ask, questions) = mpsc::channel(QUESTIONS_MAX);
+        (Self(ask), Fetcher { rest, questions, words })
+    }
+
+    /// Fetches the books of these tokens for a socket.
+    pub(crate) fn fetch(&self, tokens: Vec<TokenId>, socket: &mpsc::Sender<Order>) {
+        self.ask(tokens, Some(socket));
+    }
+
+    /// Asks whether these tokens have books at all: the conductor is told of those that have none.
+    pub(crate) fn look(&self, tokens: Vec<TokenId>) {
+        self.ask(tokens, None);
+    }
+
+    fn ask(&self, tokens: Vec<TokenId>, socket: Option<&mpsc::Sender<Order>>) {
+        for chunk in tokens.chunks(BOOKS_TOKENS_MAX) {
+            let question = Question { tokens: chunk.to_vec(), socket: socket.cloned() };
+            if let Err(error) = self.0.try_send(question) {
+                debug!(%error, "too many books are asked for by REST: later");
+            }
+        }
+    }
+}
+
+impl Fetcher {
+    /// Answers until `stop`: one call a second for as many tokens as it takes.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut every = interval(ASK_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut left_over = None;
+        loop {
+            let first = match left_over.take() {
+                Some(question) => question,
+                None => tokio::select! {
+                    question = self.questions.recv() => match question {
+                        Some(question) => question,
+                        None => return Ok(()),
+                    },
+                    () = stop.cancelled() => return Ok(()),
+                },
+            };
+            tokio::select! {
+                _ = every.tick() => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+            let (mut round, mut count) = (Vec::new(), 0);
+            let mut next = Some(first);
+            while let Some(question) = next {
+                if count + question.tokens.len() > BOOKS_TOKENS_MAX {
+                    left_over = Some(question);
+                    break;
+                }
+                count += question.tokens.len();
+                round.push(question);
+                next = self.questions.try_recv().ok();
+            }
+            tokio::select! {
+                () = self.answer(round) => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    async fn answer(&self, round: Vec<Question>) {
+        let tokens: Vec<TokenId> = round.iter().flat_map(|question| question.tokens.clone()).collect();
+        let books = match self.rest.books(&tokens).await {
+            Ok(books) => books,
+            Err(error) => {
+                let problem = chassis::logline::chain(&error);
+                warn!(tokens = tokens.len(), "books cannot be fetched by REST: {problem}");
+                return;
+            }
+        };
+        info!(asked = tokens.len(), told = books.len(), "books were fetched by REST");
+        for question in &round {
+            self.deliver(question, &books);
+        }
+    }
+
+    fn deliver(&self, question: &Question, books: &[RestBook]) {
+        let of = |token: &TokenId| books.iter().find(|book| book.token_id == *token);
+        let Some(socket) = &question.socket else {
+            let bookless: Vec<TokenId> =
+                question.tokens.iter().filter(|token| of(token).is_none()).cloned().collect();
+            if !bookless.is_empty()
+                && let Err(error) = self.words.try_send(Word::Bookless(bookless))
+            {
+                debug!(%error, "the conductor is busy: it asks again");
+            }
+            return;
+        };
+        for book in question.tokens.iter().filter_map(of) {
+            if let Err(error) = socket.try_send(Order::Snapshot(Box::new(book.clone()))) {
+                debug!(%error, "a socket has no room for a book: it asks again");
+            }
+        }
+    }
+}

@@ -5,6 +5,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> =
@@ -16,5 +18,9 @@ async fn main() -> ExitCode {
         // A terminal that is gone must not keep the children from being stopped.
         drop(writeln!(std::io::stdout(), "{line}"));
     };
+    // Servers and services inherit it: no core file with a password in it.
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        say(&format!("stack: core files cannot be forbidden: {error}"));
+    }
     ExitCode::from(stack::verbs::carry_out(&arguments, &variables, &say).await)
 }

@@ -8,6 +8,7 @@
 //! [`tasks::Tasks`], and at last [`telemetry::Telemetry::finish`] and [`exit::of`].
 
 pub mod clock;
+pub mod core_dump;
 
 pub mod future;
 pub mod instance;

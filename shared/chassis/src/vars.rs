@@ -17,7 +17,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::{instance_name, logline, trace};
+use crate::{core_dump, instance_name, logline, trace};
 use given::{Flag, Given, Text, flag_of};
 use help::{Otherwise, Setting, Word};
 
@@ -64,8 +64,12 @@ enum Raw {
 impl Vars {
     /// The configuration of this process: its environment and its command line.
     ///
-    /// `service` is the name of the program; `about` says in a sentence what it does.
+    /// `service` is the name of the program; `about` says in a sentence what it does. From here on the process has
+    /// secrets, and leaves no core file.
     pub fn of_process(service: &'static str, about: &'static str) -> Self {
+        if let Err(error) = core_dump::forbid() {
+            eprintln!("{service}: core files cannot be forbidden: {error}");
+        }
         Self::of_given(service, about, Given::of_process())
     }
 

@@ -33,6 +33,9 @@ NATS_CREDS, NATS_CA_FILE
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if let Err(error) = chassis::core_dump::forbid() {
+        eprintln!("tap: core files cannot be forbidden: {error}");
+    }
     let (mut pattern, mut left, mut words) = ("ticks.>".to_owned(), u64::MAX, std::env::args().skip(1));
     while let Some(word) = words.next() {
         match word.as_str() {

@@ -95,6 +95,9 @@ fn assert_guarded(container: &str) {
         host["Memory"].as_u64() > Some(0) && host["PidsLimit"].as_u64() > Some(0),
         "{container} has no limits"
     );
+    let limits = host["Ulimits"].as_array().into_iter().flatten();
+    let mut cores = limits.filter(|limit| limit["Name"] == "core");
+    assert!(cores.any(|core| core["Hard"] == 0), "{container} may leave a core file: {}", host["Ulimits"]);
     assert_ne!(host["NetworkMode"], "host", "{container}");
     let published = host["PortBindings"].as_object().into_iter().flat_map(|ports| ports.values());
     for binding in published.filter_map(Value::as_array).flatten() {

@@ -30,4 +30,13 @@ alter role polyfeed_reader login connection limit 16 password :'reader';
 grant polyfeed_owner to polyfeed_migrator with admin true, inherit true, set true;
 grant polyfeed_writer, polyfeed_reader to polyfeed_migrator with admin true, inherit false, set false;
 alter database :"DBNAME" owner to polyfeed_migrator;
+-- What only a superuser may take: nobody stores large objects, nobody of ours has business in the other databases (where no
+-- limit of ours holds), and a reader's query does not fill the disk.
+select format('revoke execute on function %s from public', oid::regprocedure)
+from pg_proc
+where pronamespace = 'pg_catalog'::regnamespace and (proname ~ '^lo_' or proname in ('loread', 'lowrite'))
+\gexec
+revoke connect, temporary on database postgres, template1 from public;
+revoke temporary on database :"DBNAME" from public;
+alter role polyfeed_reader set temp_file_limit = '1GB';
 SQL

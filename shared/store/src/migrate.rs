@@ -24,7 +24,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration { version: 1, name: "house", sql: include_str!("../migrations/0001_house.sql") },
     Migration { version: 2, name: "tables", sql: include_str!("../migrations/0002_tables.sql") },
     Migration { version: 3, name: "views", sql: include_str!("../migrations/0003_views.sql") },
@@ -38,6 +38,11 @@ const MIGRATIONS: [Migration; 9] = [
         sql: include_str!("../migrations/0008_trades_without_side.sql"),
     },
     Migration { version: 9, name: "book_levels", sql: include_str!("../migrations/0009_book_levels.sql") },
+    Migration {
+        version: 10,
+        name: "reader_limits",
+        sql: include_str!("../migrations/0010_reader_limits.sql"),
+    },
 ];
 
 /// The version this program needs.

@@ -235,9 +235,15 @@ async fn the_writer_may_store_and_nothing_else_and_the_reader_may_read_views_and
         "insert into api.gaps (condition_id) values ('x')",
         "create table public.mine (a int)",
         "create temp table mine (a int)",
+        "select lo_from_bytea(0, 'mine')",
+        "select lo_create(0)",
+        "select lo_put(1, 0, 'mine')",
+        "set temp_file_limit = -1",
     ] {
         assert_eq!(refused(&reader, sql).await, "42501", "{sql}");
     }
+    let limit = reader.query_one("show temp_file_limit", &[]).await.unwrap();
+    assert_eq!(limit.get::<_, &str>(0), "1GB");
     assert_eq!(refused(&reader, "select pg_sleep(10)").await, "57014");
     for view in ["trades", "prices", "books", "markets", "gaps", "dead_letters", "totals"] {
         reader.batch_execute(&format!("select * from api.{view} limit 1")).await.unwrap();

@@ -56,6 +56,8 @@ pub(crate) struct Before {
     fills_needed_since: Option<Timestamp>,
     /// Gaps that are not closed.
     open: Vec<Gap>,
+    /// Up to where gaps of restarts cover each market, whether they are closed or not, and where they began.
+    covered: HashMap<ConditionId, (Timestamp, Timestamp)>,
 }
 
 impl Before {
@@ -72,6 +74,7 @@ impl Before {
         let shard = shard.to_string();
         let mut open: HashMap<TickId, Gap> = HashMap::new();
         for gap in told.iter().filter_map(|seen| decode::<Gap>(&seen.payload).ok()) {
+            before.note_covered(&gap, &shard);
             // One market may have several; each is published with each of its states.
             if gap.is_closed() {
                 open.remove(&gap.id);
@@ -83,7 +86,19 @@ impl Before {
         Ok(before)
     }
 
+    /// The newest gap of a restart that ended.
+    fn note_covered(&mut self, gap: &Gap, shard: &str) {
+        let Some(until) = gap.healed_at.filter(|_| gap.shard == shard && gap.cause == Cause::FeedRestart) else {
+            return;
+        };
+        let covered = self.covered.entry(gap.condition_id.clone()).or_insert((gap.opened_at, until));
+        *covered = (*covered).max((gap.opened_at, until));
+    }
+
     /// Hands on the gaps that are not closed, and opens one for each market that was followed and has no open one.
+    ///
+    /// A feed that was killed before it kept a mark has left a gap from the very mark on: the new one begins where that
+    /// one ended, for two gaps of one beginning would be the same.
     pub(crate) fn hand_on(self, gaps: &Gaps, shard: Shard, now: Timestamp) {
         let mut known: HashSet<ConditionId> = HashSet::new();
         for gap in self.open {
@@ -94,7 +109,9 @@ impl Before {
         }
         let Some((ended_at, markets)) = self.mark else { return };
         for market in markets.into_iter().filter(|market| !known.contains(market)) {
-            let gap = Gap::opened(market, &shard.to_string(), Cause::FeedRestart, ended_at, now);
+            let covered = self.covered.get(&market).filter(|(opened_at, _)| *opened_at == ended_at);
+            let from = covered.map_or(ended_at, |(_, until)| (*until).min(now));
+            let gap = Gap::opened(market, &shard.to_string(), Cause::FeedRestart, from, now);
             gaps.inherit(gap, New::Yes);
         }
     }
@@ -208,6 +225,7 @@ async fn read_mark(bus: &Bus, shard: Shard, bytes: &[u8]) -> Result<Before, BusE
         fills_known_since: mark.fills_known_since,
         fills_needed_since: mark.fills_needed_since,
         open: Vec::new(),
+        covered: HashMap::new(),
     })
 }
 
@@ -282,6 +300,23 @@ mod tests {
         assert!(gaps.is_open_for(&market("0x1"), Cause::FeedRestart), "the restart is a gap of its own");
         assert_eq!((gaps.counts().open, gaps.counts().waiting, relay.level().messages), (1, 1, 1));
         assert_eq!(gaps.due(at(90_000_000), 20)[0].gap, waiting);
+    }
+
+    #[test]
+    fn a_feed_killed_before_it_kept_a_mark_leaves_a_gap_behind_which_the_next_one_begins() {
+        let (gaps, relay) = gaps();
+        let mut left = Gap::opened(market("0x1"), "0/1", Cause::FeedRestart, at(5), at(6));
+        (left.state, left.healed_at) = (State::Waiting, Some(at(9)));
+        let mark = Some((at(5), HashSet::from([market("0x1")])));
+        let mut before = Before { mark, open: vec![left.clone()], ..Before::default() };
+        before.note_covered(&left, "0/1");
+        before.hand_on(&gaps, SHARD, at(20));
+        assert_eq!(relay.level().messages, 1, "the new one is told");
+        gaps.follow(&market("0x1"));
+        gaps.restored(&market("0x1"), at(30));
+        let waiting = gaps.due(at(1_000_000_000), 9);
+        let spans: Vec<_> = waiting.iter().map(|one| (one.gap.opened_at, one.live_at())).collect();
+        assert_eq!(spans, [(at(5), at(9)), (at(9), at(30))]);
     }
 
     #[test]

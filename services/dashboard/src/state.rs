@@ -148,6 +148,8 @@ impl Fold {
     /// Takes a judged tick; gives the event it became, or none when it is known already.
     pub(crate) fn tick(&mut self, judged: Judged, now: Timestamp) -> Option<Arc<Event>> {
         let mut event = Event::of(judged);
+        // On a busy bus there is always something to come; what was received since is no history.
+        self.has_history |= event.received_at >= self.started_at;
         event.name = self.tokens.name(&event.token_id);
         let event = self.events.keep(event)?;
         self.tokens.tick(&event, now);

@@ -168,6 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn the_time_that_a_reader_has_is_documented_where_a_researcher_looks() {
+        assert!(
+            MIGRATIONS[0]
+                .sql
+                .contains("alter role polyfeed_reader in database %I set statement_timeout = ''3s''")
+        );
+        let readme = include_str!("../../../README.md");
+        let (_, researchers) = readme.split_once("- **Researchers:**").unwrap();
+        let (researchers, _) = researchers.split_once("- **Operators:**").unwrap();
+        for words in ["may take 3 s", "statement_timeout", "\\copy", "set statement_timeout = '"] {
+            assert!(researchers.contains(words), "{words}");
+        }
+    }
+
+    #[test]
     fn a_database_is_empty_behind_or_current() {
         let ours = listed(1..=VERSION);
         assert_eq!(compare(&[], &ours).unwrap(), 0);

@@ -56,8 +56,10 @@ pub(crate) async fn trades_v1(State(shared): State<Arc<Shared>>, Query(query): P
     let venue = shared.venue();
     let markets: Vec<usize> = conditions.iter().filter_map(|id| venue.condition(id)).collect();
     let wanted = (!conditions.is_empty()).then_some(&markets[..]);
+    let least = Least::of(&query, "filterType", "filterAmount");
     let rows = venue.fills.visible(wanted, clock::now_ms());
-    let rows = rows.into_iter().filter(|fill| side.as_deref().is_none_or(|side| fill.side.word() == side));
+    let rows = rows.into_iter().filter(|fill| least.is_none_or(|least| least.allows(fill)));
+    let rows = rows.filter(|fill| side.as_deref().is_none_or(|side| fill.side.word() == side));
     let rows = rows.filter(|fill| within(fill)).skip(offset).take(limit);
     json(format!(
         "[{}]",
@@ -81,6 +83,9 @@ pub(crate) async fn trades_v2(State(shared): State<Arc<Shared>>, Query(query): P
     if !conditions.is_empty() && value(&query, "event_id").is_some() {
         return invalid_request("event_id", "condition and event_id exclude each other");
     }
+    if value(&query, "offset").is_some() {
+        return invalid_request("offset", "offset is not a parameter, use cursor");
+    }
     let before = match value(&query, "cursor") {
         None => u64::MAX,
         Some(cursor) => {
@@ -95,7 +100,9 @@ pub(crate) async fn trades_v2(State(shared): State<Arc<Shared>>, Query(query): P
     let markets: Vec<usize> = conditions.iter().filter_map(|id| venue.condition(id)).collect();
     let wanted = (!conditions.is_empty()).then_some(&markets[..]);
     let mut rows = venue.fills.visible(wanted, clock::now_ms());
-    rows.retain(|fill| fill.size.millionths() >= DUST);
+    let least = Least::of(&query, "filter_type", "filter_amount").filter(|least| *least != Least::Tokens(0));
+    let least = least.unwrap_or(Least::Tokens(DUST));
+    rows.retain(|fill| fill.size.millionths() >= DUST && least.allows(fill));
     rows.retain(|fill| side.as_deref().is_none_or(|side| fill.side.word() == side));
     if before != u64::MAX {
         // A page goes on after the row its cursor names, in the order of the rows.
@@ -127,6 +134,34 @@ pub(crate) async fn status(State(shared): State<Arc<Shared>>) -> Response {
     ))
 }
 
+/// The smallest fill that a question wants to see.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Least {
+    /// In millionths of a share.
+    Tokens(u64),
+    /// In millionths of a dollar.
+    Cash(u64),
+}
+
+impl Least {
+    fn of(query: &[(String, String)], kind: &str, amount: &str) -> Option<Self> {
+        let millionths = value(query, amount).and_then(Size::parse)?.millionths();
+        Some(if value(query, kind) == Some("CASH") {
+            Self::Cash(millionths)
+        } else {
+            Self::Tokens(millionths)
+        })
+    }
+
+    fn allows(self, fill: &Fill) -> bool {
+        let size = fill.size.millionths();
+        match self {
+            Self::Tokens(least) => size >= least,
+            Self::Cash(least) => size * u64::from(fill.price.units()) >= least * 10_000,
+        }
+    }
+}
+
 /// The names of the members that differ between the versions.
 #[derive(Debug)]
 struct Names {
@@ -138,6 +173,8 @@ struct Names {
     image: &'static str,
     small_image: &'static str,
     transaction: &'static str,
+    /// Which row of so many does not know its outcome's place and event (protocol reference 7, finding 4).
+    unknown_each: Option<u64>,
 }
 
 const V1: Names = Names {
@@ -149,6 +186,7 @@ const V1: Names = Names {
     image: "profileImage",
     small_image: "profileImageOptimized",
     transaction: "transactionHash",
+    unknown_each: None,
 };
 
 const V2: Names = Names {
@@ -160,15 +198,18 @@ const V2: Names = Names {
     image: "profile_image",
     small_image: "profile_image_optimized",
     transaction: "transaction_hash",
+    unknown_each: Some(7),
 };
 
 fn row(fill: &Fill, market: &Market, names: &Names) -> String {
     let token = &market.tokens[fill.token];
     let (slug, mut text) = (quoted(&market.slug), String::with_capacity(768));
+    let unknown = names.unknown_each.is_some_and(|each| fill.number.is_multiple_of(each));
+    let (event_slug, outcome_index) = if unknown { ("\"\"", 999) } else { (slug.as_str(), fill.token) };
     write!(
         text,
         "{{\"{}\":\"0x{:040x}\",\"side\":\"{}\",\"{}\":\"{}\",\"{}\":\"{}\",\"size\":{},\"price\":{},\"timestamp\":{},\
-         \"title\":{},\"slug\":{slug},\"icon\":\"\",\"{}\":{slug},\"outcome\":{},\"{}\":{},\"name\":\"\",\
+         \"title\":{},\"slug\":{slug},\"icon\":\"\",\"{}\":{event_slug},\"outcome\":{},\"{}\":{},\"name\":\"\",\
          \"pseudonym\":\"\",\"bio\":\"\",\"{}\":\"\",\"{}\":\"\",\"{}\":\"{}\"}}",
         names.wallet,
         fill.number,
@@ -184,7 +225,7 @@ fn row(fill: &Fill, market: &Market, names: &Names) -> String {
         names.event_slug,
         quoted(&token.outcome),
         names.outcome_index,
-        fill.token,
+        outcome_index,
         names.image,
         names.small_image,
         names.transaction,

@@ -28,8 +28,19 @@ pub(crate) struct Trade<'a> {
     pub(crate) transaction_hash: Option<&'a str>,
 }
 
+/// A member that an opening book may lack (protocol reference 7, finding 10).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Lack {
+    /// `event_type`.
+    Kind,
+    /// `tick_size`.
+    TickSize,
+    /// `last_trade_price`.
+    LastTrade,
+}
+
 /// Appends one opening book, an element of the opening array: no spaces, tick size and last trade price.
-pub(crate) fn push_opening_book(out: &mut String, market: &Market, at: usize) {
+pub(crate) fn push_opening_book(out: &mut String, market: &Market, at: usize, lack: Option<Lack>) {
     let token = &market.tokens[at];
     open(out, market, at, ",");
     member(out, ",", "timestamp", &token.book.changed_at_ms.to_string());
@@ -39,14 +50,16 @@ pub(crate) fn push_opening_book(out: &mut String, market: &Market, at: usize) {
     push_levels(out, token.book.levels(Side::Buy), ",");
     out.push_str(",\"asks\":");
     push_levels(out, token.book.levels(Side::Sell), ",");
-    member(out, ",", "tick_size", &tick_text(market.tick));
-    member(out, ",", "event_type", "book");
-    member(
-        out,
-        ",",
-        "last_trade_price",
-        &token.book.last_trade.map(Price::three_decimals).unwrap_or_default(),
-    );
+    let last_trade = token.book.last_trade.map(Price::three_decimals).unwrap_or_default();
+    for (kind, name, text) in [
+        (Lack::TickSize, "tick_size", tick_text(market.tick).as_str()),
+        (Lack::Kind, "event_type", "book"),
+        (Lack::LastTrade, "last_trade_price", &last_trade),
+    ] {
+        if lack != Some(kind) {
+            member(out, ",", name, text);
+        }
+    }
     out.push('}');
 }
 

@@ -34,7 +34,7 @@ fn hash(at: usize) -> String {
 #[test]
 fn an_opening_book_has_no_spaces_and_ends_with_tick_size_type_and_last_trade_price() {
     let mut out = String::new();
-    push_opening_book(&mut out, &market(), 0);
+    push_opening_book(&mut out, &market(), 0, None);
     assert_eq!(
         out,
         format!(

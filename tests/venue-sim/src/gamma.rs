@@ -11,6 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
+use self::rows::Tags;
 use crate::clock;
 use crate::digest::Hash;
 use crate::rest::{json, refusal, value};
@@ -49,7 +50,7 @@ pub(crate) async fn markets(State(shared): State<Arc<Shared>>, Query(query): Par
         Err(error) => invalid(error),
         Ok(found) => {
             let page: Vec<usize> = found.into_iter().skip(offset).collect();
-            deprecated(json(format!("[{}]", rows::of(&mut venue, &page, now_ms))))
+            deprecated(json(format!("[{}]", rows::of(&mut venue, &page, tags(&query), now_ms))))
         }
     }
 }
@@ -87,7 +88,7 @@ pub(crate) async fn keyset(State(shared): State<Arc<Shared>>, Query(query): Para
             let next = next.map(|last| format!(",\"next_cursor\":\"{}\"", cursor_at(*last, &query)));
             json(format!(
                 "{{\"$schema\":\"{SCHEMA}\",\"markets\":[{}]{}}}",
-                rows::of(&mut venue, &page, now_ms),
+                rows::of(&mut venue, &page, tags(&query), now_ms),
                 next.unwrap_or_default()
             ))
         }
@@ -108,6 +109,10 @@ fn place_of(cursor: &str, query: &[(String, String)]) -> Option<usize> {
 
 fn binding(query: &[(String, String)]) -> String {
     Hash::of(&select::filters(query)).text()
+}
+
+fn tags(query: &[(String, String)]) -> Tags {
+    if value(query, "include_tag") == Some("true") { Tags::Shown } else { Tags::Left }
 }
 
 fn deprecated(mut answer: Response) -> Response {

@@ -21,6 +21,8 @@ const TURN: Duration = Duration::from_millis(10);
 const CATCH_UP: i64 = 5;
 /// Micro-ticks of one tick: the credit is counted in millionths, so that no rate is rounded.
 const TICK: i64 = 1_000_000;
+/// Between two looks at who listens.
+const LOOK_EVERY_MS: u64 = 1_000;
 /// How long what was put off may still happen after the end of a run.
 const AFTERMATH: Duration = Duration::from_mins(1);
 
@@ -37,6 +39,7 @@ pub(crate) async fn run(scenario: Scenario, shared: Arc<Shared>, at_first_books:
     let mut faults = scenario.faults.iter().map(|fault| (*fault, false)).collect::<Vec<_>>();
     let length = scenario.duration_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
     let mut credit = Credit { micro_ticks: 0, counted_at: begun_at };
+    let mut look_at_ms = 0;
     let mut turns = interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -59,6 +62,10 @@ pub(crate) async fn run(scenario: Scenario, shared: Arc<Shared>, at_first_books:
         let effects = {
             let mut venue = shared.venue();
             venue.turn_windows(now_ms);
+            if now_ms >= look_at_ms {
+                venue.leave_unheard(now_ms);
+                look_at_ms = now_ms + LOOK_EVERY_MS;
+            }
             credit.earn(shared.rate.load(Ordering::Relaxed));
             while credit.micro_ticks >= TICK {
                 let ticks = ordinary.step(&mut venue, now_ms);

@@ -54,6 +54,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -63,6 +64,7 @@ use crate::ledger::{BOUNDED_LIMIT, ENDLESS_LIMIT, Entry, Ledger};
 use crate::replay::{Rebase, Recording, ReplayError};
 use crate::rest::RestMode;
 use crate::scenario::{Cut, Scenario, Service};
+use crate::server::Root;
 use crate::shared::{Limits, Phase, Shared};
 use crate::status::Status;
 use crate::universe::UniverseError;
@@ -83,7 +85,9 @@ pub struct Options {
     pub address: SocketAddr,
     /// What is sent.
     pub source: Source,
-    /// A socket without a text PING for so long is closed. Default 30 s.
+    /// What is done about what the venue's documentation forbids. Default lenient, as the venue was seen to be.
+    pub manners: Manners,
+    /// A socket without a text PING for so long is closed, if manners are strict. Default 30 s.
     pub ping_timeout: Duration,
     /// From a match to its row at the Data API. Default 2 s.
     pub settlement_delay: Duration,
@@ -97,6 +101,9 @@ pub struct Options {
     pub begin: Begin,
     /// Entries the ledger keeps. Default: 200,000 of a scenario without end, else 5,000,000.
     pub ledger_limit: Option<usize>,
+    /// First of four ports at which WebSocket, CLOB, Gamma and Data API each have a root of their own, besides
+    /// their prefixes at `address`; 0 takes free ones. Default none.
+    pub roots_from: Option<u16>,
     /// File of Gamma's markets, one a line, `.jsonl` or `.jsonl.gz`: the ordinary markets of a scenario.
     /// Default: they are invented.
     pub universe: Option<PathBuf>,
@@ -126,6 +133,17 @@ pub enum Begin {
     AtFirstBooks,
     /// Only by [`Simulator::begin`].
     WhenTold,
+}
+
+/// How the venue takes what its documentation forbids and was seen to pass (protocol reference 7, findings 7, 14,
+/// 29).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Manners {
+    /// A socket without PING stays, a first message that is repeated is answered, an upgrade needs no User-Agent.
+    #[default]
+    Lenient,
+    /// The first two are closed with 1008, the last one gets 403.
+    Strict,
 }
 
 /// Where the services of a simulator are.
@@ -174,7 +192,8 @@ pub struct StillQueued {
 pub struct Simulator {
     shared: Arc<Shared>,
     address: SocketAddr,
-    server: JoinHandle<()>,
+    roots: Vec<SocketAddr>,
+    servers: Vec<JoinHandle<()>>,
     generator: JoinHandle<()>,
 }
 
@@ -184,6 +203,7 @@ impl Options {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             source: Source::Scenario(scenario),
+            manners: Manners::Lenient,
             ping_timeout: Duration::from_secs(30),
             settlement_delay: Duration::from_secs(2),
             queue_frames: 16_384,
@@ -191,6 +211,7 @@ impl Options {
             trades_cached_for: cdn::KEPT_FOR,
             begin: Begin::AtFirstBooks,
             ledger_limit: None,
+            roots_from: None,
             universe: None,
         }
     }
@@ -202,12 +223,18 @@ impl Simulator {
     /// # Errors
     /// When the address cannot be listened on, or a recording or a file of markets cannot be read.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let failed = |source| StartError::Listen { address: options.address, source };
-        let listener = TcpListener::bind(options.address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = listen(options.address).await?;
+        let mut roots = Vec::new();
+        for (root, above) in [Root::Ws, Root::Clob, Root::Gamma, Root::Data].into_iter().zip(0..) {
+            if let Some(from) = options.roots_from {
+                let port = if from == 0 { 0 } else { from.saturating_add(above) };
+                roots.push((root, listen(SocketAddr::new(options.address.ip(), port)).await?));
+            }
+        }
         let settlement_ms = u64::try_from(options.settlement_delay.as_millis()).unwrap_or(u64::MAX);
         let (fills, now_ms) = (Fills::new(settlement_ms), clock::now_ms());
         let limits = Limits {
+            manners: options.manners,
             ping_timeout: options.ping_timeout,
             queue_frames: options.queue_frames.max(1),
             books_max: options.books_max,
@@ -240,13 +267,13 @@ impl Simulator {
                 (shared, tokio::spawn(playing))
             }
         };
-        let wires = Wires { listener, unclean: Arc::clone(&shared.venue().unclean) };
-        let (router, stop) = (server::router(Arc::clone(&shared)), shared.stop.clone());
-        let server = tokio::spawn(async move {
-            // It ends only when it is told to: an accepted connection that fails is its own affair.
-            let _ = axum::serve(wires, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        });
-        Ok(Self { shared, address, server, generator })
+        let mut servers = vec![serve(listener, server::router(Arc::clone(&shared)), &shared)];
+        let mut addresses = Vec::new();
+        for (root, (listener, address)) in roots {
+            servers.push(serve(listener, server::root(root, Arc::clone(&shared)), &shared));
+            addresses.push(address);
+        }
+        Ok(Self { shared, address, roots: addresses, servers, generator })
     }
 
     /// Where the services are.
@@ -258,6 +285,17 @@ impl Simulator {
             gamma: format!("http://{address}/gamma"),
             data: format!("http://{address}/data"),
         }
+    }
+
+    /// Where the services have roots of their own.
+    pub fn roots(&self) -> Option<Urls> {
+        let [ws, clob, gamma, data] = self.roots[..] else { return None };
+        Some(Urls {
+            ws: format!("ws://{ws}/ws/market"),
+            clob: format!("http://{clob}"),
+            gamma: format!("http://{gamma}"),
+            data: format!("http://{data}"),
+        })
     }
 
     /// Where it listens on this machine.
@@ -349,12 +387,30 @@ impl Simulator {
         self.shared.stop.cancel();
         self.shared.tasks.close();
         let _ = timeout(END_LIMIT, self.shared.tasks.wait()).await;
-        for task in [&mut self.generator, &mut self.server] {
+        for task in self.servers.iter_mut().chain([&mut self.generator]) {
             if timeout(END_LIMIT, &mut *task).await.is_err() {
                 task.abort();
             }
         }
     }
+}
+
+/// A listener and where it listens.
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Serves routes until everything must end.
+fn serve(listener: TcpListener, routes: Router, shared: &Shared) -> JoinHandle<()> {
+    let wires = Wires { listener, unclean: Arc::clone(&shared.venue().unclean) };
+    let stop = shared.stop.clone();
+    tokio::spawn(async move {
+        // It ends only when it is told to: an accepted connection that fails is its own affair.
+        let _ = axum::serve(wires, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
+    })
 }
 
 /// Whether data flows.

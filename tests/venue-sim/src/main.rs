@@ -1,6 +1,6 @@
 //! The program: one simulator until a signal or the end of its run.
 //!
-//! Knows: signals, exit codes, the one line on stdout. Never: anything of the venue.
+//! Knows: signals, exit codes, the lines on stdout. Never: anything of the venue.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -50,6 +50,12 @@ async fn run(options: Options, ledger: Option<PathBuf>) -> anyhow::Result<()> {
         "venue-sim ready ws={} clob={} gamma={} data={}\n",
         urls.ws, urls.clob, urls.gamma, urls.data
     ))?;
+    if let Some(roots) = simulator.roots() {
+        say(&format!(
+            "roots ws={} clob={} gamma={} data={}\n",
+            roots.ws, roots.clob, roots.gamma, roots.data
+        ))?;
+    }
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted.context("could not listen for SIGINT")?,
         _ = terminate.recv() => {}

@@ -66,6 +66,15 @@ pub(crate) enum Purpose {
 pub(crate) struct Told {
     pub(crate) id: String,
     pub(crate) text: String,
+    end_date: Option<String>,
+}
+
+/// A subject that markets are found by at Gamma.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tag {
+    pub(crate) id: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) slug: &'static str,
 }
 
 /// A market and the state of its books.
@@ -85,6 +94,10 @@ pub(crate) struct Market {
     pub(crate) purpose: Purpose,
     /// Volume of 24 h in hundredths of a dollar; `None` where Gamma leaves the members out.
     pub(crate) volume_cents: Option<u64>,
+    /// Volume of all time, likewise.
+    pub(crate) total_cents: Option<u64>,
+    /// Liquidity, likewise.
+    pub(crate) liquidity_cents: Option<u64>,
     pub(crate) ends_at_ms: u64,
     /// When a price change of this market was last sent.
     pub(crate) touched_at_ms: u64,
@@ -92,8 +105,10 @@ pub(crate) struct Market {
     pub(crate) held_until_ms: u64,
     /// How REST `/book` answers for its tokens.
     pub(crate) rest_book: RestBook,
-    /// Somebody subscribed to it once in this run.
+    /// It is in the ordinary stream.
     pub(crate) active: bool,
+    /// When somebody was last seen to listen to it.
+    pub(crate) heard_at_ms: u64,
     /// Gamma's number and text of a market that is read from a file.
     pub(crate) row: Option<Told>,
     /// Of a short market.
@@ -124,6 +139,8 @@ impl Market {
         });
         let has_volume = number < MARKETS_SURE_OF_VOLUME || number < of * 2 / 5;
         let rank = number as u64 + 1;
+        // Falls with the number, so that the order by volume is the order by number.
+        let volume_cents = has_volume.then_some(2_000_000_000 / rank + 100_000 - rank);
         Self {
             number,
             condition_id,
@@ -135,13 +152,15 @@ impl Market {
             neg_risk: random.u8(0..5) < 2,
             listing: Listing::Open,
             purpose,
-            // Falls with the number, so that the order by volume is the order by number.
-            volume_cents: has_volume.then_some(2_000_000_000 / rank + 100_000 - rank),
+            volume_cents,
+            total_cents: volume_cents.map(|cents| cents * 31),
+            liquidity_cents: volume_cents.map(|cents| cents / 7),
             ends_at_ms: (now_ms / 86_400_000 + 2 + random.u64(0..200)) * 86_400_000 + 43_200_000,
             touched_at_ms: 0,
             held_until_ms: 0,
             rest_book: RestBook::Up,
             active: false,
+            heard_at_ms: 0,
             row: None,
             window: None,
             winner: usize::from(seed.is_multiple_of(3)),
@@ -163,7 +182,8 @@ impl Market {
         (market.tick, market.min_size, market.neg_risk) = (row.tick, row.min_size, row.neg_risk);
         market.listing = if row.closed { Listing::Closed } else { Listing::Open };
         market.volume_cents = row.volume_cents;
-        market.row = Some(Told { id: row.id, text: row.text });
+        (market.total_cents, market.liquidity_cents) = (row.total_cents, row.liquidity_cents);
+        market.row = Some(Told { id: row.id, text: row.text, end_date: row.end_date });
         market
     }
 
@@ -176,7 +196,8 @@ impl Market {
         for (token, outcome) in market.tokens.iter_mut().zip(["Up", "Down"]) {
             outcome.clone_into(&mut token.outcome);
         }
-        (market.tick, market.neg_risk, market.volume_cents) = (100, false, None);
+        (market.tick, market.neg_risk) = (100, false);
+        (market.volume_cents, market.total_cents, market.liquidity_cents) = (None, None, None);
         market.ends_at_ms = window.ends_at_ms();
         market.window = Some(window);
         market
@@ -300,6 +321,29 @@ impl Market {
             None => self.ends_at_ms - 220 * 86_400_000,
         };
         clock::iso(made_at_ms)
+    }
+
+    /// When the market ends, as Gamma says it; none where a row has no end.
+    pub(crate) fn ends_at(&self) -> Option<String> {
+        match &self.row {
+            Some(row) if self.listing != Listing::Dead => row.end_date.clone(),
+            _ => Some(clock::iso(self.ends_at_ms)),
+        }
+    }
+
+    /// The subject of an invented market.
+    pub(crate) fn tag(&self) -> Option<Tag> {
+        let tag = |id, label, slug| Tag { id, label, slug };
+        match (&self.row, self.window) {
+            (Some(_), _) => None,
+            (None, Some(_)) => Some(tag("21", "Crypto", "crypto")),
+            (None, None) => Some(match self.number % 5 {
+                0 => tag("84", "Weather", "weather"),
+                1 => tag("2", "Politics", "politics"),
+                3 => tag("120", "Finance", "finance"),
+                _ => tag("1", "Sports", "sports"),
+            }),
+        }
     }
 
     /// The tick size that Gamma shows `lag_ms` after each change, in ten-thousandths.

@@ -4,7 +4,7 @@
 
 use axum::extract::ws::Message;
 
-use crate::frame;
+use crate::frame::{self, Lack};
 use crate::ledger::{Marks, Occasion, Record};
 use crate::venue::Venue;
 
@@ -45,6 +45,7 @@ impl Venue {
             if self.hub.listen(socket, market, token) {
                 new.push((market, token));
             }
+            self.markets[market].heard_at_ms = now_ms;
             if !self.markets[market].active {
                 self.markets[market].active = true;
                 self.active.push(market);
@@ -97,6 +98,13 @@ impl Venue {
         }
     }
 
+    /// What the opening book of a token lacks: so many of a hundred lack one member, in turns.
+    fn lack_of(&self, market: usize, token: usize) -> Option<Lack> {
+        let at = 2 * market + token;
+        let sparse = at * 37 % 100 < self.sparse_books_percent as usize;
+        sparse.then_some([Lack::Kind, Lack::TickSize, Lack::LastTrade][at % 3])
+    }
+
     /// The opening array. A token whose book is not known yet (replay) is left out, as an unknown one.
     fn books_of(&mut self, tokens: &[(usize, usize)], now_ms: u64) -> Books {
         self.opened_at_ms = now_ms;
@@ -111,7 +119,8 @@ impl Venue {
             if !records.is_empty() {
                 text.push(',');
             }
-            frame::push_opening_book(&mut text, &self.markets[market], token);
+            let lack = self.lack_of(market, token);
+            frame::push_opening_book(&mut text, &self.markets[market], token, lack);
             records.push(self.book_record(market, token, Occasion::Opening, now_ms));
         }
         text.push(']');

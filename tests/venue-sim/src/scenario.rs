@@ -70,6 +70,10 @@ pub struct Scenario {
     /// From the capture of an opening book to its sending, in ms, up to [`DUMP_LAG_MAX_MS`]. Default 0.
     #[serde(default)]
     pub dump_lag_ms: u64,
+    /// Opening books of a hundred that lack their type, their tick size or their last trade price, 0 to 100.
+    /// Default 0; the venue was seen to leave out one of the last two in two of ten.
+    #[serde(default)]
+    pub sparse_books_percent: u32,
     /// WebSocket upgrades that are let in within any one second. Default: all.
     #[serde(default)]
     pub connects_per_s: Option<u32>,

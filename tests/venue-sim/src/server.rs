@@ -1,4 +1,4 @@
-//! The one port: WebSocket, REST and the simulator's own routes.
+//! The ports: WebSocket, REST and the simulator's own routes.
 //!
 //! Knows: which address is whose. Never: what stands in a frame or an answer.
 
@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Query, Request, State, WebSocketUpgrade};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use crate::rest::{json, refusal, value};
+use crate::Manners;
+use crate::rest::{blocked, json, refusal, value};
 use crate::scenario::Cut;
 use crate::shared::Shared;
 use crate::status::Status;
@@ -20,21 +21,31 @@ use crate::{cdn, clob, data, gamma, resolutions, socket};
 
 /// Largest message of a client: a subscription of 1,000 tokens has 80 KB.
 const MESSAGE_MAX: usize = 1024 * 1024;
+/// What programs call themselves that were not told how (protocol reference 7, finding 14).
+const DEFAULT_AGENTS: [&str; 1] = ["Python-urllib/"];
 /// Entries of one answer of the ledger.
 const LEDGER_PAGE: usize = 100_000;
 
-/// All routes.
+/// One of the venue's services, at a root of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Root {
+    /// The market channel.
+    Ws,
+    /// The CLOB's REST.
+    Clob,
+    /// Gamma.
+    Gamma,
+    /// The Data API.
+    Data,
+}
+
+/// All routes: each service behind its prefix, and the simulator's own.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/ws/market", get(market_channel))
-        .route("/clob/book", get(clob::book))
-        .route("/clob/books", post(clob::books).get(clob::books_by_get))
-        .route("/clob/time", get(clob::time))
-        .route("/gamma/markets", get(gamma::markets))
-        .route("/gamma/markets/keyset", get(gamma::keyset))
-        .merge(trades(Arc::clone(&shared)))
-        .route("/data/v2/status", get(data::status))
-        .route("/data/v2/resolutions", get(resolutions::resolutions))
+        .merge(channel())
+        .nest("/clob", clob_routes())
+        .nest("/gamma", gamma_routes())
+        .nest("/data", data_routes(Arc::clone(&shared)))
         .route("/sim/status", get(status))
         .route("/sim/ledger", get(ledger))
         .route("/sim/begin", post(begin))
@@ -43,19 +54,69 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// The routes of trades, behind their cache.
-fn trades(shared: Arc<Shared>) -> Router<Arc<Shared>> {
+/// The routes of one service, as its host has them.
+pub(crate) fn root(root: Root, shared: Arc<Shared>) -> Router {
+    let routes = match root {
+        Root::Ws => channel(),
+        Root::Clob => clob_routes(),
+        Root::Gamma => gamma_routes(),
+        Root::Data => data_routes(Arc::clone(&shared)),
+    };
+    routes.with_state(shared)
+}
+
+fn channel() -> Router<Arc<Shared>> {
+    Router::new().route("/ws/market", get(market_channel))
+}
+
+fn clob_routes() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/data/trades", get(data::trades_v1))
-        .route("/data/v2/trades", get(data::trades_v2))
+        .route("/book", get(clob::book))
+        .route("/books", post(clob::books).get(clob::books_by_get))
+        .route("/time", get(clob::time))
+        .layer(middleware::from_fn(guarded))
+}
+
+fn gamma_routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/markets", get(gamma::markets))
+        .route("/markets/keyset", get(gamma::keyset))
+        .layer(middleware::from_fn(guarded))
+}
+
+/// Those of trades are behind a cache.
+fn data_routes(shared: Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/trades", get(data::trades_v1))
+        .route("/v2/trades", get(data::trades_v2))
         .layer(middleware::from_fn_with_state(shared, cached))
+        .route("/v2/status", get(data::status))
+        .route("/v2/resolutions", get(resolutions::resolutions))
+        .layer(middleware::from_fn(guarded))
+}
+
+/// The venue's front door: whoever does not say who he is gets a page.
+async fn guarded(request: Request, next: Next) -> Response {
+    if is_nameless(request.headers()) { blocked() } else { next.run(request).await }
+}
+
+fn is_nameless(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.is_empty() || DEFAULT_AGENTS.iter().any(|default| agent.starts_with(default))
 }
 
 async fn cached(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     cdn::through(&shared.cdn, request, next).await
 }
 
-async fn market_channel(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+async fn market_channel(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if shared.limits.manners == Manners::Strict && is_nameless(&headers) {
+        return blocked();
+    }
     if !shared.door.admits(Instant::now()) {
         let body = "{\"error\":\"too many connections\"}";
         return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], body).into_response();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::replay::Rebase;
 use crate::scenario::Scenario;
-use crate::{Options, Source};
+use crate::{Manners, Options, Source};
 
 /// Flag, variable, default, and what it says.
 const KNOWN: &[(&str, &str, &str, &str)] = &[
@@ -21,7 +21,19 @@ const KNOWN: &[(&str, &str, &str, &str)] = &[
     ("rate", "SIM_RATE", "the scenario's", "ticks a second, 1 to 50000"),
     ("seed", "SIM_SEED", "the scenario's", "seed of everything drawn"),
     ("duration-s", "SIM_DURATION_S", "the scenario's", "length of the run in seconds; 0 has no end"),
-    ("ping-timeout-s", "SIM_PING_TIMEOUT_S", "30", "a socket without PING for so long is closed, in seconds"),
+    (
+        "strict",
+        "SIM_STRICT",
+        "no",
+        "yes: a socket without PING and one that repeats its first message are closed with 1008, an upgrade without a User-Agent gets 403",
+    ),
+    ("ping-timeout-s", "SIM_PING_TIMEOUT_S", "30", "how long strict sockets may do without PING, in seconds"),
+    (
+        "ports",
+        "SIM_PORTS",
+        "none",
+        "first of four ports at which WebSocket, CLOB, Gamma and Data API have roots of their own; 0 takes free ones",
+    ),
     (
         "settlement-ms",
         "SIM_SETTLEMENT_MS",
@@ -117,6 +129,15 @@ impl Given {
         let ping_s = self.parsed("ping-timeout-s", "1 to 86400", |seconds| (1..=86_400).contains(seconds));
         let settlement_ms = self.parsed("settlement-ms", "0 to 600000", |ms| (0..=600_000).contains(ms));
         let cache_s = self.parsed("trades-cache-s", "0 to 86400", |seconds| (0..=86_400).contains(seconds));
+        let manners = match self.given.get("strict").map(String::as_str) {
+            None | Some("no") => Manners::Lenient,
+            Some("yes") => Manners::Strict,
+            Some(other) => {
+                self.faults.push(format!("--strict must be yes or no, not `{other}`"));
+                Manners::Lenient
+            }
+        };
+        let roots_from = self.parsed("ports", "0 to 65532", |port: &u16| *port <= 65_532);
         let defaults = Options::of(Scenario::named("calm").ok()?);
         let options = Options {
             address: address?,
@@ -125,6 +146,8 @@ impl Given {
             settlement_delay: settlement_ms.map_or(defaults.settlement_delay, Duration::from_millis),
             trades_cached_for: cache_s.map_or(defaults.trades_cached_for, Duration::from_secs),
             universe: self.given.get("universe").map(PathBuf::from),
+            manners,
+            roots_from,
             ..defaults
         };
         Some(Command::Run { options: Box::new(options), ledger: self.given.get("ledger").map(PathBuf::from) })
@@ -257,6 +280,16 @@ mod tests {
         let asked = read_all(&["healthcheck"], &[("SIM_ADDR", "0.0.0.0:7001")]);
         assert!(matches!(asked, Ok(Command::Healthcheck(address)) if address.port() == 7001), "{asked:?}");
         assert!(read_all(&["healthcheck", "--addr", "x"], &[]).is_err());
+    }
+
+    #[test]
+    fn manners_and_roots_are_as_they_were_asked_for() {
+        let given = options(&["--strict", "yes", "--ports=9300"], &[]);
+        assert_eq!((given.manners, given.roots_from), (Manners::Strict, Some(9_300)));
+        let given = options(&[], &[]);
+        assert_eq!((given.manners, given.roots_from), (Manners::Lenient, None));
+        let faults = read_all(&["--strict", "perhaps", "--ports", "65533"], &[]).unwrap_err();
+        assert_eq!(faults.len(), 2, "{faults:?}");
     }
 
     #[test]

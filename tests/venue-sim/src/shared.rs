@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::Manners;
 use crate::cdn::Cdn;
 use crate::door::Door;
 use crate::ledger::Ledger;
@@ -35,6 +36,7 @@ pub(crate) enum Phase {
 /// Bounds of the sockets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    pub(crate) manners: Manners,
     pub(crate) ping_timeout: Duration,
     pub(crate) queue_frames: usize,
     pub(crate) books_max: usize,

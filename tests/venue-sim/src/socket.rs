@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::Manners;
 use crate::clock;
 use crate::hub::Outgoing;
 use crate::ledger::Marks;
@@ -113,7 +114,10 @@ async fn read(
     let mut subscribed = false;
     let mut heard_at = Instant::now();
     loop {
-        let left = shared.limits.ping_timeout.saturating_sub(heard_at.elapsed());
+        let left = match shared.limits.manners {
+            Manners::Lenient => Duration::MAX,
+            Manners::Strict => shared.limits.ping_timeout.saturating_sub(heard_at.elapsed()),
+        };
         let next = tokio::select! {
             () = cut.cancelled() => return Ending::Broken,
             next = timeout(left, stream.next()) => next,
@@ -137,6 +141,9 @@ async fn read(
         }
         match obey(&text, id, shared, subscribed) {
             Obeyed::Done => subscribed = true,
+            Obeyed::Repeated if shared.limits.manners == Manners::Strict => {
+                return Ending::Fault(POLICY, INVALID);
+            }
             Obeyed::Repeated => {
                 shared.venue().hub.answer(id, Message::text(NOT_UNDERSTOOD), Marks::default(), false);
             }

@@ -72,6 +72,12 @@ pub(crate) struct Row {
     pub(crate) neg_risk: bool,
     /// Volume of 24 h in hundredths of a dollar.
     pub(crate) volume_cents: Option<u64>,
+    /// Volume of all time in hundredths of a dollar.
+    pub(crate) total_cents: Option<u64>,
+    /// Liquidity in hundredths of a dollar.
+    pub(crate) liquidity_cents: Option<u64>,
+    /// As it stands there.
+    pub(crate) end_date: Option<String>,
     pub(crate) closed: bool,
     /// The row as it stands in the file.
     pub(crate) text: String,
@@ -88,8 +94,9 @@ struct Members {
     question: String,
     #[serde(default)]
     slug: String,
-    #[serde(default)]
-    clob_token_ids: String,
+    clob_token_ids: Option<String>,
+    position_ids: Option<Vec<String>>,
+    version: Option<String>,
     #[serde(default)]
     outcomes: String,
     order_price_min_tick_size: Option<Number>,
@@ -99,6 +106,9 @@ struct Members {
     #[serde(default)]
     closed: bool,
     volume24hr: Option<Number>,
+    volume_num: Option<Number>,
+    liquidity_num: Option<Number>,
+    end_date: Option<String>,
 }
 
 /// Reads the rows of a `.jsonl` or `.jsonl.gz` file, largest volume of 24 h first, those without one last.
@@ -131,7 +141,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Row>, UniverseError> {
 fn row(text: &str) -> Result<Row, serde_json::Error> {
     let members: Members = serde_json::from_str(text)?;
     let list = |text: &str| serde_json::from_str::<Vec<String>>(text).unwrap_or_default();
-    let (tokens, mut outcomes) = (list(&members.clob_token_ids), list(&members.outcomes));
+    // Rows of either version may have both; only the version says which of them the CLOB knows.
+    let tokens = match members.version.as_deref() {
+        Some("v2") => members.position_ids.unwrap_or_default(),
+        _ => list(members.clob_token_ids.as_deref().unwrap_or_default()),
+    };
+    let mut outcomes = list(&members.outcomes);
     outcomes.resize_with(tokens.len(), String::new);
     let tick = members.order_price_min_tick_size.and_then(|tick| Price::parse(&tick.to_string()));
     let size = members.order_min_size.and_then(|size| Size::parse(&size.to_string()));
@@ -145,6 +160,9 @@ fn row(text: &str) -> Result<Row, serde_json::Error> {
         min_size: size.unwrap_or(Size::of_hundredths(500)),
         neg_risk: members.neg_risk,
         volume_cents: members.volume24hr.as_ref().map(|volume| cents(&volume.to_string())),
+        total_cents: members.volume_num.map(|volume| cents(&volume.to_string())),
+        liquidity_cents: members.liquidity_num.map(|liquidity| cents(&liquidity.to_string())),
+        end_date: members.end_date,
         closed: members.closed,
         text: text.to_owned(),
         volume: members.volume24hr,
@@ -152,7 +170,7 @@ fn row(text: &str) -> Result<Row, serde_json::Error> {
 }
 
 /// Hundredths of a decimal text, cut; what is written with an exponent is next to nothing.
-fn cents(text: &str) -> u64 {
+pub(crate) fn cents(text: &str) -> u64 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits: String = fraction.chars().chain("00".chars()).take(2).collect();
     match (whole.parse::<u64>(), digits.parse::<u64>()) {
@@ -190,6 +208,21 @@ mod tests {
         assert_eq!(busy.tokens, [("21".into(), "Up".into()), ("22".into(), "Down".into())]);
         assert!(rows[1].tokens.is_empty(), "one token makes no market that can be traded");
         assert!(ROWS.contains(&busy.text));
+    }
+
+    #[test]
+    fn rows_of_protocol_v2_are_traded_by_their_positions_whatever_else_they_hold() {
+        let row = |version: &str| {
+            format!(
+                "{{\"id\":\"1\",\"conditionId\":\"0xa\",\"version\":\"{version}\",\"clobTokenIds\":\"[\\\"11\\\", \\\"12\\\"]\",\
+                 \"positionIds\":[\"71\",\"72\"]}}"
+            )
+        };
+        for (version, first) in [("v1", "11"), ("v2", "71")] {
+            assert_eq!(read_text(&row(version)).unwrap()[0].tokens[0].0, first, "{version}");
+        }
+        let bare = "{\"id\":\"1\",\"conditionId\":\"0xa\",\"clobTokenIds\":null}";
+        assert!(read_text(bare).unwrap()[0].tokens.is_empty());
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(crate) struct Venue {
     pub(crate) unclean: Arc<AtomicBool>,
     /// How much later than asked for opening books are queued, in ms.
     pub(crate) dump_lag_ms: u64,
+    /// How many of a hundred opening books lack a member.
+    pub(crate) sparse_books_percent: u32,
     pub(crate) ailments: Ailments,
     pub(crate) listings: Listings,
     pub(crate) catalogue: Catalogue,
@@ -98,6 +100,7 @@ impl Venue {
     ) -> Self {
         let mut venue = Self::of_markets(roster::markets(scenario, rows, now_ms), fills, ledger);
         venue.dump_lag_ms = scenario.dump_lag_ms;
+        venue.sparse_books_percent = scenario.sparse_books_percent;
         venue.windows = scenario.updown.map(|updown| Windows::of(&venue.markets, updown)).unwrap_or_default();
         venue.catalogue = Catalogue {
             late: scenario.late_listing,
@@ -131,6 +134,7 @@ impl Venue {
             books_from_ms: 0,
             unclean: Arc::default(),
             dump_lag_ms: 0,
+            sparse_books_percent: 0,
             ailments: Ailments::default(),
             by_token,
             by_condition,

@@ -173,6 +173,11 @@ impl Fleet {
         self.instances.iter().filter(move |((of, _), _)| *of == service).map(|(_, instance)| instance)
     }
 
+    /// Those of them whose place no other one took.
+    pub(crate) fn current(&self, service: Service) -> impl Iterator<Item = &Instance> {
+        self.of(service).filter(|instance| !instance.is_replaced)
+    }
+
     /// All instances that are known.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()

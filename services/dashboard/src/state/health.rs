@@ -73,6 +73,8 @@ struct Findings {
     /// Live data does not flow.
     is_cut: bool,
     /// Nobody has told yet whether it flows.
+    is_untold: bool,
+    /// Somebody has not said anything yet.
     is_unheard: bool,
 }
 
@@ -87,10 +89,10 @@ pub(crate) fn assess(fold: &Fold, now: Timestamp) -> Health {
     findings.queues(fold, now);
     findings.delivery(fold, now);
     findings.complaints(fold, now);
-    let Findings { problems, notices, is_cut, is_unheard } = findings;
-    let trust = if is_unheard && !is_cut && fold.is_starting(now) {
+    let Findings { problems, notices, is_cut, is_untold, is_unheard } = findings;
+    let trust = if (is_untold || is_unheard) && !is_cut && fold.is_starting(now) {
         Trust::Starting
-    } else if is_cut || is_unheard {
+    } else if is_cut || is_untold {
         Trust::Down
     } else if problems.is_empty() && notices.is_empty() {
         Trust::Trustworthy
@@ -161,10 +163,9 @@ impl Findings {
                 (Some(false), Some(why)) => format!("does not answer for {age}: {why}"),
                 (Some(false), None) => format!("does not answer for {age}"),
             };
-            if who == "bus" {
-                self.is_unheard |= link.is_up.is_none();
-                self.is_cut |= link.is_up.is_some();
-            }
+            self.is_unheard |= !link.has_answered();
+            self.is_untold |= who == "bus" && !link.has_answered();
+            self.is_cut |= who == "bus" && link.has_answered();
             self.problem(who, what);
         }
     }
@@ -180,7 +181,8 @@ impl Findings {
             self.is_cut |= is_vital;
             self.problem(service.word(), format!("unknown: last heard of {} ago", seconds(now.since(at))));
         } else {
-            self.is_unheard |= is_vital;
+            self.is_unheard = true;
+            self.is_untold |= is_vital;
             self.problem(service.word(), "unknown: not heard of yet");
         }
     }
@@ -193,7 +195,7 @@ impl Findings {
         if !is_connected {
             let why = fold.fleet.sockets(now).find_map(|socket| socket.problem.as_deref());
             let is_first = fold.fleet.last_data_at().is_none() && why.is_none();
-            self.is_unheard |= is_first;
+            self.is_untold |= is_first;
             self.is_cut |= !is_first;
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             self.problem("feed", format!("no socket to the venue is connected{why}"));
@@ -208,7 +210,7 @@ impl Findings {
                 self.problem("feed", format!("no data from the venue for {}", seconds(now.since(at))));
             }
             None => {
-                self.is_unheard = true;
+                self.is_untold = true;
                 self.problem("feed", "no data from the venue yet");
             }
         }

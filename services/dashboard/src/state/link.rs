@@ -72,6 +72,11 @@ impl Link {
 }
 
 impl Link {
+    /// Whether it ever answered.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered_at.is_some()
+    }
+
     /// Until when whoever spoke was heard: until the last good answer.
     pub(crate) fn heard_until(&self, now: Timestamp) -> Timestamp {
         self.answered_at.unwrap_or(now)

@@ -17,6 +17,8 @@ use super::testing::{
 };
 use super::*;
 
+mod starts;
+
 /// A fold at second 0 in which all is well.
 fn well() -> Fold {
     let mut fold = Fold::new(at(0));
@@ -25,12 +27,6 @@ fn well() -> Fold {
     hear_everybody(&mut fold, 0);
     fold.settle(at(0));
     fold
-}
-
-fn hear_everybody_but_the_writer(fold: &mut Fold, second: i64) {
-    for word in everybody(second).into_iter().filter(|word| word.service != Service::Writer) {
-        fold.stats(word, at(second));
-    }
 }
 
 fn problem(who: &str, what: &str) -> Problem {
@@ -109,109 +105,6 @@ fn a_service_not_heard_of_for_more_than_4_s_is_unknown_with_its_age() {
     assert_eq!(health.since, at(6), "it is news");
     fold.settle(at(6));
     assert_eq!(fold.health(at(7)).since, at(6));
-}
-
-#[test]
-fn before_anything_is_known_everything_is_unknown_first_starting_and_after_15_s_down() {
-    let fold = Fold::new(at(0));
-    let health = fold.health(at(14));
-    let who: Vec<&str> = health.problems.iter().map(|problem| problem.who.as_str()).collect();
-    assert_eq!(who, ["bus", "database", "feed", "processor", "writer", "dashboard"]);
-    assert_eq!((health.trust, health.is_healthy()), (Trust::Starting, false));
-    assert_eq!(fold.health(at(15)).trust, Trust::Down);
-}
-
-#[test]
-fn what_is_known_to_be_broken_is_down_even_at_the_start() {
-    let mut fold = Fold::new(at(0));
-    fold.bus.told(Err("no server answers".to_owned()), at(1));
-    assert_eq!(fold.health(at(1)).trust, Trust::Down);
-    let mut fold = Fold::new(at(0));
-    fold.bus.told(Ok(()), at(0));
-    let mut report = FeedReport { last_data_at: None, ..feed(0) };
-    report.sockets[0].state = SocketState::Connecting;
-    for word in everybody(1).into_iter().skip(1).chain([stats("feed-1", 1, Report::Feed(report.clone()))]) {
-        fold.stats(word, at(1));
-    }
-    assert_eq!(fold.health(at(1)).trust, Trust::Starting, "its first socket is just being opened");
-    report.sockets[0].problem = Some("connection refused".to_owned());
-    fold.stats(stats("feed-1", 2, Report::Feed(report)), at(2));
-    assert_eq!(fold.health(at(2)).trust, Trust::Down);
-}
-
-#[test]
-fn a_killed_and_replaced_process_is_a_restart_with_its_time_and_nobody_s_trouble() {
-    let mut fold = well();
-    let word = |name: &str, started: i64, second: i64| {
-        let mut word = stats(name, second, Report::Writer(WriterReport::default()));
-        word.started_at = at(started);
-        word
-    };
-    fold.stats(word("writer-1", 0, 10), at(10));
-    for second in 12..=30 {
-        fold.bus.told(Ok(()), at(second));
-        hear_everybody_but_the_writer(&mut fold, second);
-        fold.stats(word("writer-2", 11, second), at(second));
-        fold.settle(at(second));
-        let health = fold.health(at(second));
-        assert_eq!((health.trust, health.notices), (Trust::Trustworthy, vec![]), "at second {second}");
-    }
-    let told: Vec<_> = fold
-        .fleet
-        .restarts()
-        .map(|one| (one.service, one.at, one.instance.as_str(), one.before.as_str()))
-        .collect();
-    assert_eq!(told, [(Service::Writer, at(11), "writer-2", "writer-1")]);
-    // It kept its name.
-    fold.stats(word("writer-2", 31, 32), at(32));
-    assert_eq!(
-        fold.fleet.restarts().next().map(|one| (one.at, one.before.as_str())),
-        Some((at(31), "writer-2"))
-    );
-    fold.settle(at(31 + 3_600));
-    assert_eq!(fold.fleet.restarts().count(), 0);
-}
-
-#[test]
-fn a_process_that_is_silent_while_another_ran_before_is_unknown_and_one_start_replaces_one() {
-    let mut fold = well();
-    let word = |name: &str, started: i64, second: i64| {
-        let mut word = stats(name, second, Report::Writer(WriterReport::default()));
-        word.started_at = at(started);
-        word
-    };
-    for name in ["writer-1", "writer-2", "writer-3"] {
-        fold.stats(word(name, 0, 10), at(10));
-    }
-    for second in 11..=20 {
-        fold.bus.told(Ok(()), at(second));
-        hear_everybody_but_the_writer(&mut fold, second);
-        fold.stats(word("writer-3", 0, second), at(second));
-        fold.stats(word("writer-4", 12, second), at(second));
-        fold.settle(at(second));
-    }
-    assert_eq!(fold.health(at(20)).notices, [problem("writer-2", "unknown: last heard of 10 s ago")]);
-    fold.stats(word("writer-1", 0, 21), at(21));
-    fold.bus.told(Ok(()), at(26));
-    fold.settle(at(26));
-    let silent: Vec<String> = fold.health(at(26)).notices.into_iter().map(|notice| notice.who).collect();
-    assert!(silent.contains(&"writer-1".to_owned()), "it spoke again and fell silent again: {silent:?}");
-}
-
-#[test]
-fn counters_say_since_when_they_count() {
-    let mut fold = well();
-    let mut word = stats("processor-2", 40, processor(5, 2));
-    word.started_at = at(30);
-    let since = |fold: &Fold| fold.fleet.counted_since(Service::Processor);
-    let mut late = Fold::new(at(35));
-    assert_eq!(since(&late), None);
-    late.stats(word.clone(), at(40));
-    assert_eq!(since(&late), Some(at(30)), "of what was before it knows nothing");
-    fold.stats(word, at(40));
-    fold.settle(at(70));
-    assert_eq!(fold.fleet.of(Service::Processor).count(), 1);
-    assert_eq!(since(&fold), Some(at(0)), "what the other had counted is in it");
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Sums<'_> {
     fn stages(&self) -> Vec<Stage> {
         let (feed, judged) = (self.rate(Service::Feed), self.output(Service::Processor));
         let service = |name, service: Service, rate: Option<Decimal>, is_behind: bool| {
-            let there = self.fold.fleet.of(service).filter(|instance| !instance.is_replaced);
+            let there = self.fold.fleet.current(service);
             let instances: Vec<OfInstance> =
                 there.map(|instance| OfInstance::of(instance, self.now)).collect();
             let state = match instances.iter().filter(|instance| instance.ok.is_some()).count() {

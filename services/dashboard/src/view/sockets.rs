@@ -63,7 +63,7 @@ impl Sockets {
     /// The sockets as they stand at `now`. `by_age`: the tokens, those silent for longest first.
     pub(crate) fn of(fold: &Fold, by_age: &Answer, now: Timestamp) -> Self {
         let mut sockets = Vec::new();
-        for instance in fold.fleet.of(Service::Feed) {
+        for instance in fold.fleet.current(Service::Feed) {
             let Some(feed) = instance.feed() else { continue };
             let is_present = instance.is_present(now);
             for (place, socket) in feed.sockets.iter().enumerate() {
@@ -85,7 +85,7 @@ impl Sockets {
                 });
             }
         }
-        let oldest = fold.fleet.of(Service::Feed).map(|instance| instance.heard_at).min();
+        let oldest = fold.fleet.current(Service::Feed).map(|instance| instance.heard_at).min();
         Self {
             at: now,
             age_s: oldest.map(|at| Number::span(now.since(at))),

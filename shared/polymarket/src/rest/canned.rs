@@ -16,7 +16,11 @@ use super::{DataVersion, Rest, RestConfig};
 pub(super) struct Canned {
     pub(super) url: String,
     asked: Arc<Mutex<Vec<String>>>,
+    /// `Accept-Encoding` of each request.
+    encodings: Arc<Mutex<Vec<String>>>,
 }
+
+type Kept = Arc<Mutex<Vec<String>>>;
 
 /// What a test server does with one request.
 #[derive(Clone)]
@@ -48,7 +52,8 @@ impl Canned {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let kept = asked.clone();
+        let encodings = Arc::new(Mutex::new(Vec::new()));
+        let kept = (asked.clone(), encodings.clone());
         tokio::spawn(async move {
             let mut number = 0;
             while let Ok((stream, _)) = listener.accept().await {
@@ -57,12 +62,17 @@ impl Canned {
                 tokio::spawn(answer(stream, reply, kept.clone()));
             }
         });
-        Self { url, asked }
+        Self { url, asked, encodings }
     }
 
     /// The request lines so far, each with its body behind a space.
     pub(super) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// Which encodings were accepted so far.
+    pub(super) fn encodings(&self) -> Vec<String> {
+        self.encodings.lock().unwrap().clone()
     }
 
     /// A client of this server alone.
@@ -83,7 +93,7 @@ impl Canned {
     }
 }
 
-async fn answer(mut stream: TcpStream, reply: Reply, asked: Arc<Mutex<Vec<String>>>) {
+async fn answer(mut stream: TcpStream, reply: Reply, (asked, encodings): (Kept, Kept)) {
     let mut read = Vec::new();
     let head = loop {
         let mut piece = [0; 4096];
@@ -100,6 +110,9 @@ async fn answer(mut stream: TcpStream, reply: Reply, asked: Arc<Mutex<Vec<String
             return;
         }
     };
+    let text = String::from_utf8_lossy(&read[..head]).to_lowercase();
+    let encoding = text.lines().find_map(|line| line.strip_prefix("accept-encoding: "));
+    encodings.lock().unwrap().extend(encoding.map(str::to_owned));
     let first = String::from_utf8_lossy(&read).lines().next().unwrap_or_default().replace(" HTTP/1.1", "");
     let body = String::from_utf8_lossy(&read[head + 4..]).into_owned();
     asked.lock().unwrap().push(format!("{first} {body}").trim_end().to_owned());

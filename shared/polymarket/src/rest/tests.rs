@@ -2,6 +2,8 @@
 //!
 //! Knows: requests and answers. Never: the venue itself.
 
+use std::io::Write;
+
 use super::canned::{Canned, Reply, ok, reply};
 use super::*;
 
@@ -313,4 +315,22 @@ async fn the_data_api_says_how_far_it_lags_behind_and_the_old_one_does_not() {
     let old = server.rest(DataVersion::V1);
     assert_eq!((old.trades_lag().await.unwrap(), old.calls()), (None, 0));
     assert!(old.trades_pages_overlap() && !rest.trades_pages_overlap());
+}
+
+/// An answer as whoever asked for gzip gets it.
+fn gzipped(body: &[u8]) -> Reply {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(body).unwrap();
+    let packed = packed.finish().unwrap();
+    let head = format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\nContent-Encoding: gzip\r\n\r\n", packed.len());
+    Reply::Bytes([head.as_bytes(), &packed].concat())
+}
+
+#[tokio::test]
+async fn a_packed_answer_is_read_and_one_that_unpacks_without_end_ends_at_the_limit() {
+    let server = Canned::start(vec![gzipped(br#"{"markets":[]}"#), gzipped(&vec![b' '; 17 << 20])]).await;
+    let rest = server.rest(DataVersion::V2);
+    assert!(rest.markets_page(None, 1).await.unwrap().markets.is_empty());
+    assert!(matches!(rest.markets_page(None, 1).await, Err(RestError::TooLarge { .. })));
+    assert_eq!(server.encodings(), ["gzip", "gzip"], "it is asked for");
 }

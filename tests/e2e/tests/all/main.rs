@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod circles;
 #[cfg(test)]
 mod cluster;

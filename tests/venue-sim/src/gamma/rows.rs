@@ -23,18 +23,28 @@ struct Shown {
     tokens: String,
     /// In ten-thousandths.
     tick: u16,
+    tags: Tags,
     now_ms: u64,
 }
 
+/// Whether rows tell their subjects.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Tags {
+    /// They do.
+    Shown,
+    /// Unless asked for they do not.
+    Left,
+}
+
 /// The rows of these markets, with a comma between them.
-pub(super) fn of(venue: &mut Venue, page: &[usize], now_ms: u64) -> String {
+pub(super) fn of(venue: &mut Venue, page: &[usize], tags: Tags, now_ms: u64) -> String {
     let mut text = String::with_capacity(page.len() * 2048);
     for (place, at) in page.iter().enumerate() {
         if place > 0 {
             text.push(',');
         }
         let tick = venue.markets[*at].tick_at_gamma(now_ms, venue.catalogue.tick_lag_ms);
-        let shown = Shown { tokens: tokens_json(venue, *at, now_ms), tick, now_ms };
+        let shown = Shown { tokens: tokens_json(venue, *at, now_ms), tick, tags, now_ms };
         let market = &mut venue.markets[*at];
         if market.row.is_some() {
             push_told(&mut text, market, &shown);
@@ -101,8 +111,10 @@ fn push_invented(text: &mut String, market: &Market, shown: &Shown) {
         market.started_at(),
         clock::iso(shown.now_ms),
     ));
-    if let Some(cents) = market.volume_cents {
-        let (day, all, liquid) = (dollars(cents), dollars(cents * 31), dollars(cents / 7));
+    if let (Some(day), Some(all), Some(liquid)) =
+        (market.volume_cents, market.total_cents, market.liquidity_cents)
+    {
+        let (day, all, liquid) = (dollars(day), dollars(all), dollars(liquid));
         add(format_args!(
             ",\"liquidity\":\"{liquid}\",\"volume\":\"{all}\",\"volumeNum\":{all},\"liquidityNum\":{liquid},\
              \"volume24hr\":{day},\"volume24hrClob\":{day},\"volumeClob\":{all},\"liquidityClob\":{liquid}"
@@ -127,11 +139,11 @@ fn push_invented(text: &mut String, market: &Market, shown: &Shown) {
             add(format_args!(",\"{name}\":{price}"));
         }
     }
-    push_end(text, market);
+    push_end(text, market, shown.tags);
 }
 
 /// Appends what only closed and only short markets have, and the event.
-fn push_end(text: &mut String, market: &Market) {
+fn push_end(text: &mut String, market: &Market, tags: Tags) {
     let mut add =
         |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("writing to a String cannot fail");
     if market.closed_at_ms > 0 {
@@ -155,6 +167,12 @@ fn push_end(text: &mut String, market: &Market) {
              \"seriesSlug\":\"{name}\"",
             series_id(window),
         );
+    }
+    if let Some(tag) = market.tag().filter(|_| tags == Tags::Shown) {
+        add(format_args!(
+            ",\"tags\":[{{\"id\":\"{}\",\"label\":\"{}\",\"slug\":\"{}\"}}]",
+            tag.id, tag.label, tag.slug
+        ));
     }
     add(format_args!(
         ",\"events\":[{{\"id\":\"{}\",\"ticker\":{slug},\"slug\":{slug},\"title\":{words}{series}}}],\"version\":\"v1\"}}",

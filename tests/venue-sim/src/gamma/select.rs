@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use crate::frame::gamma_id;
-use crate::market::Listing;
+use crate::market::{Listing, Market};
 use crate::rest::{value, values};
+use crate::universe;
 use crate::venue::Venue;
 use crate::venue::catalogue::ShownTokens;
 use crate::venue::listing::Ranking;
@@ -17,7 +18,21 @@ const ORDERS: [&str; 7] =
 /// Filters that name markets.
 const IDS: [&str; 4] = ["id", "slug", "condition_ids", "clob_token_ids"];
 /// What else shapes the list of a query.
-const SHAPES: [&str; 4] = ["closed", "active", "order", "ascending"];
+const SHAPES: [&str; 13] = [
+    "closed",
+    "active",
+    "order",
+    "ascending",
+    "tag_id",
+    "volume_num_min",
+    "volume_num_max",
+    "liquidity_num_min",
+    "liquidity_num_max",
+    "start_date_min",
+    "start_date_max",
+    "end_date_min",
+    "end_date_max",
+];
 
 /// The filters and the order of a query as one text: two queries with the same go through the same list.
 pub(super) fn filters(query: &[(String, String)]) -> String {
@@ -68,6 +83,7 @@ pub(super) fn select(
             && venue.has_row(**at, now_ms)
             && (slugs.is_empty() || slugs.contains(&market.slug.as_str()))
             && (ids.is_empty() || ids.contains(&gamma_id(market).as_str()))
+            && is_within(market, query)
     };
     let by_volume = ["volume24hr", "volumeNum", "liquidityNum"].contains(&order);
     let ranking = if by_volume { &venue.listings.by_volume } else { &venue.listings.by_id };
@@ -83,6 +99,28 @@ pub(super) fn select(
         let start = last.map_or(0, |last| among.partition_point(|at| ranking.rank(*at) <= last));
         among[start..].iter().filter(fits).take(most).copied().collect()
     })
+}
+
+/// Whether a market has the subject that a query names, and lies between its bounds. What a row does not tell
+/// lies within none.
+fn is_within(market: &Market, query: &[(String, String)]) -> bool {
+    let tag = |wanted: &str| market.tag().is_some_and(|tag| tag.id == wanted);
+    let cents = |name: &str, of: Option<u64>, fits: fn(u64, u64) -> bool| {
+        value(query, name).is_none_or(|bound| of.is_some_and(|of| fits(of, universe::cents(bound))))
+    };
+    let date = |name: &str, of: Option<String>, fits: fn(&str, &str) -> bool| {
+        value(query, name).is_none_or(|bound| of.is_some_and(|of| fits(&of, bound)))
+    };
+    let (volume, liquidity) = (market.total_cents, market.liquidity_cents);
+    value(query, "tag_id").is_none_or(tag)
+        && cents("volume_num_min", volume, |of, bound| of >= bound)
+        && cents("volume_num_max", volume, |of, bound| of <= bound)
+        && cents("liquidity_num_min", liquidity, |of, bound| of >= bound)
+        && cents("liquidity_num_max", liquidity, |of, bound| of <= bound)
+        && date("end_date_min", market.ends_at(), |of, bound| of >= bound)
+        && date("end_date_max", market.ends_at(), |of, bound| of <= bound)
+        && date("start_date_min", Some(market.started_at()), |of, bound| of >= bound)
+        && date("start_date_max", Some(market.started_at()), |of, bound| of <= bound)
 }
 
 /// The markets that a query names by condition or token, in the order of a ranking; `None` if it names none.

@@ -24,6 +24,7 @@ impl Scenario {
         must((1..=RATE_MAX).contains(&self.rate_per_s), format!("rate_per_s must be 1 to {RATE_MAX}"));
         must(self.reserved <= RESERVED_MAX, format!("reserved must be 0 to {RESERVED_MAX}"));
         must(self.dump_lag_ms <= DUMP_LAG_MAX_MS, format!("dump_lag_ms must be 0 to {DUMP_LAG_MAX_MS}"));
+        must(self.sparse_books_percent <= 100, "sparse_books_percent must be 0 to 100".to_owned());
         must(self.duration_s != Some(0), "duration_s must be at least 1, or null".to_owned());
         let Proportions { best_bid_ask, trade, book } = self.proportions;
         must(

@@ -26,6 +26,7 @@ pub(super) const EMBEDDED: &[(&str, &str)] = &[
     ("thaw", include_str!("../../scenarios/thaw.json")),
     ("short-markets", include_str!("../../scenarios/short-markets.json")),
     ("late-markets", include_str!("../../scenarios/late-markets.json")),
+    ("sparse-books", include_str!("../../scenarios/sparse-books.json")),
     ("blocked-rest", include_str!("../../scenarios/blocked-rest.json")),
     ("whole-venue", include_str!("../../scenarios/whole-venue.json")),
 ];

@@ -11,7 +11,7 @@ fn every_scenario_that_comes_with_the_program_can_be_read() {
         assert_eq!(scenario.name, name);
         assert!(scenario.about.len() > 20, "{name} says what it shows");
     }
-    assert_eq!(names().len(), 25);
+    assert_eq!(names().len(), 26);
 }
 
 #[test]

@@ -14,6 +14,9 @@ use crate::ledger::Kind;
 use crate::market::{Listing, Market, Purpose};
 use crate::scenario::Scenario;
 
+/// How long a market goes on to trade that nobody listens to: longer than any client takes to come back.
+const UNHEARD_MAX_MS: u64 = 600_000;
+
 /// Orders and queues of market numbers.
 #[derive(Debug)]
 pub(crate) struct Listings {
@@ -132,6 +135,20 @@ impl Venue {
     pub(super) fn rest(&mut self) {
         let Self { markets, active, .. } = self;
         active.retain(|active| markets[*active].listing == Listing::Open);
+    }
+
+    /// Takes the markets from the ordinary stream that nobody has listened to for long: a client that left is
+    /// not to have the ticks of those that came after it.
+    pub(crate) fn leave_unheard(&mut self, now_ms: u64) {
+        let Self { markets, active, hub, .. } = self;
+        active.retain(|at| {
+            let market = &mut markets[*at];
+            if hub.reaches(*at, u8::MAX, Reach::Token) {
+                market.heard_at_ms = now_ms;
+            }
+            market.active = now_ms < market.heard_at_ms + UNHEARD_MAX_MS;
+            market.active
+        });
     }
 
     /// Silently closes a share of the open ordinary markets, evenly spread, and opens as many reserved ones;

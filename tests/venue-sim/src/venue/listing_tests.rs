@@ -12,6 +12,7 @@ use super::*;
 use crate::fills::Fills;
 use crate::hub::Outgoing;
 use crate::ledger::Ledger;
+use crate::opening::Wish;
 
 const NOW_MS: u64 = 1_790_000_000_000;
 
@@ -120,4 +121,21 @@ fn spread_markets_are_apart_and_never_more_than_there_are() {
     assert_eq!(spread(&[0, 1, 2, 3, 4, 5, 6, 7, 8], 3), [1, 4, 7]);
     assert_eq!(spread(&[5, 6], 9), [5, 6]);
     assert!(spread(&[], 3).is_empty());
+}
+
+#[test]
+fn a_market_that_nobody_listens_to_leaves_the_stream_after_ten_minutes_and_comes_back() {
+    let (mut venue, _, _queue) = venue(4, 0);
+    let (sender, _second_queue) = mpsc::channel(100);
+    let socket = venue.hub.enter(sender, CancellationToken::new());
+    let ids: Vec<String> = venue.markets.iter().map(|market| market.tokens[0].id.to_string()).collect();
+    let wish = |tokens: &[String]| Wish { tokens: tokens.to_vec(), opening_books: false };
+    venue.subscribe(socket, &wish(&ids), 500, NOW_MS);
+    venue.unsubscribe(socket, &ids[1..]);
+    venue.leave_unheard(NOW_MS + UNHEARD_MAX_MS - 1);
+    assert_eq!(venue.active, [0, 1, 2, 3]);
+    venue.leave_unheard(NOW_MS + UNHEARD_MAX_MS);
+    assert_eq!(venue.active, [0]);
+    venue.subscribe(socket, &wish(&ids[2..3]), 500, NOW_MS + UNHEARD_MAX_MS);
+    assert_eq!(venue.active, [0, 2]);
 }

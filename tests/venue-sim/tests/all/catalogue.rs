@@ -223,3 +223,29 @@ async fn short_markets_are_found_by_their_slug_and_their_series() {
     while client.json().await["event_type"] != "price_change" {}
     simulator.shutdown().await;
 }
+
+#[tokio::test]
+async fn markets_are_filtered_by_subject_volume_and_end() {
+    let simulator = start("calm", |_, scenario| {
+        scenario.markets = 300;
+        scenario.dead_markets = 2;
+    })
+    .await;
+    let all = universe(&simulator).await;
+    let crypto = look_up(&simulator, "tag_id=21&include_tag=true").await;
+    assert_eq!(crypto.len(), 2);
+    assert_eq!(crypto[0]["tags"], json!([{"id": "21", "label": "Crypto", "slug": "crypto"}]));
+    assert_eq!(all[0].get("tags"), None, "only who asks for them gets tags");
+    let number = |market: &Value, name: &str| market[name].as_f64();
+    let bound = number(&all[20], "volumeNum").unwrap();
+    let large = look_up(&simulator, &format!("limit=100&volume_num_min={bound}")).await;
+    assert_eq!(large.len(), 21);
+    assert!(large.iter().all(|market| number(market, "volumeNum").unwrap() >= bound));
+    let range =
+        look_up(&simulator, &format!("limit=100&volume_num_min={bound}&volume_num_max={bound}")).await;
+    assert_eq!(range.iter().map(id_of).collect::<Vec<_>>(), [id_of(&all[20])]);
+    let ended = look_up(&simulator, "end_date_max=2026-11-01").await;
+    assert_eq!(ended.len(), 2, "only dead ones ended before");
+    assert_eq!(look_up(&simulator, "limit=100&liquidity_num_min=999999999").await.len(), 0);
+    simulator.shutdown().await;
+}

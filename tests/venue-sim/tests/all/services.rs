@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::support::{
-    Client, all_tokens, eventually, eventually_some, fresh, get, request, start, tokens_of, universe,
+    Client, all_tokens, ask, eventually, eventually_some, fresh, get, request, start, tokens_of, universe,
 };
 use serde_json::{Value, json};
 use venue_sim::controls::Announced;
@@ -154,9 +154,10 @@ async fn data_v2_pages_by_cursor_and_refuses_what_the_venue_refuses() {
     assert!(seen.len() <= count && seen.len() + 1 >= count, "{} {count}", seen.len());
     let twenty_one = vec!["0x1"; 21].join(",");
     let twenty_one = format!("condition={twenty_one}");
-    for wrong in ["limit=1001", "limit=0", "cursor=x", "condition=0x1&event_id=2", &twenty_one] {
+    for wrong in ["limit=1001", "limit=0", "cursor=x", "offset=0", "condition=0x1&event_id=2", &twenty_one] {
         let (status, text) = request("GET", &format!("{data}/v2/trades?{wrong}"), "").await;
         assert!(status == 400 && text.contains("\"retryable\":false"), "{wrong}: {text}");
+        assert!(text.contains("\"code\":\"invalid_request\""), "{text}");
     }
     assert_eq!(request("GET", &format!("{data}/trades?offset=3001"), "").await.0, 400);
     let status = get(&format!("{data}/v2/status")).await;
@@ -174,6 +175,9 @@ async fn the_same_address_of_trades_is_answered_by_a_cache_and_another_one_by_th
         let url = format!("{}/v2/trades?limit=5", simulator.urls().data);
         let (one, two) = (get(&url).await, get(&url).await);
         assert_eq!((one == two, simulator.rest_calls()["/v2/trades"]), (true, same));
+        let (head, _) = ask("GET", &url, "User-Agent: x\r\n", "").await;
+        assert_eq!(head.contains("cache-control: public, max-age=300"), same == 1, "{head}");
+        let same = simulator.rest_calls()["/v2/trades"];
         get(&fresh(&url)).await;
         assert_eq!(simulator.rest_calls()["/v2/trades"], same + 1);
     }
@@ -201,8 +205,8 @@ async fn a_token_of_a_broken_book_has_no_answer_and_its_neighbours_have() {
     let clob = simulator.urls().clob;
     let tokens = all_tokens(&simulator).await;
     let (mut broken, mut whole) = (None, None);
-    // The markets of the injections rank highest: 12 of them answer, then four have a book that REST cannot give.
-    for token in tokens.iter().step_by(2).take(20) {
+    // Among the markets of the injections are four with a book that REST cannot give.
+    for token in tokens.iter().step_by(2) {
         let wanted = json!([{"token_id": token}]).to_string();
         match request("POST", &format!("{clob}/books"), &wanted).await.1.as_str() {
             "[]" => broken = broken.or(Some(token.clone())),
@@ -310,5 +314,88 @@ async fn a_port_that_is_taken_is_said_with_its_address() {
     options.address = address.parse().unwrap();
     let error = Simulator::start(options).await.unwrap_err();
     assert_eq!(error.to_string(), format!("could not listen on {address}"));
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_does_not_say_who_he_is_gets_a_page_from_every_service_of_the_venue() {
+    let simulator = start("calm", |_, _| {}).await;
+    let urls = simulator.urls();
+    for (agent, status) in
+        [("", "403"), ("User-Agent: Python-urllib/3.13\r\n", "403"), ("User-Agent: me/1\r\n", "200")]
+    {
+        for url in [
+            format!("{}/time", urls.clob),
+            format!("{}/markets/keyset", urls.gamma),
+            format!("{}/v2/trades", urls.data),
+        ] {
+            let (head, body) = ask("GET", &url, agent, "").await;
+            assert_eq!(head.split(' ').nth(1), Some(status), "{url} {agent}");
+            assert_eq!(body.contains("error code: 1010"), status == "403");
+        }
+    }
+    let own = urls.clob.replace("/clob", "/sim/status");
+    assert!(ask("GET", &own, "", "").await.0.starts_with("HTTP/1.1 200"), "its own routes are no venue's");
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn trades_are_filtered_by_amount_and_some_do_not_know_their_outcomes_place() {
+    let simulator = start("calm", |options, scenario| {
+        options.settlement_delay = Duration::ZERO;
+        scenario.rate_per_s = 8_000;
+    })
+    .await;
+    let (mut client, _) = Client::subscribed(&simulator, &all_tokens(&simulator).await).await;
+    simulator.begin();
+    let mut trades = 0;
+    while trades < 60 {
+        trades += usize::from(client.json().await["event_type"] == "last_trade_price");
+    }
+    simulator.stop_generating().await.unwrap();
+    let data = simulator.urls().data;
+    let rows = async |query: &str| {
+        get(&fresh(&format!("{data}/v2/trades?limit=1000&{query}"))).await["data"].as_array().unwrap().clone()
+    };
+    let size = |row: &Value| row["size"].as_f64().unwrap();
+    let settled = async || Some(rows("").await).filter(|rows| rows.len() > 40);
+    let all = eventually_some("most are settled", settled).await;
+    assert!(all.iter().any(|row| size(row) < 500.0) && all.iter().any(|row| size(row) >= 500.0));
+    let large = rows("filter_amount=500&filter_type=TOKENS").await;
+    assert!(!large.is_empty() && large.len() < all.len() && large.iter().all(|row| size(row) >= 500.0));
+    let dear = rows("filter_amount=500&filter_type=CASH").await;
+    assert!(dear.iter().all(|row| size(row) * row["price"].as_f64().unwrap() >= 499.9), "{dear:?}");
+    let none = rows("filter_amount=0").await;
+    assert!(none.iter().all(|row| size(row) >= 0.01) && none.len() >= all.len());
+    let old = get(&fresh(&format!("{data}/trades?limit=1000&filterAmount=500&filterType=TOKENS"))).await;
+    assert!(old.as_array().unwrap().iter().all(|row| size(row) >= 500.0));
+    let unknown: Vec<&Value> = all.iter().filter(|row| row["outcome_index"] == 999).collect();
+    assert!((all.len() / 14..=all.len() / 4).contains(&unknown.len()), "{} of {}", unknown.len(), all.len());
+    assert!(
+        unknown.iter().all(|row| row["event_slug"] == "" && !row["token_id"].as_str().unwrap().is_empty())
+    );
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn each_service_has_a_root_of_its_own_besides_its_prefix() {
+    let simulator = start("calm", |options, _| options.roots_from = Some(0)).await;
+    let roots = simulator.roots().unwrap();
+    let tokens = all_tokens(&simulator).await;
+    for (root, prefix, path) in [
+        (&roots.clob, simulator.urls().clob, format!("/book?token_id={}", tokens[0])),
+        (&roots.gamma, simulator.urls().gamma, "/markets/keyset?limit=1&closed=true".to_owned()),
+        (&roots.data, simulator.urls().data, "/v2/trades".to_owned()),
+    ] {
+        assert_eq!(get(&format!("{root}{path}")).await, get(&format!("{prefix}{path}")).await);
+        assert_eq!(request("GET", &format!("{root}/sim/status"), "").await.0, 404);
+    }
+    assert_eq!(request("GET", &format!("{}/v2/trades", roots.gamma), "").await.0, 404);
+    let mut client = Client::to(&roots.ws).await;
+    client.say(&json!({"type": "market", "assets_ids": tokens[..2]}).to_string()).await;
+    assert_eq!(client.json().await.as_array().unwrap().len(), 2);
+    let plain = start("calm", |_, _| {}).await;
+    assert_eq!(plain.roots(), None);
+    plain.shutdown().await;
     simulator.shutdown().await;
 }

@@ -2,14 +2,15 @@
 //!
 //! Knows: sections 1.1 to 1.3 of the protocol reference. Never: the simulator's inside.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Client, all_tokens, eventually, start};
 use serde_json::json;
-use tokio_tungstenite::tungstenite::Message;
-use venue_sim::Flow;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use venue_sim::ledger::{Kind, Occasion};
 use venue_sim::scenario::Cut;
+use venue_sim::{Flow, Manners};
 
 #[tokio::test]
 async fn a_subscription_is_answered_by_one_array_of_books_without_spaces() {
@@ -68,10 +69,54 @@ async fn a_payload_that_is_no_subscription_closes() {
 }
 
 #[tokio::test]
-async fn without_ping_the_socket_is_closed_with_1008() {
-    let simulator = start("calm", |options, _| options.ping_timeout = Duration::from_millis(200)).await;
-    let (mut client, _) = Client::subscribed(&simulator, &all_tokens(&simulator).await[..2]).await;
+async fn without_ping_the_socket_stays_unless_manners_are_strict() {
+    let with = |manners| {
+        start(
+            "calm",
+            move |options: &mut venue_sim::Options, scenario: &mut venue_sim::scenario::Scenario| {
+                (options.manners, options.ping_timeout) = (manners, Duration::from_millis(200));
+                scenario.rate_per_s = 1_000;
+            },
+        )
+    };
+    let strict = with(Manners::Strict).await;
+    let (mut client, _) = Client::subscribed(&strict, &all_tokens(&strict).await[..2]).await;
     assert_eq!(client.closed().await, (1008, "no ping received".to_owned()));
+    strict.shutdown().await;
+    let lenient = with(Manners::Lenient).await;
+    let (mut client, _) = Client::subscribed(&lenient, &all_tokens(&lenient).await).await;
+    lenient.begin();
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(600) {
+        assert!(client.json().await.is_object());
+    }
+    lenient.shutdown().await;
+}
+
+#[tokio::test]
+async fn strict_manners_refuse_a_repeated_first_message_and_who_does_not_say_who_he_is() {
+    let simulator = start("calm", |options, _| options.manners = Manners::Strict).await;
+    let (mut client, _) = Client::subscribed(&simulator, &["12345".to_owned()]).await;
+    client.say("{\"type\":\"market\",\"assets_ids\":[\"12345\"]}").await;
+    assert_eq!(client.closed().await, (1008, "invalid subscription payload".to_owned()));
+    match connect_async(simulator.urls().ws).await {
+        Err(Error::Http(answer)) => assert_eq!(answer.status(), 403),
+        other => panic!("{other:?}"),
+    }
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn so_many_opening_books_lack_a_member_as_asked_for() {
+    let simulator = start("sparse-books", |_, _| {}).await;
+    let (_, books) = Client::subscribed(&simulator, &all_tokens(&simulator).await).await;
+    let books = books.as_array().unwrap();
+    assert_eq!(books.len(), 80);
+    let without = |member: &str| books.iter().filter(|book| book.get(member).is_none()).count();
+    let counts = ["event_type", "tick_size", "last_trade_price"].map(without);
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    assert!((12..=20).contains(&counts.iter().sum::<usize>()), "{counts:?}");
+    assert_eq!(without("hash") + without("bids") + without("asset_id"), 0);
     simulator.shutdown().await;
 }
 

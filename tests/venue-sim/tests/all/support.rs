@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use venue_sim::scenario::Scenario;
 use venue_sim::{Begin, Options, Simulator};
@@ -23,7 +23,14 @@ pub(crate) struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Client {
     pub(crate) async fn connect(simulator: &Simulator) -> Self {
-        Self(connect_async(simulator.urls().ws).await.unwrap().0)
+        Self::to(&simulator.urls().ws).await
+    }
+
+    /// Connects to an address, and says who it is.
+    pub(crate) async fn to(url: &str) -> Self {
+        let request = ClientRequestBuilder::new(url.parse().unwrap());
+        let request = request.with_header("User-Agent", "venue-sim-tests");
+        Self(connect_async(request).await.unwrap().0)
     }
 
     /// Connects and subscribes with custom features; returns the first answer too.

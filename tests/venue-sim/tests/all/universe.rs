@@ -75,3 +75,18 @@ async fn half_of_the_venue_can_be_swept_and_subscribed() {
     }
     simulator.shutdown().await;
 }
+
+#[tokio::test]
+async fn rows_of_protocol_v2_are_ordinary_markets_with_positions_for_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.jsonl");
+    let row = r#"{"id":"7","conditionId":"0x011c","version":"v2","slug":"new","closed":false,"outcomes":"[\"Yes\", \"No\"]","positionIds":["71","72"]}"#;
+    std::fs::write(&path, row).unwrap();
+    let simulator = start("calm", |options, _| options.universe = Some(path.clone())).await;
+    assert_eq!(texts(&format!("{}/markets", simulator.urls().gamma)).await, [row]);
+    let (_, books) = Client::subscribed(&simulator, &["71".to_owned(), "72".to_owned()]).await;
+    assert_eq!(books.as_array().unwrap().len(), 2);
+    let book = get(&format!("{}/book?token_id=72", simulator.urls().clob)).await;
+    assert_eq!((&book["market"], &book["asset_id"]), (&json!("0x011c"), &json!("72")));
+    simulator.shutdown().await;
+}

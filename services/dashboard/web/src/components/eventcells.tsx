@@ -12,7 +12,7 @@ import { Time } from "./moment.js";
 
 export function eventCells(event: Event, units: Units): ComponentChildren[] {
   return [
-    <Time at={event.received_at} digits={3} />,
+    <Received event={event} />,
     <Executed event={event} />,
     event.kind.replace("_", " "),
     <span title={event.question ?? event.condition_id}>{event.question ?? "unknown market"}</span>,
@@ -41,6 +41,15 @@ export function gapCells(gap: Gap, markets: number): ComponentChildren[] {
     recovered,
     <span class={`badge ${healed === null ? "flagged" : "clean"}`}>{lasted}</span>,
   ];
+}
+
+function Received({ event }: { event: Event }): JSX.Element {
+  const venue = isApart(event) ? `; at the venue ${full(event.at)}` : "";
+  return (
+    <time dateTime={event.received_at} title={`received ${full(event.received_at)}${venue}`}>
+      {clock(event.received_at, 3)}
+    </time>
+  );
 }
 
 /** When it happened at the venue, where that is not about when it was received. */

@@ -73,7 +73,8 @@ export function Verdict(): JSX.Element {
   const [first, ...more] = reasons;
   // What was told before the link was lost is no news of now.
   const gaps = link.value.state === "lost" ? 0 : (status.value?.details.gaps_open ?? 0);
-  const others = [...more.map(words), ...news];
+  // Where a line is cut, what explains the rest stands first.
+  const others = [...news, ...more.map(words)];
   useEffect(() => wear(word), [word]);
   return (
     <section id="verdict" data-state={word} aria-label="verdict">

@@ -27,12 +27,12 @@ export function Market(): JSX.Element {
   const id = param("token");
   const minutes = param("minutes") || "60";
   const { value: token, why, status } = usePoll<TokenDetail>(`/api/tokens/${id}`, {}, 2000);
-  // A link outlives its market: then what is stored of it is shown.
+  // A link outlives its market: then what is stored of it is shown, which does not change any more.
   const isGone = status === 404;
   const stored = usePoll<MarketPage>(isGone ? "/api/markets" : null, { token_id: id, limit: 1 }, 0);
   const past = stored.value?.markets[0];
-  const book = usePoll<Ladder>(`/api/tokens/${id}/book`, { levels: LEVELS }, 2000);
-  const chart = usePoll<Chart>(`/api/tokens/${id}/chart`, { minutes }, 5000);
+  const book = usePoll<Ladder>(`/api/tokens/${id}/book`, { levels: LEVELS }, isGone ? 0 : 2000);
+  const chart = usePoll<Chart>(`/api/tokens/${id}/chart`, { minutes }, isGone ? 0 : 5000);
   const unit = units.value;
   const title = token
     ? (token.question ?? token.condition_id)

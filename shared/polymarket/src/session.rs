@@ -290,6 +290,7 @@ fn classified(error: WsError) -> SessionError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::tests::{Company, VENUE};
 
     #[test]
     fn the_first_message_is_a_market_subscription_and_later_ones_are_operations() {
@@ -319,5 +320,42 @@ mod tests {
         answering.await.unwrap();
         let gone = Session::open(&url, &[]).await.unwrap_err();
         assert!(matches!(gone, SessionError::Link(LinkError::Unreachable { .. })), "{gone:?}");
+    }
+
+    #[tokio::test]
+    async fn where_only_a_proxy_leads_out_sockets_go_through_it() {
+        let company = Company::new(200, true).await;
+        let url = format!("wss://{VENUE}/ws/market");
+        let mut session = Session::over(&company.link, &url, &[]).await.unwrap();
+        assert!(
+            matches!(session.next(FRAME_BYTES_MAX).await, Ok(Frame::Text(text)) if text.as_str() == "PONG")
+        );
+        let asked = company.asked.lock().unwrap();
+        assert!(
+            asked[0].starts_with("CONNECT venue.example:443 HTTP/1.1\r\nHost: venue.example:443\r\n"),
+            "{asked:?}"
+        );
+        assert!(asked[0].contains("\r\nProxy-Authorization: Basic bWU6c0BjcmV0\r\n"), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_venue_that_nobody_vouches_for_is_not_spoken_to() {
+        let company = Company::new(200, false).await;
+        let error = Session::over(&company.link, &format!("wss://{VENUE}/ws/market"), &[]).await.unwrap_err();
+        assert!(
+            matches!(&error, SessionError::Broken(why) if why.to_string().contains("certificate")),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_refuses_is_named_without_its_login() {
+        let company = Company::new(407, true).await;
+        let error = Session::over(&company.link, &format!("wss://{VENUE}/ws/market"), &[]).await.unwrap_err();
+        let SessionError::Link(why @ LinkError::Refused { status: 407, .. }) = error else {
+            panic!("{error:?}")
+        };
+        assert!(why.to_string().starts_with("the proxy `127.0.0.1:"), "{why}");
+        assert!(!format!("{why:?} {:?}", company.link).contains("s%40cret"));
     }
 }

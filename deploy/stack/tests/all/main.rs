@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod children;
 #[cfg(test)]
+mod guarded;
+#[cfg(test)]
 mod servers;
 #[cfg(test)]
 mod whole;

@@ -68,7 +68,8 @@ impl Database {
         let opened = self.at(opened);
         let healed = healed.map_or("null".to_owned(), |second| format!("'{}'", self.at(second)));
         self.run(&format!(
-            "insert into polyfeed.gaps values (gen_random_uuid(), '0x{market}', '0/1', '{cause}', '{opened}', {healed}, 0)"
+            "insert into polyfeed.gaps values (gen_random_uuid(), '0x{market}', '0/1', '{cause}', '{opened}', {healed}, 0, \
+            '{opened}', case when {healed}::timestamptz is null then 'open' else 'healed' end)"
         ))
         .await;
     }

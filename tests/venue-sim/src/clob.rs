@@ -1,6 +1,9 @@
-//! The CLOB's REST: books and the time.
+//! The CLOB's REST: books, the time; figures and markets below.
 //!
 //! Knows: routes and bodies of protocol reference 2.1. Never: who asks.
+
+pub(crate) mod figures;
+pub(crate) mod markets;
 
 use std::sync::Arc;
 
@@ -46,9 +49,7 @@ pub(crate) async fn book(
         Some((RestBook::Error, _)) => unavailable(),
         Some((RestBook::Hang, _)) => hang(&shared.stop).await,
         Some((RestBook::Up, Some(text))) => json(text),
-        Some((RestBook::Up, None)) | None => {
-            refusal(StatusCode::NOT_FOUND, "No orderbook exists for the requested token id")
-        }
+        Some((RestBook::Up, None)) | None => no_book(),
     }
 }
 
@@ -83,12 +84,30 @@ pub(crate) async fn books_by_get(State(shared): State<Arc<Shared>>) -> Response 
     }
 }
 
+/// `GET /` and `GET /ok`: that it runs.
+pub(crate) async fn ok(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.desk.admit(Service::Clob, "/ok", &shared.stop).await {
+        Err(refused) => refused,
+        Ok(()) => json("\"OK\"".to_owned()),
+    }
+}
+
 /// `GET /time`: whole seconds, bare.
 pub(crate) async fn time(State(shared): State<Arc<Shared>>) -> Response {
     match shared.desk.admit(Service::Clob, "/time", &shared.stop).await {
         Err(refused) => refused,
         Ok(()) => json((clock::now_ms() / 1000).to_string()),
     }
+}
+
+/// Said of closed, unknown and dead tokens alike.
+fn no_book() -> Response {
+    refusal(StatusCode::NOT_FOUND, "No orderbook exists for the requested token id")
+}
+
+/// A decimal text as a JSON number.
+fn number(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 fn body(venue: &mut Venue, (market, token): (usize, usize)) -> Option<String> {

@@ -2,21 +2,26 @@
 //!
 //! Knows: paging and envelopes of protocol reference 2.5 and 7 (findings 15, 16). Never: a fill, a socket.
 
+pub(crate) mod events;
 mod rows;
 mod select;
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
-use self::rows::Tags;
+use self::rows::Extent;
+use self::select::Of;
 use crate::clock;
 use crate::digest::Hash;
+use crate::frame;
+use crate::market::Market;
 use crate::rest::{json, refusal, value};
 use crate::scenario::Service;
 use crate::shared::Shared;
+use crate::venue::Venue;
 
 /// Markets of a page unless asked otherwise.
 const LIMIT: usize = 20;
@@ -35,22 +40,33 @@ const SCHEMA: &str = "https://gamma-api.polymarket.com/schemas/KeysetMarketsResp
 
 type Parameters = Query<Vec<(String, String)>>;
 
+/// One page of a list by offset.
+struct OffsetPage {
+    offset: usize,
+    limit: usize,
+}
+
+/// One page of a list by keyset.
+struct KeysetPage {
+    after: Option<usize>,
+    limit: usize,
+}
+
 /// `GET /markets`: a bare array. The venue calls it deprecated, and still answers.
 pub(crate) async fn markets(State(shared): State<Arc<Shared>>, Query(query): Parameters) -> Response {
     if let Err(refused) = shared.desk.admit(Service::Gamma, "/markets", &shared.stop).await {
         return refused;
     }
-    let offset = value(&query, "offset").and_then(|text| text.parse().ok()).unwrap_or(0);
-    if offset > OFFSET_MAX {
-        return invalid("offset too large, use the keyset endpoint");
-    }
-    let limit = value(&query, "limit").and_then(|text| text.parse().ok()).unwrap_or(LIMIT).min(PAGE_MAX);
+    let OffsetPage { offset, limit } = match by_offset(&query) {
+        Ok(page) => page,
+        Err(refused) => return *refused,
+    };
     let (mut venue, now_ms) = (shared.venue(), clock::now_ms());
-    match select::select(&venue, &query, None, offset + limit, now_ms) {
+    match select::select(&venue, &query, Of::Markets, None, offset + limit, now_ms) {
         Err(error) => invalid(error),
         Ok(found) => {
             let page: Vec<usize> = found.into_iter().skip(offset).collect();
-            deprecated(json(format!("[{}]", rows::of(&mut venue, &page, tags(&query), now_ms))))
+            deprecated(json(format!("[{}]", rows::of(&mut venue, &page, extent(&query), now_ms))))
         }
     }
 }
@@ -60,39 +76,98 @@ pub(crate) async fn keyset(State(shared): State<Arc<Shared>>, Query(query): Para
     if let Err(refused) = shared.desk.admit(Service::Gamma, "/markets/keyset", &shared.stop).await {
         return refused;
     }
-    if value(&query, "offset").is_some() {
-        return invalid("offset is not allowed, use after_cursor");
-    }
-    let limit = value(&query, "limit").map_or(Some(LIMIT), |text| text.parse().ok());
-    let Some(limit) = limit.filter(|limit| *limit > 0) else {
-        return invalid("limit must be at least 1");
-    };
-    if select::most_ids(&query) > IDS_MAX {
-        return invalid("at most 100 ids are allowed");
-    }
-    let limit = limit.min(KEYSET_MAX);
-    let after = match value(&query, "after_cursor").filter(|cursor| !cursor.is_empty()) {
-        None => None,
-        Some(cursor) => match place_of(cursor, &query) {
-            Some(number) => Some(number),
-            None => return invalid("invalid cursor"),
-        },
+    let KeysetPage { after, limit } = match by_keyset(&query, KEYSET_MAX) {
+        Ok(page) => page,
+        Err(refused) => return *refused,
     };
     let (mut venue, now_ms) = (shared.venue(), clock::now_ms());
-    match select::select(&venue, &query, after, limit + 1, now_ms) {
+    match select::select(&venue, &query, Of::Markets, after, limit + 1, now_ms) {
         Err(error) => invalid(error),
-        Ok(mut page) => {
-            let more = page.len() > limit;
-            page.truncate(limit);
-            let next = page.last().filter(|_| more);
-            let next = next.map(|last| format!(",\"next_cursor\":\"{}\"", cursor_at(*last, &query)));
-            json(format!(
-                "{{\"$schema\":\"{SCHEMA}\",\"markets\":[{}]{}}}",
-                rows::of(&mut venue, &page, tags(&query), now_ms),
-                next.unwrap_or_default()
-            ))
+        Ok(page) => {
+            let (page, next) = cut(page, limit, &query);
+            let rows = rows::of(&mut venue, &page, extent(&query), now_ms);
+            json(format!("{{\"$schema\":\"{SCHEMA}\",\"markets\":[{rows}]{next}}}"))
         }
     }
+}
+
+/// `GET /markets/{id}`: one market by Gamma's number, open or closed.
+pub(crate) async fn market(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Query(query): Parameters,
+) -> Response {
+    named(&shared, "/markets/{id}", &query, |market| frame::gamma_id(market) == id).await
+}
+
+/// `GET /markets/slug/{slug}`: likewise.
+pub(crate) async fn market_by_slug(
+    State(shared): State<Arc<Shared>>,
+    Path(slug): Path<String>,
+    Query(query): Parameters,
+) -> Response {
+    named(&shared, "/markets/slug/{slug}", &query, |market| market.slug == slug).await
+}
+
+async fn named(
+    shared: &Arc<Shared>,
+    route: &'static str,
+    query: &[(String, String)],
+    is_it: impl Fn(&Market) -> bool,
+) -> Response {
+    if let Err(refused) = shared.desk.admit(Service::Gamma, route, &shared.stop).await {
+        return refused;
+    }
+    let (mut venue, now_ms) = (shared.venue(), clock::now_ms());
+    match find(&venue, now_ms, is_it) {
+        Some(at) => json(rows::of(&mut venue, &[at], extent(query), now_ms)),
+        None => not_found(),
+    }
+}
+
+/// The market with a row that is the one looked for.
+fn find(venue: &Venue, now_ms: u64, is_it: impl Fn(&Market) -> bool) -> Option<usize> {
+    let found = venue.markets.iter().find(|market| is_it(market)).map(|market| market.number);
+    found.filter(|at| venue.has_row(*at, now_ms))
+}
+
+/// What a query says of its page by offset.
+fn by_offset(query: &[(String, String)]) -> Result<OffsetPage, Box<Response>> {
+    let number = |name: &str| value(query, name).and_then(|text| text.parse().ok());
+    let offset = number("offset").unwrap_or(0);
+    if offset > OFFSET_MAX {
+        return Err(Box::new(invalid("offset too large, use the keyset endpoint")));
+    }
+    Ok(OffsetPage { offset, limit: number("limit").unwrap_or(LIMIT).min(PAGE_MAX) })
+}
+
+/// What a query says of its page by keyset, which has so many elements at the most.
+fn by_keyset(query: &[(String, String)], most: usize) -> Result<KeysetPage, Box<Response>> {
+    let refused = |error: &str| Err(Box::new(invalid(error)));
+    if value(query, "offset").is_some() {
+        return refused("offset is not allowed, use after_cursor");
+    }
+    let limit = value(query, "limit").map_or(Some(LIMIT), |text| text.parse().ok());
+    let Some(limit) = limit.filter(|limit| *limit > 0) else { return refused("limit must be at least 1") };
+    if select::most_ids(query) > IDS_MAX {
+        return refused("at most 100 ids are allowed");
+    }
+    let cursor = value(query, "after_cursor").filter(|cursor| !cursor.is_empty());
+    let after = match cursor.map(|cursor| place_of(cursor, query)) {
+        Some(None) => return refused("invalid cursor"),
+        Some(after) => after,
+        None => None,
+    };
+    Ok(KeysetPage { after, limit: limit.min(most) })
+}
+
+/// A page cut to its limit, and the member that leads on behind it, with a comma before it.
+fn cut(mut page: Vec<usize>, limit: usize, query: &[(String, String)]) -> (Vec<usize>, String) {
+    let more = page.len() > limit;
+    page.truncate(limit);
+    let next = page.last().filter(|_| more);
+    let next = next.map(|last| format!(",\"next_cursor\":\"{}\"", cursor_at(*last, query)));
+    (page, next.unwrap_or_default())
 }
 
 /// The cursor behind a market, bound to the filters and the order of its query.
@@ -111,14 +186,21 @@ fn binding(query: &[(String, String)]) -> String {
     Hash::of(&select::filters(query)).text()
 }
 
-fn tags(query: &[(String, String)]) -> Tags {
-    if value(query, "include_tag") == Some("true") { Tags::Shown } else { Tags::Left }
+fn extent(query: &[(String, String)]) -> Extent {
+    if value(query, "include_tag") == Some("true") { Extent::EventAndTags } else { Extent::Event }
 }
 
 fn deprecated(mut answer: Response) -> Response {
     let headers = answer.headers_mut();
     headers.insert(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"));
     headers.insert(HeaderName::from_static("sunset"), HeaderValue::from_static(SUNSET));
+    answer
+}
+
+fn not_found() -> Response {
+    let body = "{\"type\":\"not found error\",\"error\":\"id not found\"}".to_owned();
+    let mut answer = json(body);
+    *answer.status_mut() = StatusCode::NOT_FOUND;
     answer
 }
 

@@ -115,6 +115,8 @@ pub(crate) struct Market {
     pub(crate) window: Option<Window>,
     /// The outcome that wins once it is resolved.
     pub(crate) winner: usize,
+    /// The taker's side of the last trade of this run.
+    pub(crate) last_side: Option<Side>,
     /// When it was closed, in ms since the epoch; 0 while it was not.
     pub(crate) closed_at_ms: u64,
     /// Until when Gamma does not list it in full, and what it shows instead.
@@ -164,6 +166,7 @@ impl Market {
             row: None,
             window: None,
             winner: usize::from(seed.is_multiple_of(3)),
+            last_side: None,
             closed_at_ms: 0,
             late: None,
             tick_before: None,

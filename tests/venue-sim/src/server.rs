@@ -13,6 +13,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::Manners;
+use crate::clob::figures::{self, Figure};
+use crate::clob::markets::{self, List};
+use crate::gamma::events;
 use crate::rest::{blocked, json, refusal, value};
 use crate::scenario::Cut;
 use crate::shared::Shared;
@@ -44,6 +47,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .merge(channel())
         .nest("/clob", clob_routes())
+        .route("/clob/", get(clob::ok))
         .nest("/gamma", gamma_routes())
         .nest("/data", data_routes(Arc::clone(&shared)))
         .route("/sim/status", get(status))
@@ -74,13 +78,51 @@ fn clob_routes() -> Router<Arc<Shared>> {
         .route("/book", get(clob::book))
         .route("/books", post(clob::books).get(clob::books_by_get))
         .route("/time", get(clob::time))
+        .route("/ok", get(clob::ok))
+        .route("/", get(clob::ok))
+        .merge(figures())
+        .route("/markets/{condition_id}", get(markets::market))
+        .route("/clob-markets/{condition_id}", get(markets::short))
+        .route("/markets-by-token/{token_id}", get(markets::by_token))
+        .route("/markets", get(|state, query| markets::list(List::Markets, state, query)))
+        .route("/simplified-markets", get(|state, query| markets::list(List::Simplified, state, query)))
+        .route("/sampling-markets", get(|state, query| markets::list(List::Sampling, state, query)))
+        .route(
+            "/sampling-simplified-markets",
+            get(|state, query| markets::list(List::SamplingSimplified, state, query)),
+        )
         .layer(middleware::from_fn(guarded))
+}
+
+/// Of each figure that of one token and, of some, that of many.
+fn figures() -> Router<Arc<Shared>> {
+    let one = |figure| get(move |state, query| figures::one(figure, state, query));
+    let many = |figure| post(move |state, sent| figures::many(figure, state, sent));
+    Router::new()
+        .route("/price", one(Figure::Price))
+        .route("/midpoint", one(Figure::Midpoint))
+        .route("/spread", one(Figure::Spread))
+        .route("/last-trade-price", one(Figure::LastTrade))
+        .route("/tick-size", one(Figure::TickSize))
+        .route("/neg-risk", one(Figure::NegRisk))
+        .route("/fee-rate", one(Figure::FeeRate))
+        .route("/prices", many(Figure::Price))
+        .route("/midpoints", many(Figure::Midpoint))
+        .route("/spreads", many(Figure::Spread))
+        .route("/last-trades-prices", many(Figure::LastTrade).get(figures::last_trades))
 }
 
 fn gamma_routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/markets", get(gamma::markets))
         .route("/markets/keyset", get(gamma::keyset))
+        .route("/markets/{id}", get(gamma::market))
+        .route("/markets/slug/{slug}", get(gamma::market_by_slug))
+        .route("/events", get(events::events))
+        .route("/events/keyset", get(events::keyset))
+        .route("/events/{id}", get(events::event))
+        .route("/events/slug/{slug}", get(events::event_by_slug))
+        .route("/public-search", get(events::search))
         .layer(middleware::from_fn(guarded))
 }
 

@@ -53,6 +53,13 @@ impl Price {
         push_decimal(out, u64::from(self.0), PRICE_DECIMALS);
     }
 
+    /// The text of the middle between two prices, which may lie between two ten-thousandths.
+    pub(crate) fn middle(self, other: Self) -> String {
+        let mut text = String::new();
+        push_decimal(&mut text, 5 * (u64::from(self.0) + u64::from(other.0)), PRICE_DECIMALS + 1);
+        text
+    }
+
     /// Three decimals, as a book shows its last trade price: `0.490`.
     pub(crate) fn three_decimals(self) -> String {
         format!("{}.{:03}", self.0 / Self::ONE.0, self.0 % Self::ONE.0 / 10)
@@ -232,6 +239,13 @@ mod tests {
         assert_eq!(Price::of(4900).three_decimals(), "0.490");
         assert_eq!(Price::of(3010).three_decimals(), "0.301");
         assert_eq!(Price::ONE.three_decimals(), "1.000");
+    }
+
+    #[test]
+    fn the_middle_of_two_prices_is_exact() {
+        let middle = |one, other| Price::of(one).middle(Price::of(other));
+        assert_eq!((middle(650, 660), middle(6_300, 6_301)), ("0.0655".into(), "0.63005".into()));
+        assert_eq!((middle(0, 10_000), middle(5_000, 5_000)), ("0.5".into(), "0.5".into()));
     }
 
     #[test]

@@ -249,6 +249,7 @@ impl Venue {
     /// What follows from a trade besides its frame: the last trade price, and the fill if REST is to know it.
     pub(crate) fn settle(&mut self, print: &Print) {
         let market = &mut self.markets[print.market];
+        market.last_side = Some(print.side);
         if market.book().last_trade != Some(print.price) {
             market.trade_at(print.price);
             for token in 0..market.tokens.len() {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use crate::clock;
 use crate::frame::{gamma_id, quoted, quoted_list};
-use crate::market::{Listing, Market, tick_text};
+use crate::market::{Listing, Market, Tag, tick_text};
 use crate::scenario::catalogue::ASSETS;
 use crate::units::{Price, Side};
 use crate::venue::Venue;
@@ -23,28 +23,30 @@ struct Shown {
     tokens: String,
     /// In ten-thousandths.
     tick: u16,
-    tags: Tags,
+    extent: Extent,
     now_ms: u64,
 }
 
-/// Whether rows tell their subjects.
+/// What a row tells besides the market's own members.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Tags {
-    /// They do.
-    Shown,
-    /// Unless asked for they do not.
-    Left,
+pub(super) enum Extent {
+    /// The event: unless asked for more, in a list of markets.
+    Event,
+    /// The event and the subjects.
+    EventAndTags,
+    /// Neither: inside an event.
+    Bare,
 }
 
 /// The rows of these markets, with a comma between them.
-pub(super) fn of(venue: &mut Venue, page: &[usize], tags: Tags, now_ms: u64) -> String {
+pub(super) fn of(venue: &mut Venue, page: &[usize], extent: Extent, now_ms: u64) -> String {
     let mut text = String::with_capacity(page.len() * 2048);
     for (place, at) in page.iter().enumerate() {
         if place > 0 {
             text.push(',');
         }
         let tick = venue.markets[*at].tick_at_gamma(now_ms, venue.catalogue.tick_lag_ms);
-        let shown = Shown { tokens: tokens_json(venue, *at, now_ms), tick, tags, now_ms };
+        let shown = Shown { tokens: tokens_json(venue, *at, now_ms), tick, extent, now_ms };
         let market = &mut venue.markets[*at];
         if market.row.is_some() {
             push_told(&mut text, market, &shown);
@@ -139,11 +141,11 @@ fn push_invented(text: &mut String, market: &Market, shown: &Shown) {
             add(format_args!(",\"{name}\":{price}"));
         }
     }
-    push_end(text, market, shown.tags);
+    push_end(text, market, shown.extent);
 }
 
-/// Appends what only closed and only short markets have, and the event.
-fn push_end(text: &mut String, market: &Market, tags: Tags) {
+/// Appends what only closed and only short markets have, and what was asked for besides.
+fn push_end(text: &mut String, market: &Market, extent: Extent) {
     let mut add =
         |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("writing to a String cannot fail");
     if market.closed_at_ms > 0 {
@@ -152,32 +154,45 @@ fn push_end(text: &mut String, market: &Market, tags: Tags) {
         let at = clock::iso(market.closed_at_ms).replace('T', " ").replace('Z', digits);
         add(format_args!(",\"closedTime\":\"{at}+00\",\"umaResolutionStatus\":\"resolved\""));
     }
-    let (slug, words) = (quoted(&market.slug), quoted(&market.question));
-    let mut series = String::new();
     if let Some(window) = market.window {
-        let (asset, duration, name) = (window.asset, window.duration(), window.series());
+        let (asset, duration) = (window.asset, window.duration());
         add(format_args!(
             ",\"eventStartTime\":\"{}\",\"cryptoMarketConfig\":{{\"id\":\"{asset}-{duration}-twap-60\",\
              \"asset\":\"{asset}\",\"duration\":\"{duration}\",\"twapEnabled\":true,\"twapLookbackSeconds\":60}}",
             clock::iso(window.starts_at_ms()),
         ));
-        series = format!(
-            ",\"series\":[{{\"id\":\"{}\",\"ticker\":\"{name}\",\"slug\":\"{name}\",\"title\":\"{name}\",\
-             \"seriesType\":\"single\",\"recurrence\":\"{duration}\",\"active\":true,\"closed\":false}}],\
-             \"seriesSlug\":\"{name}\"",
-            series_id(window),
-        );
     }
-    if let Some(tag) = market.tag().filter(|_| tags == Tags::Shown) {
+    if extent == Extent::EventAndTags {
+        add(format_args!(",\"tags\":{}", tags(market)));
+    }
+    if extent != Extent::Bare {
+        let (slug, words) = (quoted(&market.slug), quoted(&market.question));
         add(format_args!(
-            ",\"tags\":[{{\"id\":\"{}\",\"label\":\"{}\",\"slug\":\"{}\"}}]",
-            tag.id, tag.label, tag.slug
+            ",\"events\":[{{\"id\":\"{}\",\"ticker\":{slug},\"slug\":{slug},\"title\":{words}{}}}]",
+            event_id(market),
+            series(market)
         ));
     }
-    add(format_args!(
-        ",\"events\":[{{\"id\":\"{}\",\"ticker\":{slug},\"slug\":{slug},\"title\":{words}{series}}}],\"version\":\"v1\"}}",
-        event_id(market)
-    ));
+    text.push_str(",\"version\":\"v1\"}");
+}
+
+/// The subjects of a market as a JSON array.
+pub(super) fn tags(market: &Market) -> String {
+    let tag =
+        |tag: Tag| format!("{{\"id\":\"{}\",\"label\":\"{}\",\"slug\":\"{}\"}}", tag.id, tag.label, tag.slug);
+    format!("[{}]", market.tag().map(tag).unwrap_or_default())
+}
+
+/// The members of an event that tell its series, with a comma before them; empty where there is none.
+pub(super) fn series(market: &Market) -> String {
+    let Some(window) = market.window else { return String::new() };
+    let (name, duration) = (window.series(), window.duration());
+    format!(
+        ",\"series\":[{{\"id\":\"{}\",\"ticker\":\"{name}\",\"slug\":\"{name}\",\"title\":\"{name}\",\
+         \"seriesType\":\"single\",\"recurrence\":\"{duration}\",\"active\":true,\"closed\":false}}],\
+         \"seriesSlug\":\"{name}\"",
+        series_id(window),
+    )
 }
 
 /// The prices of the outcomes: those of the book, or what each one pays.
@@ -192,17 +207,17 @@ fn prices(market: &Market) -> Vec<String> {
 }
 
 /// The number of a series: one of each asset and length.
-fn series_id(window: Window) -> usize {
+pub(super) fn series_id(window: Window) -> usize {
     let asset = ASSETS.iter().position(|asset| *asset == window.asset).unwrap_or(0);
     10_000 + asset * 1_000 + window.length_s as usize / 60
 }
 
 /// The number of the event that has only this market.
-fn event_id(market: &Market) -> usize {
+pub(super) fn event_id(market: &Market) -> usize {
     20_000 + market.number
 }
 
-fn dollars(cents: u64) -> String {
+pub(super) fn dollars(cents: u64) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::rows;
 use crate::frame::gamma_id;
 use crate::market::{Listing, Market};
 use crate::rest::{value, values};
@@ -18,12 +19,15 @@ const ORDERS: [&str; 7] =
 /// Filters that name markets.
 const IDS: [&str; 4] = ["id", "slug", "condition_ids", "clob_token_ids"];
 /// What else shapes the list of a query.
-const SHAPES: [&str; 13] = [
+const SHAPES: [&str; 16] = [
     "closed",
     "active",
     "order",
     "ascending",
     "tag_id",
+    "tag_slug",
+    "series_id",
+    "title_search",
     "volume_num_min",
     "volume_num_max",
     "liquidity_num_min",
@@ -33,6 +37,15 @@ const SHAPES: [&str; 13] = [
     "end_date_min",
     "end_date_max",
 ];
+
+/// What a query is about. An event has one market, so that both are chosen by market.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Of {
+    /// `id` is a market's.
+    Markets,
+    /// `id` is an event's, which also has a series and a title.
+    Events,
+}
 
 /// The filters and the order of a query as one text: two queries with the same go through the same list.
 pub(super) fn filters(query: &[(String, String)]) -> String {
@@ -57,6 +70,7 @@ pub(super) fn most_ids(query: &[(String, String)]) -> usize {
 pub(super) fn select(
     venue: &Venue,
     query: &[(String, String)],
+    of: Of,
     after: Option<usize>,
     most: usize,
     now_ms: u64,
@@ -82,8 +96,9 @@ pub(super) fn select(
         listed
             && venue.has_row(**at, now_ms)
             && (slugs.is_empty() || slugs.contains(&market.slug.as_str()))
-            && (ids.is_empty() || ids.contains(&gamma_id(market).as_str()))
+            && (ids.is_empty() || ids.contains(&id_of(market, of).as_str()))
             && is_within(market, query)
+            && (of == Of::Markets || is_event_within(market, query))
     };
     let by_volume = ["volume24hr", "volumeNum", "liquidityNum"].contains(&order);
     let ranking = if by_volume { &venue.listings.by_volume } else { &venue.listings.by_id };
@@ -99,6 +114,23 @@ pub(super) fn select(
         let start = last.map_or(0, |last| among.partition_point(|at| ranking.rank(*at) <= last));
         among[start..].iter().filter(fits).take(most).copied().collect()
     })
+}
+
+fn id_of(market: &Market, of: Of) -> String {
+    match of {
+        Of::Markets => gamma_id(market),
+        Of::Events => rows::event_id(market).to_string(),
+    }
+}
+
+/// Whether an event has the series, the subject's slug and the words in its title that a query names.
+fn is_event_within(market: &Market, query: &[(String, String)]) -> bool {
+    let series = values(query, &["series_id"]);
+    let in_series = |id: usize| series.contains(&id.to_string().as_str());
+    (series.is_empty() || market.window.is_some_and(|window| in_series(rows::series_id(window))))
+        && value(query, "tag_slug").is_none_or(|slug| market.tag().is_some_and(|tag| tag.slug == slug))
+        && value(query, "title_search")
+            .is_none_or(|words| market.question.to_lowercase().contains(&words.to_lowercase()))
 }
 
 /// Whether a market has the subject that a query names, and lies between its bounds. What a row does not tell

@@ -47,6 +47,11 @@ impl Venue {
         }
     }
 
+    /// Whether Gamma and the CLOB's REST do not list this market in full yet.
+    pub(crate) fn is_late(&self, market: usize, now_ms: u64) -> bool {
+        lateness(&self.markets[market], now_ms).is_some()
+    }
+
     /// The market and the place in it of a token whose book the CLOB's REST has.
     pub(crate) fn token_at_rest(&self, id: &str, now_ms: u64) -> Option<(usize, usize)> {
         self.token(id).filter(|(market, _)| lateness(&self.markets[*market], now_ms).is_none())

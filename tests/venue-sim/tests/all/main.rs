@@ -11,6 +11,8 @@ mod oddities;
 #[cfg(test)]
 mod recordings;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod services;
 #[cfg(test)]
 mod socket;

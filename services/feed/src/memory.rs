@@ -109,7 +109,7 @@ impl Before {
         }
         let Some((ended_at, markets)) = self.mark else { return };
         for market in markets.into_iter().filter(|market| !known.contains(market)) {
-            let covered = self.covered.get(&market).filter(|(opened_at, _)| *opened_at == ended_at);
+            let covered = self.covered.get(&market).filter(|(opened_at, _)| *opened_at >= ended_at);
             let from = covered.map_or(ended_at, |(_, until)| (*until).min(now));
             let gap = Gap::opened(market, &shard.to_string(), Cause::FeedRestart, from, now);
             gaps.inherit(gap, New::Yes);
@@ -303,20 +303,24 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_killed_before_it_kept_a_mark_leaves_a_gap_behind_which_the_next_one_begins() {
-        let (gaps, relay) = gaps();
-        let mut left = Gap::opened(market("0x1"), "0/1", Cause::FeedRestart, at(5), at(6));
-        (left.state, left.healed_at) = (State::Waiting, Some(at(9)));
+    fn feeds_killed_before_they_kept_a_mark_leave_gaps_that_begin_where_the_last_one_ended() {
         let mark = Some((at(5), HashSet::from([market("0x1")])));
-        let mut before = Before { mark, open: vec![left.clone()], ..Before::default() };
-        before.note_covered(&left, "0/1");
-        before.hand_on(&gaps, SHARD, at(20));
-        assert_eq!(relay.level().messages, 1, "the new one is told");
-        gaps.follow(&market("0x1"));
-        gaps.restored(&market("0x1"), at(30));
-        let waiting = gaps.due(at(1_000_000_000), 9);
-        let spans: Vec<_> = waiting.iter().map(|one| (one.gap.opened_at, one.live_at())).collect();
-        assert_eq!(spans, [(at(5), at(9)), (at(9), at(30))]);
+        let mut left: Vec<Gap> = Vec::new();
+        // Each is live again after 4, and killed at once.
+        for (killed_at, begins_at) in [(20, 5), (40, 24), (60, 44)] {
+            let (gaps, relay) = gaps();
+            let mut before = Before { mark: mark.clone(), open: left.clone(), ..Before::default() };
+            left.iter().for_each(|gap| before.note_covered(gap, "0/1"));
+            before.hand_on(&gaps, SHARD, at(killed_at));
+            assert_eq!(relay.level().messages, 1, "the new one is told");
+            gaps.follow(&market("0x1"));
+            gaps.restored(&market("0x1"), at(killed_at + 4));
+            let waiting = gaps.due(at(1_000_000_000), 9);
+            let newest = waiting.iter().map(|one| one.gap.clone()).max_by_key(|gap| gap.opened_at).unwrap();
+            assert_eq!((newest.opened_at, newest.healed_at), (at(begins_at), Some(at(killed_at + 4))));
+            assert_eq!(waiting.len(), left.len() + 1, "all of them are asked for");
+            left.push(newest);
+        }
     }
 
     #[test]

@@ -107,3 +107,33 @@ async fn tap_prints_what_passes_as_one_json_object_a_line() {
     }
     world.finish().await;
 }
+
+#[tokio::test]
+async fn odd_frames_cost_their_neighbours_nothing_and_no_more_than_a_few_letters() {
+    let world = World::conserved("odd-frames").await;
+    let sideless = world.query("select count(*) from api.trades where side is null").await;
+    assert_eq!(sideless[0][0], "12", "trades without a side are kept");
+    let report = world.feed_report().await;
+    assert_eq!((report.dropped, report.reconnections), (0, 0), "nothing is lost for a frame of a million ones");
+    assert!(report.depth.hashes_unreadable > 0, "{:?}", report.depth);
+    let unknown: u64 = report.depth.unknown_events.values().sum();
+    assert_eq!(unknown, 5_000, "{:?}", report.depth.unknown_events);
+    let letters = world.query("select count(*) from api.dead_letters where service = 'feed'").await;
+    let letters: u64 = letters[0][0].parse().unwrap();
+    assert!((1..20).contains(&letters), "{letters} letters");
+    let status = format!("/proc/{}/status", world.pid("feed").expect("the feed runs"));
+    let status = std::fs::read_to_string(status).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let peak_kb: u64 = peak.unwrap().parse().unwrap();
+    assert!(peak_kb < 250_000, "{peak_kb} kB: a frame of 2 MB took 433 MB once");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_frame_that_is_no_text_costs_its_socket_a_gap_with_the_reason_and_others_nothing() {
+    let world = World::conserved("not-utf-8").await;
+    world.all_gaps_healed().await;
+    let gaps = world.query("select distinct cause from api.gaps").await;
+    assert_eq!(gaps, [["frame_refused"]]);
+    world.finish().await;
+}

@@ -359,11 +359,36 @@ impl World {
         let mut last = Account::default();
         eventually("everything sent is stored once, and nothing else", STORED_WITHIN, async || {
             last = self.account().await;
-            last.balanced().map_err(|word| format!("{word}\n{}", self.logs()))
+            match last.balanced() {
+                Ok(()) => Ok(()),
+                Err(word) => Err(format!("{word}\n{}\n{}", self.around(&last.missing).await, self.logs())),
+            }
         })
         .await;
         assert!(last.matched > 0, "nothing was compared");
         last
+    }
+
+    /// What is known of the markets of missing ticks: how the venue told each, and the gaps.
+    async fn around(&self, missing: &[String]) -> String {
+        let ledger = self.ledger();
+        let of = |entry: &&Entry| missing.iter().any(|line| {
+            let hash = entry.transaction_hash.as_deref().unwrap_or("no hash");
+            line.contains(&entry.token_id) && line.contains(hash)
+        });
+        let mut told = String::new();
+        for entry in ledger.iter().filter(of).take(5) {
+            let id = &entry.condition_id;
+            told += &format!("{id}: sent at {}, delivered {}, at REST {:?}\n", entry.sent_at_ms, entry.delivered, entry.at_rest);
+            let gaps = format!(
+                "select cause, state, opened_at, healed_at, detected_at, trades_recovered from api.gaps \
+                where condition_id = '{id}' order by opened_at"
+            );
+            for gap in self.query(&gaps).await {
+                told += &format!("  {}\n", gap.join(" "));
+            }
+        }
+        told
     }
 
     /// The ledger now.

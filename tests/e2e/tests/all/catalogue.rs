@@ -74,7 +74,6 @@ async fn what_the_venue_says_of_a_market_is_known_before_the_catalogue_shows_it(
     })
     .await;
     world.sim.stop_generating().await.expect("the venue could write all it had to say");
-    world.all_gaps_healed().await;
     world.finish().await;
 }
 

@@ -5,6 +5,7 @@
 pub(crate) mod events;
 mod rows;
 mod select;
+pub(crate) mod subjects;
 
 use std::sync::Arc;
 

@@ -120,6 +120,12 @@ impl Hub {
         }
     }
 
+    /// The sockets that subscribe a market, each with all its markets.
+    pub(crate) fn listeners(&self, market: usize) -> Vec<(u64, Vec<usize>)> {
+        let seats = self.listeners[market].iter().filter_map(|(id, _)| Some((*id, self.seats.get(id)?)));
+        seats.map(|(id, seat)| (id, seat.markets.iter().copied().collect())).collect()
+    }
+
     /// How many tokens a socket has.
     pub(crate) fn tokens_of(&self, id: u64) -> usize {
         self.seats.get(&id).map_or(0, |seat| seat.tokens)

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use self::catalogue::{ClosedTokens, LateListing, UpDown};
+use self::catalogue::{ClosedTokens, LateListing, Settlement, UpDown};
 use self::embedded::EMBEDDED;
 
 /// Most markets of a scenario: what the venue had open on 2026-03-11, rounded up.
@@ -92,6 +92,12 @@ pub struct Scenario {
     /// How Gamma shows the tokens of a closed market. Default: both.
     #[serde(default)]
     pub closed_tokens: ClosedTokens,
+    /// How the sockets learn that a market was resolved. Default plain.
+    #[serde(default)]
+    pub settlement: Settlement,
+    /// From the end of a market to the moment when Gamma calls it closed, in ms. Default 0 (seen: 51 s and 3 min).
+    #[serde(default)]
+    pub close_lag_ms: u64,
     /// From a `tick_size_change` to the new tick size in Gamma's row, in ms. Default 0.
     #[serde(default)]
     pub tick_lag_ms: u64,

@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use crate::Manners;
 use crate::clob::figures::{self, Figure};
 use crate::clob::markets::{self, List};
-use crate::gamma::events;
+use crate::gamma::{events, subjects};
 use crate::rest::{blocked, json, refusal, value};
 use crate::scenario::Cut;
 use crate::shared::Shared;
@@ -123,6 +123,11 @@ fn gamma_routes() -> Router<Arc<Shared>> {
         .route("/events/{id}", get(events::event))
         .route("/events/slug/{slug}", get(events::event_by_slug))
         .route("/public-search", get(events::search))
+        .route("/markets/{id}/tags", get(subjects::of_market))
+        .route("/events/{id}/tags", get(subjects::of_event))
+        .route("/tags", get(subjects::tags))
+        .route("/series", get(subjects::series))
+        .route("/series/{id}", get(subjects::series_by_id))
         .layer(middleware::from_fn(guarded))
 }
 

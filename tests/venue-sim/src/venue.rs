@@ -26,6 +26,7 @@ use crate::ledger::{Kind, Ledger, Occasion, Record, Settled, Special};
 use crate::market::{Market, mirrored};
 use crate::roster;
 use crate::scenario::Scenario;
+use crate::scenario::catalogue::Settlement;
 use crate::units::{Price, Side, Size};
 use crate::universe::Row;
 
@@ -52,6 +53,7 @@ pub(crate) struct Venue {
     pub(crate) ailments: Ailments,
     pub(crate) listings: Listings,
     pub(crate) catalogue: Catalogue,
+    pub(crate) settlement: Settlement,
     windows: Windows,
     pub(crate) by_token: HashMap<Arc<str>, (usize, usize)>,
     pub(crate) by_condition: HashMap<Arc<str>, usize>,
@@ -106,7 +108,9 @@ impl Venue {
             late: scenario.late_listing,
             closed_tokens: scenario.closed_tokens,
             tick_lag_ms: scenario.tick_lag_ms,
+            close_lag_ms: scenario.close_lag_ms,
         };
+        venue.settlement = scenario.settlement;
         venue.afflict(scenario);
         venue
     }
@@ -125,6 +129,7 @@ impl Venue {
             hub: Hub::for_markets(markets.len()),
             listings: Listings::of(&markets),
             catalogue: Catalogue::default(),
+            settlement: Settlement::default(),
             windows: Windows::default(),
             markets,
             fills,

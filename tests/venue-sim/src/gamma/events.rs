@@ -12,7 +12,7 @@ use super::select::{self, Of};
 use super::{KeysetPage, OffsetPage, Parameters};
 use crate::clock;
 use crate::frame::quoted;
-use crate::market::{Listing, Market};
+use crate::market::Market;
 use crate::rest::{json, value};
 use crate::scenario::Service;
 use crate::shared::Shared;
@@ -104,9 +104,9 @@ pub(crate) async fn search(State(shared): State<Arc<Shared>>, Query(query): Para
     let (mut venue, now_ms) = (shared.venue(), clock::now_ms());
     let is_found = |market: &&Market| {
         let title = market.question.to_lowercase();
-        let listed =
-            if closed { market.listing == Listing::Closed } else { market.listing.is_open_at_gamma() };
-        listed && words.iter().all(|word| title.contains(word)) && venue.has_row(market.number, now_ms)
+        venue.is_shown_closed(market.number, now_ms) == Some(closed)
+            && words.iter().all(|word| title.contains(word))
+            && venue.has_row(market.number, now_ms)
     };
     let found: Vec<usize> = venue.markets.iter().filter(is_found).map(|market| market.number).collect();
     let shown: Vec<usize> = found.iter().skip(page.saturating_mul(limit)).take(limit).copied().collect();
@@ -123,12 +123,13 @@ fn bodies(venue: &mut Venue, page: &[usize], now_ms: u64) -> String {
     let mut texts = Vec::with_capacity(page.len());
     for at in page {
         let row = rows::of(venue, &[*at], Extent::Bare, now_ms);
-        texts.push(body(&venue.markets[*at], &row));
+        let closed = venue.is_shown_closed(*at, now_ms) == Some(true);
+        texts.push(body(&venue.markets[*at], closed, &row));
     }
     texts.join(",")
 }
 
-fn body(market: &Market, row: &str) -> String {
+fn body(market: &Market, closed: bool, row: &str) -> String {
     let (slug, words) = (quoted(&market.slug), quoted(&market.question));
     let (started, ends) = (market.started_at(), market.ends_at());
     let figure = |name: &str, cents: Option<u64>| {
@@ -137,12 +138,11 @@ fn body(market: &Market, row: &str) -> String {
     format!(
         "{{\"id\":\"{}\",\"ticker\":{slug},\"slug\":{slug},\"title\":{words},\"description\":{words},\"resolutionSource\":\"\",\
          \"startDate\":\"{started}\",\"creationDate\":\"{started}\"{},\"image\":\"\",\"icon\":\"\",\"active\":true,\
-         \"closed\":{},\"archived\":false,\"new\":false,\"featured\":false,\"restricted\":true{}{}{},\
+         \"closed\":{closed},\"archived\":false,\"new\":false,\"featured\":false,\"restricted\":true{}{}{},\
          \"enableOrderBook\":true,\"negRisk\":{},\"commentCount\":0,\"markets\":[{row}]{},\"tags\":{},\"cyom\":false,\
          \"version\":\"v1\"}}",
         rows::event_id(market),
         ends.map_or(String::new(), |ends| format!(",\"endDate\":{}", quoted(&ends))),
-        market.listing == Listing::Closed,
         figure("liquidity", market.liquidity_cents),
         figure("volume", market.total_cents),
         figure("volume24hr", market.volume_cents),

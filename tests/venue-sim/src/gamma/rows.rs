@@ -21,6 +21,7 @@ const PRICED: usize = 2_000;
 struct Shown {
     /// The JSON of `clobTokenIds`.
     tokens: String,
+    closed: bool,
     /// In ten-thousandths.
     tick: u16,
     extent: Extent,
@@ -46,7 +47,8 @@ pub(super) fn of(venue: &mut Venue, page: &[usize], extent: Extent, now_ms: u64)
             text.push(',');
         }
         let tick = venue.markets[*at].tick_at_gamma(now_ms, venue.catalogue.tick_lag_ms);
-        let shown = Shown { tokens: tokens_json(venue, *at, now_ms), tick, extent, now_ms };
+        let closed = venue.is_shown_closed(*at, now_ms) == Some(true);
+        let shown = Shown { tokens: tokens_json(venue, *at, now_ms), closed, tick, extent, now_ms };
         let market = &mut venue.markets[*at];
         if market.row.is_some() {
             push_told(&mut text, market, &shown);
@@ -74,7 +76,7 @@ fn tokens_json(venue: &Venue, market: usize, now_ms: u64) -> String {
 fn push_told(text: &mut String, market: &Market, shown: &Shown) {
     let Some(row) = &market.row else { return };
     let mut told = row.text.clone();
-    if market.listing == Listing::Closed {
+    if shown.closed {
         told = told.replacen("\"closed\":false", "\"closed\":true", 1);
     }
     if market.listing == Listing::Dead {
@@ -93,7 +95,7 @@ fn push_told(text: &mut String, market: &Market, shown: &Shown) {
 /// Appends an invented market. Arrays are texts, figures numbers; what is not known is missing rather than null.
 fn push_invented(text: &mut String, market: &Market, shown: &Shown) {
     let book = market.book();
-    let closed = market.listing == Listing::Closed;
+    let closed = shown.closed;
     let (bid, ask) = (book.best(Side::Buy), book.best(Side::Sell));
     let list = |texts: Vec<String>| quoted(&quoted_list(texts.into_iter()));
     let (words, slug) = (quoted(&market.question), quoted(&market.slug));
@@ -109,7 +111,7 @@ fn push_invented(text: &mut String, market: &Market, shown: &Shown) {
         clock::iso(market.ends_at_ms),
         market.started_at(),
         list(market.tokens.iter().map(|token| token.outcome.clone()).collect()),
-        list(prices(market)),
+        list(prices(market, closed)),
         market.started_at(),
         clock::iso(shown.now_ms),
     ));
@@ -141,14 +143,15 @@ fn push_invented(text: &mut String, market: &Market, shown: &Shown) {
             add(format_args!(",\"{name}\":{price}"));
         }
     }
-    push_end(text, market, shown.extent);
+    push_end(text, market, shown);
 }
 
 /// Appends what only closed and only short markets have, and what was asked for besides.
-fn push_end(text: &mut String, market: &Market, extent: Extent) {
+fn push_end(text: &mut String, market: &Market, shown: &Shown) {
     let mut add =
         |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("writing to a String cannot fail");
-    if market.closed_at_ms > 0 {
+    let extent = shown.extent;
+    if shown.closed && market.closed_at_ms > 0 {
         // Seen with none, five and seven digits of a second.
         let digits = ["", ".12345", ".1234567"][market.number % 3];
         let at = clock::iso(market.closed_at_ms).replace('T', " ").replace('Z', digits);
@@ -196,8 +199,8 @@ pub(super) fn series(market: &Market) -> String {
 }
 
 /// The prices of the outcomes: those of the book, or what each one pays.
-fn prices(market: &Market) -> Vec<String> {
-    if market.listing == Listing::Closed {
+fn prices(market: &Market, closed: bool) -> Vec<String> {
+    if closed {
         let worth = |at| if at == market.winner { "1" } else { "0" };
         return (0..market.tokens.len()).map(|at| worth(at).to_owned()).collect();
     }

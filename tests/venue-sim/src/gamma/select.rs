@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::rows;
 use crate::frame::gamma_id;
-use crate::market::{Listing, Market};
+use crate::market::Market;
 use crate::rest::{value, values};
 use crate::universe;
 use crate::venue::Venue;
@@ -91,9 +91,7 @@ pub(super) fn select(
     let (slugs, ids) = (values(query, &["slug"]), values(query, &["id"]));
     let fits = |at: &&usize| {
         let market = &venue.markets[**at];
-        let listed =
-            if closed { market.listing == Listing::Closed } else { market.listing.is_open_at_gamma() };
-        listed
+        venue.is_shown_closed(**at, now_ms) == Some(closed)
             && venue.has_row(**at, now_ms)
             && (slugs.is_empty() || slugs.contains(&market.slug.as_str()))
             && (ids.is_empty() || ids.contains(&id_of(market, of).as_str()))

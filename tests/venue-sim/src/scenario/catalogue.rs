@@ -80,6 +80,18 @@ pub enum ClosedTokens {
     One,
 }
 
+/// How the sockets learn that a market was resolved.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Settlement {
+    /// By a `market_resolved` to everybody with custom features.
+    #[default]
+    Plain,
+    /// As recorded in public on 2026-10-04, of five crypto markets: changes empty both books, `market_resolved` goes
+    /// to the market's subscribers alone, and a socket none of whose markets is open any more is closed with 1000.
+    Observed,
+}
+
 fn two() -> usize {
     2
 }

@@ -16,6 +16,8 @@ pub(crate) struct Catalogue {
     pub(crate) closed_tokens: ClosedTokens,
     /// From a change of a tick size to its showing, in ms.
     pub(crate) tick_lag_ms: u64,
+    /// From the end of a market to its showing, in ms.
+    pub(crate) close_lag_ms: u64,
 }
 
 /// The tokens in Gamma's row of a market.
@@ -34,14 +36,25 @@ impl Venue {
         of.listing != Listing::Reserved && lateness(of, now_ms) != Some(LateForm::NoRow)
     }
 
+    /// Whether Gamma calls this market closed; none of one that it does not list at all.
+    pub(crate) fn is_shown_closed(&self, market: usize, now_ms: u64) -> Option<bool> {
+        let of = &self.markets[market];
+        match of.listing {
+            Listing::Reserved => None,
+            Listing::Open | Listing::Dead => Some(false),
+            Listing::Closed => Some(now_ms >= of.closed_at_ms + self.catalogue.close_lag_ms),
+        }
+    }
+
     /// What Gamma's row shows in `clobTokenIds`.
     pub(crate) fn shown_tokens(&self, market: usize, now_ms: u64) -> ShownTokens {
         let of = &self.markets[market];
-        match (of.listing, self.catalogue.closed_tokens) {
-            (Listing::Closed, ClosedTokens::EmptyList) => ShownTokens::Json("\"[]\""),
-            (Listing::Closed, ClosedTokens::EmptyText) => ShownTokens::Json("\"\""),
-            (Listing::Closed, ClosedTokens::Null) => ShownTokens::Json("null"),
-            (Listing::Closed, ClosedTokens::One) => ShownTokens::First(1),
+        let closed = self.is_shown_closed(market, now_ms) == Some(true);
+        match (closed, self.catalogue.closed_tokens) {
+            (true, ClosedTokens::EmptyList) => ShownTokens::Json("\"[]\""),
+            (true, ClosedTokens::EmptyText) => ShownTokens::Json("\"\""),
+            (true, ClosedTokens::Null) => ShownTokens::Json("null"),
+            (true, ClosedTokens::One) => ShownTokens::First(1),
             _ if lateness(of, now_ms) == Some(LateForm::NoTokens) => ShownTokens::Json("\"[]\""),
             _ => ShownTokens::First(of.tokens.len()),
         }

@@ -6,14 +6,18 @@ use std::collections::VecDeque;
 
 use axum::extract::ws::Message;
 
-use super::Venue;
+use super::{Order, Venue};
 use crate::controls::{Announced, Replaced};
 use crate::frame;
 use crate::hub::Reach;
 use crate::ledger::Kind;
 use crate::market::{Listing, Market, Purpose};
 use crate::scenario::Scenario;
+use crate::scenario::catalogue::Settlement;
+use crate::units::{Side, Size};
 
+/// Close code of a socket that has nothing left to say.
+const NORMAL: u16 = 1000;
 /// How long a market goes on to trade that nobody listens to: longer than any client takes to come back.
 const UNHEARD_MAX_MS: u64 = 600_000;
 
@@ -117,18 +121,51 @@ impl Venue {
                 continue;
             }
             closed += 1;
+            let observed = announced == Announced::Openly && self.settlement == Settlement::Observed;
+            if observed {
+                self.empty(market, now_ms);
+            }
             self.markets[market].listing = Listing::Closed;
             self.markets[market].closed_at_ms = now_ms;
-            match announced {
-                Announced::Openly => {
+            match (announced, observed) {
+                (Announced::Openly, false) => {
                     let text = frame::market_resolved(&self.markets[market], now_ms);
                     self.proclaim(market, text, now_ms);
                 }
-                Announced::Silently => {}
+                (Announced::Openly, true) => self.tell_subscribers(market, now_ms),
+                (Announced::Silently, _) => {}
             }
         }
         self.rest();
         closed
+    }
+
+    /// Removes every level of a market's books, each with a change.
+    fn empty(&mut self, market: usize, now_ms: u64) {
+        let book = self.markets[market].book();
+        let gone = |side| {
+            let levels = book.levels(side).iter();
+            levels.map(move |level| Order { side, price: level.price, size: Size::ZERO })
+        };
+        let orders: Vec<Order> = gone(Side::Buy).chain(gone(Side::Sell)).collect();
+        if !orders.is_empty() {
+            let stamp_ms = self.markets[market].next_stamp(now_ms);
+            self.change(market, &orders, stamp_ms, 0, now_ms);
+        }
+    }
+
+    /// Tells a resolution to the subscribers of the market alone, and closes the sockets that have no open one.
+    fn tell_subscribers(&mut self, market: usize, now_ms: u64) {
+        let text = frame::market_resolved(&self.markets[market], now_ms);
+        let tokens = 0..self.markets[market].tokens.len();
+        let record = |token| (token, self.record(market, token, Kind::Market, now_ms, now_ms));
+        let records = tokens.map(record).collect();
+        self.publish(market, Reach::TokenCustom, &Message::text(text), records);
+        for (socket, markets) in self.hub.listeners(market) {
+            if markets.iter().all(|at| self.markets[*at].listing == Listing::Closed) {
+                self.hub.close(socket, NORMAL, "all subscribed assets resolved");
+            }
+        }
     }
 
     /// Only open markets stay in the ordinary stream.

@@ -6,7 +6,7 @@ use crate::support::{Client, ask, get, request, start, tokens_of, universe};
 use serde_json::{Value, json};
 use venue_sim::Simulator;
 use venue_sim::controls::Announced;
-use venue_sim::scenario::catalogue::{ClosedTokens, LateForm, LateListing, UpDown};
+use venue_sim::scenario::catalogue::{ClosedTokens, LateForm, LateListing, Settlement, UpDown};
 
 fn id_of(market: &Value) -> String {
     market["conditionId"].as_str().unwrap().to_owned()
@@ -247,5 +247,53 @@ async fn markets_are_filtered_by_subject_volume_and_end() {
     let ended = look_up(&simulator, "end_date_max=2026-11-01").await;
     assert_eq!(ended.len(), 2, "only dead ones ended before");
     assert_eq!(look_up(&simulator, "limit=100&liquidity_num_min=999999999").await.len(), 0);
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_settlement_as_observed_empties_the_book_tells_subscribers_and_closes_what_has_no_more_to_say() {
+    let simulator = start("calm", |_, scenario| {
+        scenario.settlement = Settlement::Observed;
+        scenario.close_lag_ms = 3_600_000;
+    })
+    .await;
+    let markets = universe(&simulator).await;
+    let tokens: Vec<String> = markets[..3].iter().flat_map(tokens_of).collect();
+    let (mut both, _) = Client::subscribed(&simulator, &tokens[..4]).await;
+    let (mut lone, books) = Client::subscribed(&simulator, &tokens[2..4]).await;
+    let (mut other, _) = Client::subscribed(&simulator, &tokens[4..]).await;
+    let id = id_of(&markets[1]);
+    assert_eq!(simulator.resolve(std::slice::from_ref(&id), Announced::Openly), 1);
+    let levels = |side: &str| books[0][side].as_array().unwrap().len();
+    for client in [&mut both, &mut lone] {
+        for _ in 0..levels("bids") + levels("asks") {
+            let change = client.json().await;
+            for entry in change["price_changes"].as_array().unwrap() {
+                assert_eq!(
+                    (&entry["size"], &entry["best_bid"], &entry["best_ask"]),
+                    (&json!("0"), &json!("0"), &json!("1"))
+                );
+            }
+        }
+        let told = client.json().await;
+        assert_eq!((&told["event_type"], &told["market"]), (&json!("market_resolved"), &json!(id)));
+    }
+    assert_eq!(lone.closed().await, (1000, "all subscribed assets resolved".to_owned()));
+    for client in [&mut both, &mut other] {
+        client.say("PING").await;
+        assert_eq!(client.text().await, "PONG", "nothing else was said, and nobody was closed");
+    }
+    let row = &look_up(&simulator, &format!("condition_ids={id}")).await[0];
+    assert_eq!(
+        (&row["closed"], &row["acceptingOrders"], row.get("closedTime")),
+        (&json!(false), &json!(true), None)
+    );
+    assert!(look_up(&simulator, &format!("closed=true&condition_ids={id}")).await.is_empty());
+    let resolved = get(&format!("{}/v2/resolutions?condition={id}", simulator.urls().data)).await;
+    assert_eq!(resolved["data"][0]["status"], "resolved");
+    assert_eq!(
+        request("GET", &format!("{}/book?token_id={}", simulator.urls().clob, tokens[2]), "").await.0,
+        404
+    );
     simulator.shutdown().await;
 }

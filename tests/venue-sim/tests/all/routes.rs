@@ -244,3 +244,38 @@ async fn an_event_holds_its_market_and_is_found_by_id_slug_series_and_words() {
     }
     simulator.shutdown().await;
 }
+
+#[tokio::test]
+async fn subjects_and_series_are_those_of_the_markets() {
+    let simulator = start("short-markets", |_, _| {}).await;
+    let gamma = simulator.urls().gamma;
+    let page = get(&format!("{gamma}/markets/keyset?slug=none&include_tag=true")).await;
+    assert_eq!(page["markets"], json!([]));
+    let crypto = get(&format!("{gamma}/events/keyset?tag_id=21&limit=500")).await;
+    let event = &crypto["events"][0];
+    let tag = json!([{"id": "21", "label": "Crypto", "slug": "crypto"}]);
+    for path in ["/events/", "/markets/"] {
+        let id = if path == "/events/" { &event["id"] } else { &event["markets"][0]["id"] };
+        assert_eq!(get(&format!("{gamma}{path}{}/tags", text(id))).await, tag);
+    }
+    let tags = get(&format!("{gamma}/tags")).await;
+    assert!(tags.as_array().unwrap().contains(&tag[0]) && tags.as_array().unwrap().len() == 5, "{tags}");
+    assert_eq!(get(&format!("{gamma}/tags?limit=2&offset=4")).await.as_array().unwrap().len(), 1);
+    let all = get(&format!("{gamma}/series")).await;
+    assert_eq!(all.as_array().unwrap().len(), 8, "one of each asset");
+    let series = get(&format!("{gamma}/series?slug=btc-up-or-down-5m")).await;
+    let of_series = crypto["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["seriesSlug"] == "btc-up-or-down-5m");
+    let mut slugs: Vec<&str> = of_series.map(|event| text(&event["slug"])).collect();
+    let mut told: Vec<&str> =
+        series[0]["events"].as_array().unwrap().iter().map(|event| text(&event["slug"])).collect();
+    slugs.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, slugs);
+    assert_eq!(get(&format!("{gamma}/series/{}", text(&series[0]["id"]))).await, series[0]);
+    assert_eq!(request("GET", &format!("{gamma}/series/1"), "").await.0, 404);
+    simulator.shutdown().await;
+}

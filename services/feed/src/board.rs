@@ -197,6 +197,15 @@ impl Board {
         }
     }
 
+    /// Up to when every open socket was heard: one that is silent since may have lost something.
+    pub(crate) fn heard_until(&self) -> Option<Timestamp> {
+        let notes = self.notes();
+        let open = notes.sockets.iter().map(|socket| &socket.report).filter(|report| {
+            report.state == SocketState::Connected && report.tokens > 0
+        });
+        open.map(|report| report.last_data_at.max(report.connected_at)).min().flatten()
+    }
+
     /// The newest data frame of any socket.
     pub(crate) fn last_data_at(&self) -> Option<Timestamp> {
         self.notes().sockets.iter().filter_map(|socket| socket.report.last_data_at).max()
@@ -253,6 +262,25 @@ mod tests {
         assert_eq!((report.depth.hashes_checked, report.depth.trades_recovered), (8, 7));
         assert_eq!(report.last_data_at, Some(Timestamp::from_micros(1)));
         assert_eq!(board.last_data_at(), report.last_data_at);
+    }
+
+    #[test]
+    fn everything_was_heard_up_to_the_last_word_of_the_most_silent_socket_that_is_open() {
+        let board = Board::default();
+        assert_eq!(board.heard_until(), None);
+        let at = Timestamp::from_micros;
+        for (number, last_data_at, connected_at) in [(0, Some(9), 1), (1, Some(4), 5), (2, Some(2), 1), (3, None, 7)] {
+            board.add_socket();
+            board.socket(number, |socket| {
+                socket.report.last_data_at = last_data_at.map(at);
+                socket.report.connected_at = Some(at(connected_at));
+                socket.report.tokens = 2;
+                socket.report.state = SocketState::Connected;
+            });
+        }
+        assert_eq!(board.heard_until(), Some(at(2)));
+        board.socket(2, |socket| socket.report.state = SocketState::Reconnecting);
+        assert_eq!(board.heard_until(), Some(at(5)), "opened after its last word");
     }
 
     #[test]

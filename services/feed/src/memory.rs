@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::board::Board;
 use crate::gaps::{Gaps, New};
 use crate::outlet::Outlet;
 use crate::shard::Shard;
@@ -138,6 +139,7 @@ impl Before {
 pub(crate) async fn keep(
     bus: Bus,
     Outlet { relay, fills, .. }: Outlet,
+    board: Board,
     (shard, settlement): (Shard, Duration),
     mut followed: watch::Receiver<Arc<[ConditionId]>>,
     stop: CancellationToken,
@@ -153,8 +155,11 @@ pub(crate) async fn keep(
             let markets = followed.borrow_and_update().clone();
             lists = keep_lists(&bus, shard, &markets).await;
         }
-        if let Some(lists) = lists {
-            let complete_until = relay.complete_until(clock::now().into());
+        let now = clock::now().into();
+        let complete_until = relay.complete_until(now).min(board.heard_until().unwrap_or(now));
+        // A mark stands for markets that are followed, and hides no gap that the bus does not know yet.
+        let may_stand = !followed.borrow().is_empty() && relay.all_told();
+        if let Some(lists) = lists.filter(|_| may_stand) {
             let kept = match bus.identity(Work::Raw).await {
                 Ok(raw) => {
                     let created_at = raw.created_at();

@@ -83,6 +83,8 @@ struct Queue {
     letter_bytes: usize,
     /// Receive times of all ticks that are not acknowledged yet, with their number.
     outstanding: BTreeMap<Timestamp, u32>,
+    /// What was told and is not acknowledged yet.
+    untold: u64,
     published: u64,
     repeated: u64,
     refused: u64,
@@ -166,7 +168,10 @@ impl Relay {
 
     /// Takes a gap or a market, ahead of all ticks and whatever waits: there are at most a few for each market.
     pub(crate) fn tell(&self, message: Message) {
-        self.queue().urgent.push_back(Item { message, lane: Lane::Urgent, span: None });
+        let mut queue = self.queue();
+        queue.untold += 1;
+        queue.urgent.push_back(Item { message, lane: Lane::Urgent, span: None });
+        drop(queue);
         self.0.wake.notify_one();
     }
 
@@ -210,6 +215,11 @@ impl Relay {
     /// Every tick received before this moment is acknowledged by the bus.
     pub(crate) fn complete_until(&self, now: Timestamp) -> Timestamp {
         self.queue().outstanding.first_key_value().map_or(now, |(&oldest, _)| oldest)
+    }
+
+    /// Whether the bus has acknowledged all gaps and markets that it was told.
+    pub(crate) fn all_told(&self) -> bool {
+        self.queue().untold == 0
     }
 
     /// Publishes what comes until `stop`, then what is left, at most for 4 s.
@@ -323,7 +333,14 @@ impl Relay {
     fn acknowledged(&self, item: &Item) {
         let mut queue = self.queue();
         queue.published += 1;
-        let Lane::Tick(received_at) = item.lane else { return };
+        let received_at = match item.lane {
+            Lane::Tick(received_at) => received_at,
+            Lane::Urgent => {
+                queue.untold -= 1;
+                return;
+            }
+            Lane::Letter => return,
+        };
         if let Some(count) = queue.outstanding.get_mut(&received_at) {
             *count -= 1;
             if *count == 0 {
@@ -398,6 +415,19 @@ mod tests {
         assert_eq!(relay.post(letter()), Err(Full));
         relay.acknowledged(&relay.take().unwrap());
         assert_eq!((relay.post(letter()), relay.level().messages), (Ok(()), 64));
+    }
+
+    #[test]
+    fn what_is_told_is_told_once_the_bus_has_acknowledged_it() {
+        let relay = Relay::new(10_000);
+        assert!(relay.all_told());
+        relay.tell(message(500));
+        let gap = relay.take().unwrap();
+        assert!(!relay.all_told(), "it is under way");
+        relay.give_back(gap);
+        let gap = relay.take().unwrap();
+        relay.acknowledged(&gap);
+        assert!(relay.all_told());
     }
 
     #[test]

@@ -200,9 +200,11 @@ impl Board {
     /// Up to when every open socket was heard: one that is silent since may have lost something.
     pub(crate) fn heard_until(&self) -> Option<Timestamp> {
         let notes = self.notes();
-        let open = notes.sockets.iter().map(|socket| &socket.report).filter(|report| {
-            report.state == SocketState::Connected && report.tokens > 0
-        });
+        let open = notes
+            .sockets
+            .iter()
+            .map(|socket| &socket.report)
+            .filter(|report| report.state == SocketState::Connected && report.tokens > 0);
         open.map(|report| report.last_data_at.max(report.connected_at)).min().flatten()
     }
 
@@ -269,7 +271,9 @@ mod tests {
         let board = Board::default();
         assert_eq!(board.heard_until(), None);
         let at = Timestamp::from_micros;
-        for (number, last_data_at, connected_at) in [(0, Some(9), 1), (1, Some(4), 5), (2, Some(2), 1), (3, None, 7)] {
+        for (number, last_data_at, connected_at) in
+            [(0, Some(9), 1), (1, Some(4), 5), (2, Some(2), 1), (3, None, 7)]
+        {
             board.add_socket();
             board.socket(number, |socket| {
                 socket.report.last_data_at = last_data_at.map(at);

@@ -132,11 +132,6 @@ impl Catalogue {
         self.known.get(market).is_some_and(Known::is_followed)
     }
 
-    /// A followed market, as it is known.
-    pub(crate) fn market(&self, market: &ConditionId) -> Option<&Market> {
-        self.known.get(market).filter(|known| known.is_followed()).map(|known| &known.market)
-    }
-
     /// Takes over the price grid that a frame told; what is to be published, where that is new.
     pub(crate) fn regrid(&mut self, market: &ConditionId, step: Decimal, at: Timestamp) -> Option<Message> {
         let known = self.known.get_mut(market).filter(|known| known.is_followed())?;

@@ -58,6 +58,11 @@ impl Choice {
         Ok(choice)
     }
 
+    /// `top:count`.
+    pub fn busiest(count: usize) -> Self {
+        Self { top: Some(count), text: format!("top:{count}"), ..Self::default() }
+    }
+
     fn add(&mut self, part: &str) -> Result<(), String> {
         if part == "all" {
             self.all = true;
@@ -176,16 +181,18 @@ mod tests {
     use super::*;
 
     fn market(slug: &str, series: Option<&str>) -> Market {
-        let unknown =
-            Market::unknown(ConditionId::try_from("0xab").unwrap(), Timestamp::from_micros(0));
+        let unknown = Market::unknown(ConditionId::try_from("0xab").unwrap(), Timestamp::from_micros(0));
         Market { slug: slug.to_owned(), series_slug: series.map(str::to_owned), ..unknown }
     }
 
     #[test]
     fn every_form_is_read_alone_and_joined() {
-        for text in ["top:1", "all", "markets: a-b, 0xab", "tokens:71,72", "series:btc-up-or-down-5m", "slug:a-*"] {
+        for text in
+            ["top:1", "all", "markets: a-b, 0xab", "tokens:71,72", "series:btc-up-or-down-5m", "slug:a-*"]
+        {
             assert_eq!(Choice::of_text(text).unwrap().to_string(), text);
         }
+        assert_eq!(Choice::of_text("top:150"), Ok(Choice::busiest(150)));
         let choice = Choice::of_text("top:150 + series:s + slug:btc-*,eth-*").unwrap();
         assert_eq!(choice.top(), Some(150));
         assert!(choice.picks(&market("eth-1", None)) && choice.picks(&market("x", Some("s"))));
@@ -197,8 +204,25 @@ mod tests {
     #[test]
     fn other_forms_are_refused() {
         for text in [
-            "", "top", "top:0", "top:100001", "top:x", "top:1,2", "top:1+top:2", "markets:", "markets:a b", "tokens:",
-            "tokens:x", "some:1", "all+", "+all", "series:", "series:a*", "slug:", "slug:*", "slug:a b",
+            "",
+            "top",
+            "top:0",
+            "top:100001",
+            "top:x",
+            "top:1,2",
+            "top:1+top:2",
+            "markets:",
+            "markets:a b",
+            "tokens:",
+            "tokens:x",
+            "some:1",
+            "all+",
+            "+all",
+            "series:",
+            "series:a*",
+            "slug:",
+            "slug:*",
+            "slug:a b",
         ] {
             assert!(Choice::of_text(text).is_err(), "{text}");
         }
@@ -210,6 +234,8 @@ mod tests {
         assert!(fits("btc-updown-5m-*", "btc-updown-5m-1790000000") && fits("btc-*", "btc-"));
         assert!(fits("*-5m-*", "btc-updown-5m-17") && fits("*-5m", "a-5m-b-5m") && fits("a*b*c", "abc"));
         assert!(fits("whole", "whole") && !fits("whole", "whole-1") && !fits("btc-*", "eth-btc-1"));
-        assert!(!fits("a*b", "a-b-c") && !fits("ab*b", "ab") && fits("ab*b", "abb") && fits("a*a-a", "a-a-a"));
+        assert!(
+            !fits("a*b", "a-b-c") && !fits("ab*b", "ab") && fits("ab*b", "abb") && fits("a*a-a", "a-a-a")
+        );
     }
 }

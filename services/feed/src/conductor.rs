@@ -66,8 +66,7 @@ impl Conductor {
         board: Board,
         outlet: Outlet,
         budget: HashBudget,
-        turnstile: Turnstile,
-        snapshots: Snapshots,
+        (turnstile, snapshots): (Turnstile, Snapshots),
         ears: Ears,
         words: mpsc::Sender<Word>,
     ) -> Self {
@@ -187,7 +186,7 @@ impl Conductor {
     fn missing(&mut self, tokens: &[TokenId], now: Timestamp) {
         let is_over = |token: &&TokenId| self.roster.end_of(token).is_some_and(|end| end < now);
         let (over, tokens): (Vec<&TokenId>, Vec<&TokenId>) = tokens.iter().partition(is_over);
-        self.snapshots.look(over.into_iter().cloned().collect());
+        self.snapshots.look(&over.into_iter().cloned().collect::<Vec<_>>());
         for token in tokens {
             let Some(market) = self.roster.market_of(token).cloned() else { continue };
             if self.moved.insert(token.clone()) && self.roster.move_away(token) {
@@ -202,7 +201,8 @@ impl Conductor {
     /// REST has no book for these tokens either: where their market's time is over, nothing more will come of it.
     fn bookless(&mut self, tokens: &[TokenId], now: Timestamp) {
         for token in tokens {
-            let Some(watched) = self.roster.watched(token).filter(|it| it.end_at.is_some_and(|end| end < now))
+            let Some(watched) =
+                self.roster.watched(token).filter(|it| it.end_at.is_some_and(|end| end < now))
             else {
                 continue;
             };

@@ -14,8 +14,8 @@ use polymarket::rest::{DataVersion, RestConfig};
 use crate::choice::Choice;
 use crate::shard::Shard;
 
-/// Default of `FEED_UNIVERSE`.
-const UNIVERSE: &str = "top:150";
+/// Markets followed by default.
+const MARKETS: usize = 150;
 
 /// Everything the feed is told.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Config {
             vars.command(&[("healthcheck", "Asks the feed at ADMIN_ADDR whether it is ready; exit 0 or 1.")]);
         let universe = vars.parsed(
             "FEED_UNIVERSE",
-            UNIVERSE,
+            "top:150",
             "top:N | all | markets:<slug or condition id>,… | tokens:<id>,… | series:<slug>,… | slug:<pattern with *>,…; joined by +",
             "markets to follow; top: by volume of the last 24 hours",
             Choice::of_text,
@@ -106,7 +106,7 @@ impl Config {
             bus: bus::Config::read(&mut vars, Service::Feed, &instance),
             rest: rest(&mut vars),
             instance,
-            universe: universe.unwrap_or_else(|| Choice::of_text(UNIVERSE).expect("the default is a choice")),
+            universe: universe.unwrap_or_else(|| Choice::busiest(MARKETS)),
             shard: shard.unwrap_or(Shard { number: 0, of: 1 }),
             tokens_per_socket: usize::try_from(per_socket).unwrap_or(usize::MAX),
             sockets_max: usize::try_from(sockets_max).unwrap_or(usize::MAX),
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn without_settings_the_defaults_of_the_contract_hold() {
         let config = read(&[]).unwrap();
-        assert_eq!((config.universe, config.shard), (Choice::of_text(UNIVERSE).unwrap(), Shard { number: 0, of: 1 }));
+        assert_eq!((config.universe, config.shard), (Choice::busiest(150), Shard { number: 0, of: 1 }));
         assert_eq!((config.tokens_per_socket, config.sockets_max), (200, 50));
         let times = [config.sockets.ping_every, config.sockets.silence_max, config.sockets.reconnect_min];
         assert_eq!(times.map(|time| time.as_secs()), [10, 30, 1]);

@@ -262,7 +262,8 @@ impl Desk {
         let (low, high) = (sides.clone().min()?, sides.max()?);
         let price = overruled.price.decimal();
         let away = (low - price).max(price - high);
-        (away > overruled.deviation_max).then(|| held.to_fetch(&overruled.token_id, Cause::Overruled, now))?
+        (away > overruled.deviation_max)
+            .then(|| held.fetch_anew(&overruled.token_id, Cause::Overruled, now))?
     }
 
     /// Whether a match group waits for its end, or a suspect for its time.
@@ -427,10 +428,10 @@ impl Held {
         let lasting = self.suspect_at.is_some_and(|at| now.since(at) >= SUSPECT_MAX);
         let is_broken =
             self.book.trust() == Trust::Broken || (self.book.trust() == Trust::Suspect && lasting);
-        is_broken.then(|| self.to_fetch(token, Cause::BookMismatch, now))?
+        is_broken.then(|| self.fetch_anew(token, Cause::BookMismatch, now))?
     }
 
-    fn to_fetch(&mut self, token: &TokenId, cause: Cause, now: Timestamp) -> Option<Broken> {
+    fn fetch_anew(&mut self, token: &TokenId, cause: Cause, now: Timestamp) -> Option<Broken> {
         if self.resynced_at.is_some_and(|at| now.since(at) < RESYNC_EVERY) {
             return None;
         }

@@ -87,7 +87,8 @@ impl Fills {
     pub(crate) fn heard(&self, trade: &Trade) -> Heard {
         let mut memory = self.memory();
         let known = memory.fills.get_mut(&Key::of_trade(trade)).into_iter().flatten();
-        let alike = known.filter(|fill| !fill.on_socket && fill.is(trade.side, trade.price.decimal(), trade.size));
+        let alike =
+            known.filter(|fill| !fill.on_socket && fill.is(trade.side, trade.price.decimal(), trade.size));
         let twin = alike.min_by_key(|fill| (fill.price - trade.price.decimal()).abs());
         if let Some(fill) = twin {
             fill.on_socket = true;
@@ -210,7 +211,8 @@ impl Fills {
         let earliest = row.executed_at.minus(self.settlement);
         let latest = row.executed_at.plus(EARLY_BLOCK);
         let fits = |fill: &Fill| {
-            fill.is(row.side, row.price.decimal(), Some(row.size)) && (earliest..=latest).contains(&fill.executed_at)
+            fill.is(row.side, row.price.decimal(), Some(row.size))
+                && (earliest..=latest).contains(&fill.executed_at)
         };
         let found = pool.iter().zip(used.iter()).position(|(fill, used)| !used && fits(fill));
         if let Some(at) = found {
@@ -257,7 +259,9 @@ fn unmatched<'a>(rows: &[&'a RestTrade], known: &[Fill]) -> Vec<&'a RestTrade> {
         };
         if let Some(at) = left.iter().position(|row| is_sum(row)) {
             left.remove(at);
-            rest.into_iter().for_each(|at| used[at] = true);
+            for at in rest {
+                used[at] = true;
+            }
         }
     }
     left

@@ -242,10 +242,13 @@ async fn follow(
     tasks.spawn("snapshots", fetcher.run(stop.clone()));
     tasks.spawn("overruled", overruled::listen(bus.clone(), config.shard, words.clone(), stop.clone()));
     tasks.spawn("venue clock", venue_clock::watch(rest, board.clone(), stop.clone()));
-    tasks.spawn("memory", memory::keep(bus, kept, board.clone(), (config.shard, config.settlement), followed, stop.clone()));
+    tasks.spawn(
+        "memory",
+        memory::keep(bus, kept, board.clone(), (config.shard, config.settlement), followed, stop.clone()),
+    );
     let budget = Arc::new(Mutex::new(Budget::new(config.hash_levels_per_s)));
     let ears = Ears { prober: suspects, universe: news, followed: names };
-    let conductor = Conductor::new(config, board, outlet, budget, turnstile, snapshots, ears, words);
+    let conductor = Conductor::new(config, board, outlet, budget, (turnstile, snapshots), ears, words);
     tasks.spawn("conductor", conductor.run(heard, stop));
     tasks.join(GRACE).await
 }

@@ -89,7 +89,8 @@ impl Before {
 
     /// The newest gap of a restart that ended.
     fn note_covered(&mut self, gap: &Gap, shard: &str) {
-        let Some(until) = gap.healed_at.filter(|_| gap.shard == shard && gap.cause == Cause::FeedRestart) else {
+        let Some(until) = gap.healed_at.filter(|_| gap.shard == shard && gap.cause == Cause::FeedRestart)
+        else {
             return;
         };
         let covered = self.covered.entry(gap.condition_id.clone()).or_insert((gap.opened_at, until));
@@ -315,7 +316,9 @@ mod tests {
         for (killed_at, begins_at) in [(20, 5), (40, 24), (60, 44)] {
             let (gaps, relay) = gaps();
             let mut before = Before { mark: mark.clone(), open: left.clone(), ..Before::default() };
-            left.iter().for_each(|gap| before.note_covered(gap, "0/1"));
+            for gap in &left {
+                before.note_covered(gap, "0/1");
+            }
             before.hand_on(&gaps, SHARD, at(killed_at));
             assert_eq!(relay.level().messages, 1, "the new one is told");
             gaps.follow(&market("0x1"));
@@ -335,7 +338,10 @@ mod tests {
         let mark = Some((at(9), HashSet::from([market("0x1")])));
         let before = Before { mark, open: left.to_vec(), ..Before::default() };
         assert_eq!(before.since(Duration::ZERO), Some(at(3)));
-        let ahead = Before { fills_needed_since: Some(at(1)), ..Before { mark: before.mark.clone(), ..Before::default() } };
+        let ahead = Before {
+            fills_needed_since: Some(at(1)),
+            ..Before { mark: before.mark.clone(), ..Before::default() }
+        };
         assert_eq!(ahead.since(Duration::ZERO), Some(at(1)), "a fill of the future was received then");
         before.hand_on(&gaps, SHARD, at(20));
         gaps.follow(&market("0x1"));

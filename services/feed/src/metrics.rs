@@ -71,7 +71,9 @@ const LEVELS: [Told; 8] = [
         report.depth.set_aside_count
     }),
     ("markets_left_out", "Markets without a socket", |report| report.depth.left_out),
-    ("tokens_dead", "Tokens of markets whose time is over and that have no book", |report| report.depth.tokens_dead),
+    ("tokens_dead", "Tokens of markets whose time is over and that have no book", |report| {
+        report.depth.tokens_dead
+    }),
 ];
 
 /// How long before we read a tick the venue stamped it: signed, never clamped. A clone is the same instrument.

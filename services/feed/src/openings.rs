@@ -184,7 +184,9 @@ mod tests {
         let (mut openings, now) = (Openings::default(), Instant::now());
         let tokens: Vec<TokenId> = (0..200).map(token).collect();
         (0..3).for_each(|_| openings.asked(&tokens, now));
-        tokens.iter().for_each(|token| openings.ticked(token));
+        for token in &tokens {
+            openings.ticked(token);
+        }
         assert_eq!(openings.overdue(now + TICKING_AFTER).again.len(), TICKING_MAX);
     }
 

@@ -45,16 +45,16 @@ impl Snapshots {
     }
 
     /// Fetches the books of these tokens for a socket.
-    pub(crate) fn fetch(&self, tokens: Vec<TokenId>, socket: &mpsc::Sender<Order>) {
+    pub(crate) fn fetch(&self, tokens: &[TokenId], socket: &mpsc::Sender<Order>) {
         self.ask(tokens, Some(socket));
     }
 
     /// Asks whether these tokens have books at all: the conductor is told of those that have none.
-    pub(crate) fn look(&self, tokens: Vec<TokenId>) {
+    pub(crate) fn look(&self, tokens: &[TokenId]) {
         self.ask(tokens, None);
     }
 
-    fn ask(&self, tokens: Vec<TokenId>, socket: Option<&mpsc::Sender<Order>>) {
+    fn ask(&self, tokens: &[TokenId], socket: Option<&mpsc::Sender<Order>>) {
         for chunk in tokens.chunks(BOOKS_TOKENS_MAX) {
             let question = Question { tokens: chunk.to_vec(), socket: socket.cloned() };
             if let Err(error) = self.0.try_send(question) {
@@ -71,19 +71,12 @@ impl Fetcher {
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut left_over = None;
         loop {
-            let first = match left_over.take() {
-                Some(question) => question,
-                None => tokio::select! {
-                    question = self.questions.recv() => match question {
-                        Some(question) => question,
-                        None => return Ok(()),
-                    },
-                    () = stop.cancelled() => return Ok(()),
-                },
-            };
-            tokio::select! {
-                _ = every.tick() => {}
-                () = stop.cancelled() => return Ok(()),
+            if left_over.is_none() {
+                left_over = stop.run_until_cancelled(self.questions.recv()).await.flatten();
+            }
+            let Some(first) = left_over.take() else { return Ok(()) };
+            if stop.run_until_cancelled(every.tick()).await.is_none() {
+                return Ok(());
             }
             let (mut round, mut count) = (Vec::new(), 0);
             let mut next = Some(first);
@@ -96,9 +89,8 @@ impl Fetcher {
                 round.push(question);
                 next = self.questions.try_recv().ok();
             }
-            tokio::select! {
-                () = self.answer(round) => {}
-                () = stop.cancelled() => return Ok(()),
+            if stop.run_until_cancelled(self.answer(round)).await.is_none() {
+                return Ok(());
             }
         }
     }

@@ -278,7 +278,7 @@ impl Socket {
             self.word(Word::Missing(overdue.missing));
         }
         life.openings.asked(&overdue.by_rest, Instant::now());
-        self.snapshots.fetch(overdue.by_rest, &self.orders.0);
+        self.snapshots.fetch(&overdue.by_rest, &self.orders.0);
         self.resubscribe(&overdue.again, session, life).await?;
         self.note_sizes(life);
         Ok(())

@@ -159,19 +159,26 @@ impl Universe {
             News::Resolved(market, resolution) if self.catalogue.follows(&market) => {
                 let at = chassis::clock::now().into();
                 let message = self.catalogue.resolved(&market, resolution, at);
-                message.into_iter().for_each(|message| self.relay.tell(message));
+                if let Some(message) = message {
+                    self.relay.tell(message);
+                }
                 self.ending.add(market, (), now);
             }
             News::TickSize(market, step, at) => {
                 let message = self.catalogue.regrid(&market, step, at);
-                message.into_iter().for_each(|message| self.relay.tell(message));
+                if let Some(message) = message {
+                    self.relay.tell(message);
+                }
             }
             News::New(_) | News::Resolved(..) => {}
         }
     }
 
     fn next_look(&self) -> Option<Instant> {
-        [self.new.next_look(), self.ending.next_look(), self.unresolved.next_look()].into_iter().flatten().min()
+        [self.new.next_look(), self.ending.next_look(), self.unresolved.next_look()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Asks for what is due of the awaited; what the catalogue does not have yet is asked for again, ever later.
@@ -181,7 +188,9 @@ impl Universe {
             let names: Vec<String> = chunk.iter().map(ToString::to_string).collect();
             match self.rest.markets_of(&names).await {
                 Ok(found) => {
-                    found.iter().for_each(|market| self.new.came(&market.condition_id));
+                    for market in &found {
+                        self.new.came(&market.condition_id);
+                    }
                     self.add(found).await;
                 }
                 Err(error) => debug!(%error, "announced markets cannot be looked up: later again"),
@@ -258,7 +267,11 @@ impl Universe {
                 return Ok(None);
             }
             if number.is_multiple_of(PROGRESS_PAGES) {
-                info!(pages = number, markets = seen.ids.len(), "the catalogue is read: {number} pages so far");
+                info!(
+                    pages = number,
+                    markets = seen.ids.len(),
+                    "the catalogue is read: {number} pages so far"
+                );
             }
             cursor = page.next_cursor;
             if !cursors.insert(cursor.clone()) {

@@ -42,7 +42,9 @@ pub struct Envelope<'a> {
 pub fn read(work: Work, envelope: Envelope<'_>, payload: &[u8], now: Timestamp) -> Message {
     match work {
         Work::Judged => tick(envelope, payload),
-        Work::Markets => of::<market::Market>(payload, |market| Ok(Row::Market(market.try_into()?))),
+        Work::Markets => {
+            of::<market::Market>(payload, |market| Ok(Row::Market(Box::new(market.try_into()?))))
+        }
         Work::Gaps => of::<gap::Gap>(payload, |gap| Ok(Row::Gap(gap.try_into()?))),
         Work::Dead => match of::<DeadLetter>(payload, |letter| Ok(Row::DeadLetter(letter.try_into()?))) {
             Message::Odd(why) => of_letter(letter(envelope, &why, payload, now)),

@@ -102,7 +102,10 @@ fn grid(step: u16, around: Option<Price>) -> impl Iterator<Item = u16> {
     let middle = u16::try_from(middle.trunc().mantissa()).map_or(UNITS / 2, |at| at.min(UNITS)) / step;
     let above = move |offset: u16| Some(middle + offset).filter(|&at| at <= UNITS / step);
     let below = move |offset: u16| middle.checked_sub(offset).filter(|_| offset > 0);
-    (0..=UNITS / step).flat_map(move |offset| [above(offset), below(offset)]).flatten().map(move |at| at * step)
+    (0..=UNITS / step)
+        .flat_map(move |offset| [above(offset), below(offset)])
+        .flatten()
+        .map(move |at| at * step)
 }
 
 fn push_prefix(text: &mut String, subject: Subject<'_>) {

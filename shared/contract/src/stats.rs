@@ -60,7 +60,10 @@ pub struct ErrorNote {
 /// What only one kind of service knows.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "there is one in a second, and it is never kept by the thousand")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one in a second, and it is never kept by the thousand"
+)]
 pub enum Report {
     /// See [`FeedReport`].
     Feed(FeedReport),

@@ -370,12 +370,11 @@ impl Rest {
             };
             let is_asked = |market: &Market| chunk.iter().any(|value| goes_by(market, value));
             let answer = answer.filter(|markets| markets.iter().all(is_asked));
-            found.extend(match answer {
-                Some(markets) => markets,
-                None => {
-                    let body = self.client.get(&self.config.gamma_url, "/markets", &query).await?;
-                    markets::list("/markets", &body, (self.config.now)())?.markets
-                }
+            found.extend(if let Some(markets) = answer {
+                markets
+            } else {
+                let body = self.client.get(&self.config.gamma_url, "/markets", &query).await?;
+                markets::list("/markets", &body, (self.config.now)())?.markets
             });
         }
         Ok(found)

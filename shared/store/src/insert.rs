@@ -403,7 +403,7 @@ mod tests {
             active: true,
             ..Market::unknown(ConditionId::try_from(condition).unwrap(), Timestamp::from_millis(updated_ms))
         };
-        Row::Market(market.try_into().unwrap())
+        Row::Market(Box::new(market.try_into().unwrap()))
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub enum Row {
     /// See [`Book`].
     Book(Book),
     /// See [`Market`].
-    Market(Market),
+    Market(Box<Market>),
     /// See [`Gap`].
     Gap(Gap),
     /// See [`DeadLetter`].

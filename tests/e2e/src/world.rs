@@ -372,23 +372,26 @@ impl World {
     /// What is known of the markets of missing ticks: how the venue told each, and the gaps.
     async fn around(&self, missing: &[String]) -> String {
         let ledger = self.ledger();
-        let of = |entry: &&Entry| missing.iter().any(|line| {
-            let hash = entry.transaction_hash.as_deref().unwrap_or("no hash");
-            line.contains(&entry.token_id) && line.contains(hash)
-        });
-        let mut told = String::new();
+        let of = |entry: &&Entry| {
+            missing.iter().any(|line| {
+                let hash = entry.transaction_hash.as_deref().unwrap_or("no hash");
+                line.contains(&entry.token_id) && line.contains(hash)
+            })
+        };
+        let mut told = Vec::new();
         for entry in ledger.iter().filter(of).take(5) {
-            let id = &entry.condition_id;
-            told += &format!("{id}: sent at {}, delivered {}, at REST {:?}\n", entry.sent_at_ms, entry.delivered, entry.at_rest);
+            let (id, at_rest) = (&entry.condition_id, &entry.at_rest);
+            told.push(format!(
+                "{id}: sent at {}, delivered {}, at REST {at_rest:?}",
+                entry.sent_at_ms, entry.delivered
+            ));
             let gaps = format!(
                 "select cause, state, opened_at, healed_at, detected_at, trades_recovered from api.gaps \
                 where condition_id = '{id}' order by opened_at"
             );
-            for gap in self.query(&gaps).await {
-                told += &format!("  {}\n", gap.join(" "));
-            }
+            told.extend(self.query(&gaps).await.iter().map(|gap| format!("  {}", gap.join(" "))));
         }
-        told
+        told.join("\n")
     }
 
     /// The ledger now.

@@ -275,8 +275,11 @@ mod tests {
     #[test]
     fn markets_and_gaps_have_pages_of_their_own() {
         let about = contract::market::Market::unknown(condition(7), at(0));
-        let about =
-            contract::market::Market { question: "<script>".to_owned(), volume_24h: Some(Decimal::ONE), ..about };
+        let about = contract::market::Market {
+            question: "<script>".to_owned(),
+            volume_24h: Some(Decimal::ONE),
+            ..about
+        };
         let market = row::Market::try_from(about).unwrap();
         let shown = row::ShownMarket { market, first_seen_at: at(7).date_time() };
         let text = json(&Page::markets(vec![shown], 1));

@@ -155,16 +155,18 @@ fn what_a_pattern_names_is_followed_beside_the_busiest_and_never_falls_out() {
 fn a_grid_that_a_frame_told_is_told_at_once_and_not_undone_by_an_older_row() {
     let mut catalogue = Catalogue::new(&choice("all"), ALONE);
     let step = |text: &str| text.parse::<Decimal>().unwrap();
-    let row = |text: &str, after: Duration| {
-        Market { tick_size: Some(step(text)), updated_at: market(1).updated_at.plus(after), ..market(1) }
+    let row = |text: &str, after: Duration| Market {
+        tick_size: Some(step(text)),
+        updated_at: market(1).updated_at.plus(after),
+        ..market(1)
     };
     catalogue.learn(vec![row("0.0001", Duration::ZERO)]);
     let at = market(1).updated_at.plus(Duration::from_secs(1));
     assert!(catalogue.regrid(&id(1), step("0.001"), at).is_some());
     assert!(catalogue.regrid(&id(1), step("0.001"), at).is_none(), "of the other token");
     assert!(catalogue.regrid(&id(1), step("0.0001"), market(1).updated_at).is_none(), "older");
-    let tick_size = |catalogue: &Catalogue| catalogue.market(&id(1)).unwrap().tick_size.unwrap();
-    assert!(catalogue.learn(vec![row("0.0001", Duration::from_secs(60))]).messages.is_empty());
+    let tick_size = |catalogue: &Catalogue| catalogue.known[&id(1)].market.tick_size.unwrap();
+    assert!(catalogue.learn(vec![row("0.0001", Duration::from_mins(1))]).messages.is_empty());
     assert_eq!(tick_size(&catalogue), step("0.001"));
     catalogue.learn(vec![row("0.01", GRID_HELD + Duration::from_secs(1))]);
     assert_eq!(tick_size(&catalogue), step("0.01"), "by then the catalogue knows");
@@ -181,7 +183,10 @@ fn how_a_market_ended_is_told_at_once_and_stays_when_it_closes() {
         source: contract::market::ResolutionSource::MarketResolved,
     };
     assert!(catalogue.resolved(&id(1), resolution.clone(), market(1).updated_at).is_some());
-    assert!(catalogue.learn(vec![market(1)]).messages.is_empty(), "a row knows nothing of it and undoes nothing");
+    assert!(
+        catalogue.learn(vec![market(1)]).messages.is_empty(),
+        "a row knows nothing of it and undoes nothing"
+    );
     let (_, messages, closed) = catalogue.close(vec![Market { closed: true, ..market(1) }]);
     assert_eq!((messages.len(), closed[0].resolution.as_ref()), (1, Some(&resolution)));
 }

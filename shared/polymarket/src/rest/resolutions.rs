@@ -46,7 +46,11 @@ fn one(row: &wire::Resolution<'_>) -> Result<RestResolution, String> {
         let seconds = text.parse().ok().and_then(|seconds| Timestamp::of_venue_seconds(seconds).ok());
         seconds.or_else(|| moment(&text))
     });
-    Ok(RestResolution { condition_id, winner: paying.first().filter(|_| paying.len() == 1).copied(), resolved_at })
+    Ok(RestResolution {
+        condition_id,
+        winner: paying.first().filter(|_| paying.len() == 1).copied(),
+        resolved_at,
+    })
 }
 
 #[cfg(test)]

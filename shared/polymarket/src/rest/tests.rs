@@ -322,7 +322,8 @@ fn gzipped(body: &[u8]) -> Reply {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(body).unwrap();
     let packed = packed.finish().unwrap();
-    let head = format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\nContent-Encoding: gzip\r\n\r\n", packed.len());
+    let head =
+        format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\nContent-Encoding: gzip\r\n\r\n", packed.len());
     Reply::Bytes([head.as_bytes(), &packed].concat())
 }
 

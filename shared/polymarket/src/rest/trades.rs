@@ -104,7 +104,10 @@ mod tests {
             (trade.price.to_string(), trade.size.to_string()),
             ("0.55".to_owned(), "0.000009".to_owned())
         );
-        assert_eq!((trade.side, trade.executed_at), (Some(Side::Buy), Timestamp::from_millis(1_790_000_000_000)));
+        assert_eq!(
+            (trade.side, trade.executed_at),
+            (Some(Side::Buy), Timestamp::from_millis(1_790_000_000_000))
+        );
         assert_eq!(trade.transaction_hash.unwrap().as_str(), "0xfe");
     }
 

@@ -31,7 +31,10 @@ pub(super) fn new_market(wire: &NewMarket<'_>, received_at: Timestamp) -> Outcom
 }
 
 /// How a market ended.
-pub(super) fn resolved(wire: &MarketResolved<'_>, received_at: Timestamp) -> Outcome<(ConditionId, Resolution)> {
+pub(super) fn resolved(
+    wire: &MarketResolved<'_>,
+    received_at: Timestamp,
+) -> Outcome<(ConditionId, Resolution)> {
     let at = filled(wire.timestamp.as_ref()).and_then(|text| Timestamp::of_venue_millis(&text).ok());
     let winner = filled(wire.winning_asset_id.as_ref());
     let outcome = filled(wire.winning_outcome.as_ref()).map(|text| clean(&text, OUTCOME_MAX));
@@ -81,8 +84,14 @@ mod tests {
         );
         let tokens: Vec<&str> = market.tokens.iter().map(|named| named.token_id.as_str()).collect();
         assert_eq!((tokens, market.tokens[1].outcome.as_str()), (vec!["71", "72"], "Down"));
-        assert_eq!((market.slug.as_str(), market.event_slug.as_deref()), ("btc-updown-5m-1790000100", Some("e")));
-        assert_eq!((market.tags, market.active, market.order_size_min), (vec!["crypto".to_owned()], true, None));
+        assert_eq!(
+            (market.slug.as_str(), market.event_slug.as_deref()),
+            ("btc-updown-5m-1790000100", Some("e"))
+        );
+        assert_eq!(
+            (market.tags, market.active, market.order_size_min),
+            (vec!["crypto".to_owned()], true, None)
+        );
         assert_eq!(market.tick_size.unwrap().to_string(), "0.01");
     }
 
@@ -110,7 +119,8 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        let told = resolution(r#","winning_asset_id":"71","winning_outcome":"Yes","timestamp":"1789999999000""#);
+        let told =
+            resolution(r#","winning_asset_id":"71","winning_outcome":"Yes","timestamp":"1789999999000""#);
         assert_eq!(told.winning_token_id.unwrap().as_str(), "71");
         assert_eq!(told.winning_outcome.as_deref(), Some("Yes"));
         assert_eq!(told.resolved_at, Some(Timestamp::from_millis(1_789_999_999_000)));

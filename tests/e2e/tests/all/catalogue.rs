@@ -5,9 +5,9 @@
 use std::time::{Duration, Instant};
 
 use e2e::{Settings, World, eventually};
+use venue_sim::Flow;
 use venue_sim::controls::Announced;
 use venue_sim::scenario::catalogue::{LateForm, LateListing, UpDown};
-use venue_sim::Flow;
 
 /// The one row that a question has.
 async fn row(world: &World, sql: &str) -> Result<Vec<String>, String> {
@@ -67,7 +67,7 @@ async fn what_the_venue_says_of_a_market_is_known_before_the_catalogue_shows_it(
     }
     // Rows of the catalogue that came meanwhile have the old step: they undo nothing.
     assert_eq!(row(&world, &step).await.unwrap(), ["0.001"]);
-    eventually("the catalogue was asked for the smallest order", Duration::from_secs(60), async || {
+    eventually("the catalogue was asked for the smallest order", Duration::from_mins(1), async || {
         let sql = format!("select order_size_min::text from api.markets where condition_id = '{new}'");
         let told = row(&world, &sql).await?;
         if told == ["5"] { Ok(()) } else { Err(format!("{told:?}")) }
@@ -102,7 +102,11 @@ async fn short_markets_are_chosen_by_pattern_and_dead_ones_cost_nothing() {
     let others = "select count(*) from api.markets where slug like '%-updown-%' and slug not like 'btc-%' \
         and condition_id in (select condition_id from api.prices)";
     assert_eq!(world.query(others).await[0][0], "0", "short markets of other assets are none of the choice");
-    assert_eq!(world.query("select count(*) from api.gaps").await[0][0], "0", "nothing is missing of what is over");
+    assert_eq!(
+        world.query("select count(*) from api.gaps").await[0][0],
+        "0",
+        "nothing is missing of what is over"
+    );
     let report = world.feed_report().await;
     assert!(report.depth.without_book.is_empty(), "{:?}", report.depth.without_book);
 }
@@ -123,9 +127,13 @@ async fn books_that_do_not_come_after_a_thaw_are_had_as_soon_as_ticks_flow() {
     .await;
     // Three times each book is asked for in vain; ticks flow all the while.
     world.sim.thaw_without_books(Duration::from_secs(25));
-    eventually("all books are there", Duration::from_secs(60), async || {
+    eventually("all books are there", Duration::from_mins(1), async || {
         let report = world.feed_report().await;
-        if report.tokens_with_book == report.tokens { Ok(()) } else { Err(report.tokens_with_book.to_string()) }
+        if report.tokens_with_book == report.tokens {
+            Ok(())
+        } else {
+            Err(report.tokens_with_book.to_string())
+        }
     })
     .await;
     world.sim.stop_generating().await.expect("the venue could write all it had to say");

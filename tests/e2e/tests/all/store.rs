@@ -157,7 +157,7 @@ fn market(number: usize, slug: &str, updated_at: Timestamp) -> Row {
         tokens: vec![outcome("Yes", number), outcome("No", number + 1_000)],
         ..Market::unknown(condition(number), updated_at)
     };
-    Row::Market(market.try_into().unwrap())
+    Row::Market(Box::new(market.try_into().unwrap()))
 }
 
 fn gap(number: i64, healed_ms: Option<i64>, trades_recovered: u64) -> Row {

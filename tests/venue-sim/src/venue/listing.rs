@@ -241,5 +241,5 @@ fn spread(all: &[usize], count: usize) -> Vec<usize> {
 }
 
 #[cfg(test)]
-#[path = "listing_tests.rs"]
+#[path = "../listing_tests.rs"]
 mod tests;

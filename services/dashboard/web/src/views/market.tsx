@@ -172,7 +172,8 @@ function Facts({
     ["end_at", "ends", token?.end_at ? new Date(token.end_at).toLocaleDateString() : UNKNOWN],
   ];
   if (token?.winning_outcome) facts.push(["winning_outcome", "won by", token.winning_outcome]);
-  else if (token?.resolved_at) facts.push(["resolved_at", "resolved", new Date(token.resolved_at).toLocaleDateString()]);
+  else if (token?.resolved_at)
+    facts.push(["resolved_at", "resolved", new Date(token.resolved_at).toLocaleDateString()]);
   const raw = (name: string): string => {
     const value = token?.[name as keyof TokenDetail];
     return typeof value === "string" || typeof value === "number" ? String(value) : "";

@@ -6,7 +6,9 @@ use crate::support::{Client, ask, get, request, start, tokens_of, universe};
 use serde_json::{Value, json};
 use venue_sim::Simulator;
 use venue_sim::controls::Announced;
-use venue_sim::scenario::catalogue::{ClosedTokens, LateForm, LateListing, Settlement, UpDown};
+use venue_sim::scenario::catalogue::{
+    ClosedTokens, LateForm, LateListing, ResolutionForm, Settlement, UpDown,
+};
 
 fn id_of(market: &Value) -> String {
     market["conditionId"].as_str().unwrap().to_owned()
@@ -107,6 +109,14 @@ async fn the_winner_is_the_same_in_the_frame_the_row_and_the_resolution() {
         assert!(closed["closedTime"].as_str().unwrap().ends_with("+00"));
     }
     assert!(winners.iter().all(|count| *count > 0), "{winners:?}");
+    simulator.tell_resolutions(ResolutionForm::Price);
+    let priced = get(&asked).await["data"].as_array().unwrap().clone();
+    for (row, other) in priced.iter().zip(&rows) {
+        assert_eq!((&row["condition_id"], row.get("payouts")), (&other["condition_id"], None));
+        let whole = other["payouts"][0] == 1_000_000;
+        assert_eq!(row["price"], if whole { "1000000000000000000" } else { "0" });
+        assert!(row["last_update_timestamp"].as_str().unwrap().parse::<u64>().is_ok(), "{row}");
+    }
     let many = vec!["0x1"; 21].join(",");
     for wrong in [format!("?condition={many}"), String::new(), "?condition=0x1&event_id=2".to_owned()] {
         let (status, text) = request("GET", &format!("{resolutions}{wrong}"), "").await;

@@ -11,7 +11,7 @@ use crate::book::Level;
 use crate::clock;
 use crate::market::Listing;
 use crate::scenario::Cut;
-use crate::scenario::catalogue::{ClosedTokens, LateListing};
+use crate::scenario::catalogue::{ClosedTokens, LateListing, ResolutionForm};
 use crate::units::Side;
 
 /// Whether the venue says that a market ended.
@@ -143,6 +143,11 @@ impl Simulator {
     /// How Gamma shows the tokens of closed markets from now on.
     pub fn show_closed_tokens(&self, tokens: ClosedTokens) {
         self.shared.venue().catalogue.closed_tokens = tokens;
+    }
+
+    /// How the Data API tells resolutions from now on.
+    pub fn tell_resolutions(&self, form: ResolutionForm) {
+        self.shared.venue().catalogue.resolution_form = form;
     }
 
     /// The tokens of a market that was announced, whatever Gamma shows of it.

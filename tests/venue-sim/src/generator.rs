@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::clock;
 use crate::inject::{Effect, Injector};
 use crate::rest::RestMode;
-use crate::scenario::{Fault, FaultMode, Scenario};
+use crate::scenario::{Fault, Scenario};
 use crate::shared::{Phase, Shared};
 use crate::stream::Ordinary;
 
@@ -108,16 +108,7 @@ fn switch_faults(faults: &mut [(Fault, bool)], elapsed: Duration, shared: &Share
         let wanted = (from..until).contains(&elapsed);
         if wanted != *on {
             *on = wanted;
-            let mode = match (wanted, fault.mode) {
-                (false, _) => RestMode::Up,
-                (true, FaultMode::Down) => RestMode::Down,
-                (true, FaultMode::Limited) => RestMode::Limited,
-                (true, FaultMode::LimitedByDate) => RestMode::LimitedByDate,
-                (true, FaultMode::Canceled) => RestMode::Canceled,
-                (true, FaultMode::Blocked) => RestMode::Blocked,
-                (true, FaultMode::Hang) => RestMode::Hang,
-                (true, FaultMode::Slow(ms)) => RestMode::Slow(Duration::from_millis(ms)),
-            };
+            let mode = if wanted { RestMode::from(fault.mode) } else { RestMode::Up };
             shared.desk.set(fault.service, mode);
         }
     }

@@ -29,6 +29,7 @@ mod market;
 mod names;
 mod oddities;
 mod opening;
+mod remote;
 pub mod replay;
 mod resolutions;
 pub mod rest;

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::market::{Listing, Market};
 use crate::rest::{invalid_request, json, value, values};
 use crate::scenario::Service;
+use crate::scenario::catalogue::ResolutionForm;
 use crate::shared::Shared;
 
 /// Most condition ids of one question.
@@ -37,11 +38,15 @@ pub(crate) async fn resolutions(
     }
     let venue = shared.venue();
     let markets = conditions.iter().filter_map(|id| venue.condition(id)).map(|at| &venue.markets[at]);
-    let rows: Vec<String> = markets.filter(|market| market.listing == Listing::Closed).map(row).collect();
+    let form = match venue.catalogue.resolution_form {
+        ResolutionForm::Payouts => by_payouts,
+        ResolutionForm::Price => by_price,
+    };
+    let rows: Vec<String> = markets.filter(|market| market.listing == Listing::Closed).map(form).collect();
     json(format!("{{\"data\":[{}]}}", rows.join(",")))
 }
 
-fn row(market: &Market) -> String {
+fn by_payouts(market: &Market) -> String {
     let payouts = (0..market.tokens.len()).map(|at| if at == market.winner { WHOLE } else { 0 });
     let payouts: Vec<String> = payouts.map(|payout| payout.to_string()).collect();
     let at = clock::iso(market.closed_at_ms);
@@ -52,5 +57,17 @@ fn row(market: &Market) -> String {
          \"resolved_at\":\"{at}\",\"resolved_block\":75000000,\"was_arbitrated\":null}}",
         market.condition_id,
         payouts.join(","),
+    )
+}
+
+/// The form of some markets of the UMA oracle.
+fn by_price(market: &Market) -> String {
+    let price = if market.winner == 0 { "1000000000000000000" } else { "0" };
+    format!(
+        "{{\"question_id\":\"{0}\",\"condition_id\":\"{0}\",\"status\":\"resolved\",\"extended_review\":false,\
+         \"was_disputed\":false,\"new_version_q\":true,\"transaction_hash\":\"\",\"log_index\":\"170\",\
+         \"last_update_timestamp\":\"{1}\",\"proposed_price\":\"{price}\",\"price\":\"{price}\"}}",
+        market.condition_id,
+        market.closed_at_ms / 1000,
     )
 }

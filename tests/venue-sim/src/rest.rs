@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::scenario::Service;
+use crate::scenario::{FaultMode, Service};
 
 /// A hanging answer is given up after this; every client's own limit is shorter.
 const HANG: Duration = Duration::from_mins(2);
@@ -39,6 +39,20 @@ pub enum RestMode {
     Slow(Duration),
     /// No answer.
     Hang,
+}
+
+impl From<FaultMode> for RestMode {
+    fn from(mode: FaultMode) -> Self {
+        match mode {
+            FaultMode::Down => Self::Down,
+            FaultMode::Limited => Self::Limited,
+            FaultMode::LimitedByDate => Self::LimitedByDate,
+            FaultMode::Canceled => Self::Canceled,
+            FaultMode::Blocked => Self::Blocked,
+            FaultMode::Hang => Self::Hang,
+            FaultMode::Slow(ms) => Self::Slow(Duration::from_millis(ms)),
+        }
+    }
 }
 
 /// Modes and counts of all services.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use self::catalogue::{ClosedTokens, LateListing, Settlement, UpDown};
+use self::catalogue::{ClosedTokens, LateListing, ResolutionForm, Settlement, UpDown};
 use self::embedded::EMBEDDED;
 
 /// Most markets of a scenario: what the venue had open on 2026-03-11, rounded up.
@@ -98,6 +98,9 @@ pub struct Scenario {
     /// From the end of a market to the moment when Gamma calls it closed, in ms. Default 0 (seen: 51 s and 3 min).
     #[serde(default)]
     pub close_lag_ms: u64,
+    /// How the Data API tells a resolution. Default by payouts.
+    #[serde(default)]
+    pub resolution_form: ResolutionForm,
     /// From a `tick_size_change` to the new tick size in Gamma's row, in ms. Default 0.
     #[serde(default)]
     pub tick_lag_ms: u64,

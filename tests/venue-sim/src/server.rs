@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Query, Request, State, WebSocketUpgrade};
+use axum::extract::{Request, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -16,18 +16,14 @@ use crate::Manners;
 use crate::clob::figures::{self, Figure};
 use crate::clob::markets::{self, List};
 use crate::gamma::{events, subjects};
-use crate::rest::{blocked, json, refusal, value};
-use crate::scenario::Cut;
+use crate::rest::blocked;
 use crate::shared::Shared;
-use crate::status::Status;
-use crate::{cdn, clob, data, gamma, resolutions, socket};
+use crate::{cdn, clob, data, gamma, remote, resolutions, socket};
 
 /// Largest message of a client: a subscription of 1,000 tokens has 80 KB.
 const MESSAGE_MAX: usize = 1024 * 1024;
 /// What programs call themselves that were not told how (protocol reference 7, finding 14).
 const DEFAULT_AGENTS: [&str; 1] = ["Python-urllib/"];
-/// Entries of one answer of the ledger.
-const LEDGER_PAGE: usize = 100_000;
 
 /// One of the venue's services, at a root of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,11 +46,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/clob/", get(clob::ok))
         .nest("/gamma", gamma_routes())
         .nest("/data", data_routes(Arc::clone(&shared)))
-        .route("/sim/status", get(status))
-        .route("/sim/ledger", get(ledger))
-        .route("/sim/begin", post(begin))
-        .route("/sim/end", post(end))
-        .route("/sim/drop", post(drop_sockets))
+        .nest("/sim", remote::routes())
         .with_state(shared)
 }
 
@@ -172,50 +164,4 @@ async fn market_channel(
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
     // Tracked, so that a shutdown can wait for it.
     upgrade.on_upgrade(move |socket| tasks.track_future(socket::serve(socket, shared)))
-}
-
-/// `GET /sim/status`
-async fn status(State(shared): State<Arc<Shared>>) -> Response {
-    let status = Status::of(&shared);
-    json(serde_json::to_string(&status).expect("a status holds only numbers and words"))
-}
-
-/// `GET /sim/ledger?from=SEQUENCE&limit=N`: one entry a line.
-async fn ledger(State(shared): State<Arc<Shared>>, Query(query): Query<Vec<(String, String)>>) -> Response {
-    let number = |name| value(&query, name).map_or(Some(None), |text| text.parse::<u64>().ok().map(Some));
-    let (Some(from), Some(limit)) = (number("from"), number("limit")) else {
-        return refusal(StatusCode::BAD_REQUEST, "from and limit are whole numbers");
-    };
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LEDGER_PAGE).min(LEDGER_PAGE);
-    let mut text = String::new();
-    for entry in shared.ledger.entries(from.unwrap_or(0), limit) {
-        text.push_str(&serde_json::to_string(&entry).expect("an entry holds only texts and numbers"));
-        text.push('\n');
-    }
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], text).into_response()
-}
-
-/// `POST /sim/begin`: ticks are generated from now on.
-async fn begin(State(shared): State<Arc<Shared>>) -> Response {
-    shared.begun.send_replace(true);
-    json("{\"begun\":true}".to_owned())
-}
-
-/// `POST /sim/end`: nothing more is generated; `phase` and `frames_queued` of the status tell when all is written.
-async fn end(State(shared): State<Arc<Shared>>) -> Response {
-    shared.halt.cancel();
-    json("{\"ended\":true}".to_owned())
-}
-
-/// `POST /sim/drop`: ends all sockets; `?how=abort` without a close frame.
-async fn drop_sockets(
-    State(shared): State<Arc<Shared>>,
-    Query(query): Query<Vec<(String, String)>>,
-) -> Response {
-    let cut = match value(&query, "how") {
-        None | Some("close") => Cut::Close,
-        Some("abort") => Cut::Abort,
-        Some(_) => return refusal(StatusCode::BAD_REQUEST, "how is close or abort"),
-    };
-    json(format!("{{\"dropped\":{}}}", shared.end_sockets(cut).len()))
 }

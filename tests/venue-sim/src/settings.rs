@@ -237,7 +237,8 @@ fn help() -> String {
         }
     }
     text.push_str(
-        "\nRoutes of its own: GET /sim/status, GET /sim/ledger?from=N, POST /sim/begin, POST /sim/end, POST /sim/drop[?how=abort]\n",
+        "\nRoutes of its own: GET /sim/status, GET /sim/ledger?from=N, POST /sim/begin, POST /sim/end, POST /sim/drop[?how=abort], \
+         POST /sim/{freeze,thaw,announce,resolve,expire,move,tick-size,rest} (see its README)\n",
     );
     text
 }

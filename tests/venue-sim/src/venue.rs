@@ -109,6 +109,7 @@ impl Venue {
             closed_tokens: scenario.closed_tokens,
             tick_lag_ms: scenario.tick_lag_ms,
             close_lag_ms: scenario.close_lag_ms,
+            resolution_form: scenario.resolution_form,
         };
         venue.settlement = scenario.settlement;
         venue.afflict(scenario);

@@ -138,19 +138,20 @@ fn is_within(market: &Market, query: &[(String, String)]) -> bool {
     let cents = |name: &str, of: Option<u64>, fits: fn(u64, u64) -> bool| {
         value(query, name).is_none_or(|bound| of.is_some_and(|of| fits(of, universe::cents(bound))))
     };
-    let date = |name: &str, of: Option<String>, fits: fn(&str, &str) -> bool| {
-        value(query, name).is_none_or(|bound| of.is_some_and(|of| fits(&of, bound)))
+    let date = |name: &str, of: &dyn Fn() -> Option<String>, fits: fn(&str, &str) -> bool| {
+        value(query, name).is_none_or(|bound| of().is_some_and(|of| fits(&of, bound)))
     };
+    let (ends, starts) = (|| market.ends_at(), || Some(market.started_at()));
     let (volume, liquidity) = (market.total_cents, market.liquidity_cents);
     value(query, "tag_id").is_none_or(tag)
         && cents("volume_num_min", volume, |of, bound| of >= bound)
         && cents("volume_num_max", volume, |of, bound| of <= bound)
         && cents("liquidity_num_min", liquidity, |of, bound| of >= bound)
         && cents("liquidity_num_max", liquidity, |of, bound| of <= bound)
-        && date("end_date_min", market.ends_at(), |of, bound| of >= bound)
-        && date("end_date_max", market.ends_at(), |of, bound| of <= bound)
-        && date("start_date_min", Some(market.started_at()), |of, bound| of >= bound)
-        && date("start_date_max", Some(market.started_at()), |of, bound| of <= bound)
+        && date("end_date_min", &ends, |of, bound| of >= bound)
+        && date("end_date_max", &ends, |of, bound| of <= bound)
+        && date("start_date_min", &starts, |of, bound| of >= bound)
+        && date("start_date_max", &starts, |of, bound| of <= bound)
 }
 
 /// The markets that a query names by condition or token, in the order of a ranking; `None` if it names none.

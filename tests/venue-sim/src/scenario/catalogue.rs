@@ -80,6 +80,17 @@ pub enum ClosedTokens {
     One,
 }
 
+/// How the Data API tells a resolution. Both forms were recorded in public in September 2026.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum ResolutionForm {
+    /// What a share of each outcome pays.
+    #[default]
+    Payouts,
+    /// No payouts: the oracle's price of the first outcome with 18 decimals, and moments in epoch seconds.
+    Price,
+}
+
 /// How the sockets learn that a market was resolved.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]

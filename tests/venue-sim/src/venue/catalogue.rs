@@ -1,10 +1,10 @@
-//! What Gamma and the CLOB's REST show of a market, where that is not the whole truth.
+//! What the venue's REST shows of a market, where that is not the whole truth.
 //!
 //! Knows: rows that come late, lack their tokens or an old tick size; books that are gone. Never: the text of a row.
 
 use super::Venue;
 use crate::market::{Listing, Market};
-use crate::scenario::catalogue::{ClosedTokens, LateForm, LateListing};
+use crate::scenario::catalogue::{ClosedTokens, LateForm, LateListing, ResolutionForm};
 
 /// A book that is gone belongs to a window that was over so long ago.
 const OVER_FOR_MS: u64 = 39 * 86_400_000;
@@ -18,6 +18,7 @@ pub(crate) struct Catalogue {
     pub(crate) tick_lag_ms: u64,
     /// From the end of a market to its showing, in ms.
     pub(crate) close_lag_ms: u64,
+    pub(crate) resolution_form: ResolutionForm,
 }
 
 /// The tokens in Gamma's row of a market.

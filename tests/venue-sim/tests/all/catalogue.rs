@@ -6,7 +6,9 @@ use crate::support::{Client, ask, get, request, start, tokens_of, universe};
 use serde_json::{Value, json};
 use venue_sim::Simulator;
 use venue_sim::controls::Announced;
-use venue_sim::scenario::catalogue::{ClosedTokens, LateForm, LateListing, Settlement, UpDown};
+use venue_sim::scenario::catalogue::{
+    ClosedTokens, LateForm, LateListing, ResolutionForm, Settlement, UpDown,
+};
 
 fn id_of(market: &Value) -> String {
     market["conditionId"].as_str().unwrap().to_owned()
@@ -107,6 +109,14 @@ async fn the_winner_is_the_same_in_the_frame_the_row_and_the_resolution() {
         assert!(closed["closedTime"].as_str().unwrap().ends_with("+00"));
     }
     assert!(winners.iter().all(|count| *count > 0), "{winners:?}");
+    simulator.tell_resolutions(ResolutionForm::Price);
+    let priced = get(&asked).await["data"].as_array().unwrap().clone();
+    for (row, other) in priced.iter().zip(&rows) {
+        assert_eq!((&row["condition_id"], row.get("payouts")), (&other["condition_id"], None));
+        let whole = other["payouts"][0] == 1_000_000;
+        assert_eq!(row["price"], if whole { "1000000000000000000" } else { "0" });
+        assert!(row["last_update_timestamp"].as_str().unwrap().parse::<u64>().is_ok(), "{row}");
+    }
     let many = vec!["0x1"; 21].join(",");
     for wrong in [format!("?condition={many}"), String::new(), "?condition=0x1&event_id=2".to_owned()] {
         let (status, text) = request("GET", &format!("{resolutions}{wrong}"), "").await;
@@ -128,7 +138,7 @@ async fn a_dead_market_is_open_at_gamma_and_nowhere_else() {
     let clob = simulator.urls().clob;
     for row in dead.into_iter().chain(&expired) {
         assert_eq!((&row["closed"], &row["acceptingOrders"]), (&json!(false), &json!(true)));
-        assert!(row["endDate"].as_str().unwrap() < "2026-11-01", "{}", row["endDate"]);
+        assert!(row["endDate"].as_str().unwrap() < row["updatedAt"].as_str().unwrap(), "{row}");
         let token = &tokens_of(row)[0];
         assert_eq!(request("GET", &format!("{clob}/book?token_id={token}"), "").await.0, 404);
         let wanted = json!([{"token_id": token}]).to_string();
@@ -244,7 +254,8 @@ async fn markets_are_filtered_by_subject_volume_and_end() {
     let range =
         look_up(&simulator, &format!("limit=100&volume_num_min={bound}&volume_num_max={bound}")).await;
     assert_eq!(range.iter().map(id_of).collect::<Vec<_>>(), [id_of(&all[20])]);
-    let ended = look_up(&simulator, "end_date_max=2026-11-01").await;
+    let now = all[0]["updatedAt"].as_str().unwrap();
+    let ended = look_up(&simulator, &format!("end_date_max={now}")).await;
     assert_eq!(ended.len(), 2, "only dead ones ended before");
     assert_eq!(look_up(&simulator, "limit=100&liquidity_num_min=999999999").await.len(), 0);
     simulator.shutdown().await;

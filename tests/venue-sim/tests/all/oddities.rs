@@ -107,7 +107,7 @@ async fn a_freeze_of_a_scenario_holds_books_back_for_its_time() {
     let simulator = start("thaw", |_, scenario| {
         scenario.duration_s = Some(6);
         scenario.injections[0].for_s = 1;
-        scenario.injections[0].books_after_s = 1;
+        scenario.injections[0].books_after_s = 60;
     })
     .await;
     let (client, _) = Client::subscribed(&simulator, &all_tokens(&simulator).await).await;

@@ -399,3 +399,51 @@ async fn each_service_has_a_root_of_its_own_besides_its_prefix() {
     plain.shutdown().await;
     simulator.shutdown().await;
 }
+
+#[tokio::test]
+async fn the_control_routes_do_what_the_handles_do() {
+    let simulator = start("calm", |_, scenario| scenario.rate_per_s = 500).await;
+    let urls = simulator.urls();
+    let base = urls.clob.replace("/clob", "/sim");
+    let act = async |route: &str| -> Value {
+        let (status, text) = request("POST", &format!("{base}{route}"), "").await;
+        assert_eq!(status, 200, "{route}: {text}");
+        serde_json::from_str(&text).unwrap()
+    };
+    let markets = universe(&simulator).await;
+    let id = |at: usize| markets[at]["conditionId"].as_str().unwrap();
+    let tokens = tokens_of(&markets[0]);
+    act("/freeze").await;
+    assert!(simulator.status().frozen);
+    act("/thaw?books_after_s=3600").await;
+    let mut client = Client::connect(&simulator).await;
+    let wish = json!({"type": "market", "assets_ids": tokens, "custom_feature_enabled": true});
+    client.say(&wish.to_string()).await;
+    client.say("PING").await;
+    assert_eq!(client.text().await, "PONG", "no book comes");
+    act("/thaw").await;
+    assert_eq!(act(&format!("/tick-size?condition={}&size=0.0001", id(0))).await, json!({"changed": 1}));
+    assert_eq!(client.json().await["new_tick_size"], "0.0001");
+    let before = simulator.book_of(&tokens[0]).unwrap();
+    assert_eq!(act(&format!("/move?condition={}&quiet_s=60", id(0))).await, json!({"moved": 1}));
+    assert_ne!(simulator.book_of(&tokens[0]).unwrap().hash, before.hash);
+    let announced = act("/announce").await["announced"].as_str().unwrap().to_owned();
+    assert_eq!(simulator.tokens_of(&announced).len(), 2);
+    assert_eq!(act(&format!("/expire?condition={},{}", id(1), id(1))).await, json!({"expired": 1}));
+    assert_eq!(act(&format!("/resolve?condition={}&how=silently", id(2))).await, json!({"resolved": 1}));
+    assert_eq!(simulator.status().markets_open, 39);
+    act("/rest?service=data&mode=blocked").await;
+    assert_eq!(request("GET", &format!("{}/v2/status", urls.data), "").await.0, 403);
+    act("/rest?service=data&mode=slow&ms=1").await;
+    assert_eq!(request("GET", &format!("{}/v2/status", urls.data), "").await.0, 200);
+    for wrong in [
+        "/thaw?books_after_s=x",
+        "/resolve?how=loudly",
+        "/tick-size?size=0",
+        "/rest?service=x&mode=up",
+        "/rest?service=data&mode=slow",
+    ] {
+        assert_eq!(request("POST", &format!("{base}{wrong}"), "").await.0, 400, "{wrong}");
+    }
+    simulator.shutdown().await;
+}

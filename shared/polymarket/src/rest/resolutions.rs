@@ -37,9 +37,11 @@ pub(super) fn all(route: &'static str, body: &str) -> Result<Vec<RestResolution>
 fn one(row: &wire::Resolution<'_>) -> Result<RestResolution, String> {
     let id = wire::text(row.condition_id).ok_or("a resolution without condition id")?;
     let condition_id = ConditionId::try_from(id.as_ref()).map_err(|odd| odd.to_string())?;
-    let payouts = wire::list(row.payouts).ok_or("payouts is no list")?;
-    let payouts: Option<Vec<Decimal>> = payouts.iter().map(|text| text.parse().ok()).collect();
-    let payouts = payouts.filter(|payouts| payouts.iter().any(|paid| *paid > Decimal::ZERO));
+    let payouts = match wire::list(row.payouts) {
+        Some(payouts) => payouts.iter().map(|text| text.parse().ok()).collect(),
+        None => by_price(row.price),
+    };
+    let payouts = payouts.filter(|payouts: &Vec<Decimal>| payouts.iter().any(|paid| *paid > Decimal::ZERO));
     let payouts = payouts.ok_or("nothing is paid")?;
     let paying: Vec<usize> = (0..payouts.len()).filter(|&at| payouts[at] > Decimal::ZERO).collect();
     let resolved_at = wire::text(row.resolved_at).and_then(|text| {
@@ -53,9 +55,33 @@ fn one(row: &wire::Resolution<'_>) -> Result<RestResolution, String> {
     })
 }
 
+/// What the oracle's price pays to the first outcome and to the second: a dollar has eighteen decimals there.
+fn by_price(price: wire::Raw<'_>) -> Option<Vec<Decimal>> {
+    let price: Decimal = wire::text(price)?.parse().ok()?;
+    let whole = Decimal::from(1_000_000_000_000_000_000_i64);
+    (Decimal::ZERO..=whole).contains(&price).then(|| vec![price, whole - price])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_payouts_the_oracles_price_tells() {
+        let row = |price: &str| {
+            let body = format!(
+                r#"{{"data":[{{"condition_id":"0x1","price":{price},"resolved_at":"1790000000"}}]}}"#
+            );
+            all("/v2/resolutions", &body).unwrap().pop()
+        };
+        let winner = |price: &str| row(price).map(|told| told.winner);
+        assert_eq!(winner(r#""1000000000000000000""#), Some(Some(0)));
+        assert_eq!((winner(r#""0""#), winner(r#""500000000000000000""#)), (Some(Some(1)), Some(None)));
+        for odd in [r#""-1""#, r#""2000000000000000000""#, "null", r#""x""#] {
+            assert_eq!(winner(odd), None, "{odd}");
+        }
+        assert_eq!(row(r#""0""#).unwrap().resolved_at, Some(Timestamp::from_millis(1_790_000_000_000)));
+    }
 
     #[test]
     fn the_outcome_that_is_paid_alone_wins() {

@@ -111,6 +111,9 @@ pub(super) struct Resolution<'a> {
     /// What each outcome pays, in the order of its tokens.
     #[serde(borrow, default)]
     pub(super) payouts: Raw<'a>,
+    /// The oracle's price of the first outcome, where payouts are not told.
+    #[serde(borrow, default)]
+    pub(super) price: Raw<'a>,
     #[serde(borrow, default, alias = "resolvedAt", alias = "timestamp")]
     pub(super) resolved_at: Raw<'a>,
 }

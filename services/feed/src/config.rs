@@ -11,8 +11,8 @@ use chassis::{clock, instance};
 use contract::stats::Service;
 use polymarket::rest::{DataVersion, RestConfig};
 
-use crate::choice::Choice;
 use crate::shard::Shard;
+use crate::universe::selector::UniverseSelector;
 
 /// Markets followed by default.
 const MARKETS: usize = 150;
@@ -29,7 +29,7 @@ pub struct Config {
     /// The venue's REST: the catalogue, the trades of gaps, the clock.
     pub rest: RestConfig,
     /// `FEED_UNIVERSE`: the markets to follow.
-    pub universe: Choice,
+    pub universe: UniverseSelector,
     /// `FEED_SHARD`: our part of them.
     pub shard: Shard,
     /// `FEED_TOKENS_PER_SOCKET`, default 200: above about 500 opening books silently do not come.
@@ -82,7 +82,7 @@ impl Config {
             "top:150",
             "top:N | all | markets:<slug or condition id>,… | tokens:<id>,… | series:<slug>,… | slug:<pattern with *>,…; joined by +",
             "markets to follow; top: by volume of the last 24 hours",
-            Choice::of_text,
+            UniverseSelector::of_text,
         );
         let shard =
             vars.parsed("FEED_SHARD", "0/1", "n/of", "our part of the markets, by hash", Shard::of_text);
@@ -106,7 +106,7 @@ impl Config {
             bus: bus::Config::read(&mut vars, Service::Feed, &instance),
             rest: rest(&mut vars),
             instance,
-            universe: universe.unwrap_or_else(|| Choice::busiest(MARKETS)),
+            universe: universe.unwrap_or_else(|| UniverseSelector::busiest(MARKETS)),
             shard: shard.unwrap_or(Shard { number: 0, of: 1 }),
             tokens_per_socket: usize::try_from(per_socket).unwrap_or(usize::MAX),
             sockets_max: usize::try_from(sockets_max).unwrap_or(usize::MAX),
@@ -212,7 +212,10 @@ mod tests {
     #[test]
     fn without_settings_the_defaults_of_the_contract_hold() {
         let config = read(&[]).unwrap();
-        assert_eq!((config.universe, config.shard), (Choice::busiest(150), Shard { number: 0, of: 1 }));
+        assert_eq!(
+            (config.universe, config.shard),
+            (UniverseSelector::busiest(150), Shard { number: 0, of: 1 })
+        );
         assert_eq!((config.tokens_per_socket, config.sockets_max), (200, 50));
         let times = [config.sockets.ping_every, config.sockets.silence_max, config.sockets.reconnect_min];
         assert_eq!(times.map(|time| time.as_secs()), [10, 30, 1]);

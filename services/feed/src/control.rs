@@ -5,60 +5,93 @@
 use std::sync::Arc;
 
 use contract::ids::{ConditionId, TokenId};
+use contract::market::{Market, Resolution};
 use contract::overruled::Overruled;
+use contract::time::Timestamp;
 use polymarket::rest::RestBook;
+use rust_decimal::Decimal;
 use tokio::sync::{mpsc, watch};
 
-use crate::announced::News;
-use crate::catalogue::Change;
+/// Events that may wait: each socket has a few at the most.
+pub(crate) const EVENTS_MAX: usize = 4_096;
+/// Commands that may wait for a socket: the books of one REST answer, and a few more.
+pub(crate) const COMMANDS_MAX: usize = 512;
 
-/// Words that may wait: each socket has a few at the most.
-pub(crate) const WORDS_MAX: usize = 4_096;
-/// Orders that a socket may have before it: the books of one answer of REST, and a few more.
-pub(crate) const ORDERS_MAX: usize = 512;
-
-/// A message to the conductor.
+/// An event for the subscription manager.
 #[derive(Debug)]
-pub(crate) enum Word {
+pub(crate) enum ControlEvent {
     /// The catalogue changed.
-    Catalogue(Change),
+    Catalogue(CatalogueChange),
     /// These tokens have no book, although they were subscribed twice.
     Missing(Vec<TokenId>),
     /// The venue closed a socket twice just after these were subscribed.
     Suspects(Vec<TokenId>),
     /// The prober tried some of them.
-    Probed(Finding),
+    Probed(ProbeResult),
     /// The venue announced something.
-    News(News),
+    MarketEvent(MarketEvent),
     /// REST cleared a trade that a book of ours spoke against.
     Overruled(Overruled),
     /// REST has no book for these tokens either.
     Bookless(Vec<TokenId>),
 }
 
-/// A message to a socket.
+/// Markets that come and go.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct CatalogueChange {
+    /// To be followed, the busiest first.
+    pub(crate) new: Vec<Market>,
+    /// Not to be followed any more.
+    pub(crate) gone: Vec<(ConditionId, Gone)>,
+    /// Followed, and what their books depend on has been corrected.
+    pub(crate) corrected: Vec<Market>,
+    /// Tokens that will be followed when all is known, as far as can be told.
+    pub(crate) tokens_expected: usize,
+}
+
+/// Why a market is given up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Gone {
+    /// Resolved or withdrawn: no tick of it will come.
+    Closed,
+    /// Others are busier: ticks of it come and are not read.
+    Unchosen,
+}
+
+/// What the venue tells of a market outside of its ticks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum MarketEvent {
+    /// A market came into being; told to every socket.
+    New(Box<Market>),
+    /// A market was resolved; told to every socket.
+    Resolved(ConditionId, Resolution),
+    /// Its price grid is another one since then; told for each of its tokens.
+    TickSize(ConditionId, Decimal, Timestamp),
+}
+
+/// A command to a socket.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum SocketCommand {
     /// A book of its own may be wrong: it is fetched anew unless it has been mended meanwhile.
     Doubt(Overruled),
     /// A book that the socket did not bring.
     Snapshot(Box<RestBook>),
 }
 
-/// Where the conductor's own words go.
+/// The subscription manager's channels to others.
 #[derive(Debug)]
-pub(crate) struct Ears {
+pub(crate) struct ControlChannels {
     /// Of the prober: tokens to be tried.
     pub(crate) prober: mpsc::Sender<Vec<TokenId>>,
     /// Of the universe: what the venue announced.
-    pub(crate) universe: mpsc::Sender<News>,
+    pub(crate) universe: mpsc::Sender<MarketEvent>,
     /// Of the memory: the markets followed.
     pub(crate) followed: watch::Sender<Arc<[ConditionId]>>,
 }
 
 /// What was found about some tokens.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub(crate) struct Finding {
+pub(crate) struct ProbeResult {
     /// The venue bears them.
     pub(crate) good: Vec<TokenId>,
     /// It closes the socket for each of these.

@@ -2,6 +2,11 @@
 //!
 //! Knows: which market lacks ticks since when, and which gaps wait for their trades. Never: why a socket broke.
 
+pub(crate) mod backfill;
+pub(crate) mod checkpoint;
+pub(crate) mod fills;
+pub(crate) mod stream_watch;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +20,7 @@ use contract::subject;
 use contract::time::Timestamp;
 use tokio::sync::Notify;
 
-use crate::relay::Relay;
+use crate::publish::queue::PublishQueue;
 
 /// Times that the trades of a gap are asked for: early, for those in a hurry, and when all of them must have settled.
 const ROUNDS: u32 = 2;
@@ -36,7 +41,7 @@ pub(crate) struct Gaps(Arc<Shared>);
 struct Shared {
     shard: String,
     settlement: Duration,
-    relay: Relay,
+    queue: PublishQueue,
     state: Mutex<State>,
     /// Open gaps of an overrun buffer: asked with every tick.
     overrun: AtomicUsize,
@@ -106,11 +111,11 @@ pub(crate) struct Counts {
 
 impl Gaps {
     /// No gap yet. `settlement`: longest time from a match to its row at the Data API.
-    pub(crate) fn new(shard: &str, settlement: Duration, relay: Relay) -> Self {
+    pub(crate) fn new(shard: &str, settlement: Duration, queue: PublishQueue) -> Self {
         let shared = Shared {
             shard: shard.to_owned(),
             settlement,
-            relay,
+            queue,
             state: Mutex::default(),
             overrun: AtomicUsize::new(0),
             restored: Notify::new(),
@@ -122,7 +127,7 @@ impl Gaps {
     pub(crate) fn inherit(&self, gap: Gap, is_new: New) {
         let mut state = self.state();
         if is_new == New::Yes {
-            self.0.relay.tell(message(&gap));
+            self.0.queue.tell(message(&gap));
             *state.opened.entry(gap.cause.word()).or_default() += 1;
         }
         match gap.state {
@@ -165,7 +170,7 @@ impl Gaps {
         let mut state = self.state();
         if !state.open.contains_key(market) {
             let gap = Gap::opened(market.clone(), &self.0.shard, cause, opened_at, now);
-            self.0.relay.tell(message(&gap));
+            self.0.queue.tell(message(&gap));
             *state.opened.entry(cause.word()).or_default() += 1;
             state.open.insert(market.clone(), vec![gap]);
             self.0.overrun.fetch_add(usize::from(cause == Cause::BufferFull), Ordering::Relaxed);
@@ -197,7 +202,7 @@ impl Gaps {
         }
         match trades {
             Trades::ToFetch => {
-                self.0.relay.tell(message(&gap));
+                self.0.queue.tell(message(&gap));
                 state.waiting.push(Waiting::of(gap));
                 self.0.restored.notify_one();
             }
@@ -211,7 +216,7 @@ impl Gaps {
         let open = state.open.values().chain(state.dormant.values()).flatten();
         let open = open.chain(state.waiting.iter().map(|waiting| &waiting.gap));
         for gap in open.chain(&state.closed) {
-            self.0.relay.tell(message(gap));
+            self.0.queue.tell(message(gap));
         }
     }
 
@@ -224,7 +229,7 @@ impl Gaps {
         for mut gap in gaps {
             // A gap never ends before it opened.
             (gap.state, gap.healed_at) = (Stage::Waiting, Some(live_at.max(gap.opened_at)));
-            self.0.relay.tell(message(&gap));
+            self.0.queue.tell(message(&gap));
             state.waiting.push(Waiting::of(gap));
         }
         if state.waiting.len() > before {
@@ -310,7 +315,7 @@ impl Gaps {
     /// Nothing more is done for a gap.
     fn closed(&self, state: &mut State, mut gap: Gap, by: Stage) {
         gap.state = by;
-        self.0.relay.tell(message(&gap));
+        self.0.queue.tell(message(&gap));
         let counts = if by == Stage::Healed { &mut state.healed } else { &mut state.incomplete };
         *counts.entry(gap.cause.word()).or_default() += 1;
         state.closed.push_back(gap);

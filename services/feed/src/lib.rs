@@ -4,41 +4,19 @@
 
 pub mod config;
 mod control;
-
-// Which markets, and where they sit.
-mod announced;
-mod catalogue;
-pub mod choice;
-mod conductor;
-mod prober;
-mod roster;
 pub mod shard;
-mod turnstile;
-mod universe;
 
-// From a frame to the bus.
-mod desk;
-mod last_trades;
-mod letters;
-mod life;
-mod openings;
-mod ordinals;
-mod outlet;
-mod overruled;
-mod relay;
-mod snapshots;
-mod socket;
-
-// What is missing, and how it is made good.
-mod fills;
+/// What is missing, and how it is backfilled.
 mod gaps;
-mod memory;
-mod recovery;
-mod stream_watch;
-mod unstored;
+/// The queue in front of the bus.
+mod publish;
+/// Connections to the venue: from a frame to a tick.
+mod session;
+/// Which markets are followed.
+pub mod universe;
 
-// What the feed says of itself.
-mod board;
+// What the feed reports of itself.
+mod feed_stats;
 mod metrics;
 mod report;
 mod venue_clock;
@@ -63,23 +41,24 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use board::Board;
-use conductor::Conductor;
 use config::Config;
-use control::Ears;
-use fills::Fills;
+use control::ControlChannels;
+use feed_stats::FeedStats;
 use gaps::Gaps;
-use letters::Letters;
-use memory::Before;
+use gaps::backfill::Backfill;
+use gaps::checkpoint::{self, PreviousRun};
+use gaps::fills::Fills;
+use gaps::stream_watch::StreamWatch;
 use metrics::{Metrics, Skew};
-use outlet::Outlet;
-use prober::Prober;
-use recovery::Recovery;
-use relay::Relay;
+use publish::dead_letters::DeadLetterLimiter;
+use publish::queue::PublishQueue;
 use report::{Reporter, Sources};
-use snapshots::Snapshots;
-use stream_watch::StreamWatch;
-use turnstile::Turnstile;
+use session::connect_limiter::ConnectRateLimiter;
+use session::overruled;
+use session::prober::{self, Prober};
+use session::snapshot_requests::SnapshotRequests;
+use session::subscription_manager::SubscriptionManager;
+use session::tick_publisher::TickPublisher;
 use universe::Universe;
 
 /// Time that the tasks have to end once asked to.
@@ -113,22 +92,22 @@ async fn follow_the_venue(
     let mut registry = exposition::registry("feed", env!("CARGO_PKG_VERSION"));
     let gauges = Gauges::register(&mut registry);
     let own = registry.sub_registry_with_prefix("polyfeed_feed");
-    let (relay, calls) = (Relay::new(config.buffer_bytes), exposition::calls());
-    let (metrics, skew) = (Metrics::register(own, &relay, &calls), Skew::register(own));
+    let (queue, calls) = (PublishQueue::new(config.buffer_bytes), exposition::calls());
+    let (metrics, skew) = (Metrics::register(own, &queue, &calls), Skew::register(own));
     let tracer = telemetry.tracer();
     tracer.register(own);
     let mut tasks = Tasks::new(stop.clone());
     let serving = admin.serve(readiness.clone(), Arc::new(registry), stop.clone());
     tasks.spawn("admin", async move { serving.await.context("serving health and metrics failed") });
-    let board = Board::default();
+    let stats = FeedStats::default();
     let witness = move |route, outcome, took| exposition::called(&calls, route, outcome, took);
     let rest = Rest::watched(config.rest.clone(), witness)
         .context("the client for the venue's REST cannot be made")?;
-    let gaps = Gaps::new(&config.shard.to_string(), config.settlement, relay.clone());
+    let gaps = Gaps::new(&config.shard.to_string(), config.settlement, queue.clone());
     let fills = Fills::new(config.settlement);
-    let letters = Letters::default();
-    let outlet = Outlet {
-        relay: relay.clone(),
+    let letters = DeadLetterLimiter::default();
+    let publisher = TickPublisher {
+        queue: queue.clone(),
         gaps: gaps.clone(),
         fills: fills.clone(),
         letters: letters.clone(),
@@ -137,18 +116,18 @@ async fn follow_the_venue(
     };
 
     if let Some(bus) = reach_bus(&config, &bus_latch, &stop).await? {
-        // The end of the relay waits for the sockets, so that what they read last is published too.
+        // The end of the queue waits for the sockets, so that what they read last is published too.
         let relay_stop = CancellationToken::new();
-        tasks.spawn("relay", relay.clone().run(bus.clone(), relay_stop.clone()));
+        tasks.spawn("publish queue", queue.clone().run(bus.clone(), relay_stop.clone()));
         let (upkeep, until) = (bus.clone().upkeep(), stop.clone());
         tasks.spawn("upkeep", async move {
             until.run_until_cancelled(upkeep).await;
             Ok(())
         });
-        let sources = Sources { relay, gaps, fills, letters, rest: rest.clone() };
-        let reporter = Reporter::new(&config, telemetry.errors(), board.clone(), sources, (metrics, gauges));
+        let sources = Sources { queue, gaps, fills, letters, rest: rest.clone() };
+        let reporter = Reporter::new(&config, telemetry.errors(), stats.clone(), sources, (metrics, gauges));
         tasks.spawn("report", reporter.run(bus.clone(), [bus_latch, venue_latch], stop.clone()));
-        let following = follow(Arc::new(config), rest, bus.clone(), board, outlet, stop.clone());
+        let following = follow(Arc::new(config), rest, bus.clone(), stats, publisher, stop.clone());
         tasks.spawn("follow", async move {
             let outcome = following.await;
             relay_stop.cancel();
@@ -188,83 +167,91 @@ async fn reach_bus(config: &Config, latch: &Latch, stop: &CancellationToken) -> 
     }
 }
 
-/// Follows the markets until `stop`: catalogue, seats, sockets, recovery.
+/// Follows the markets until `stop`: catalogue, slots, sockets, recovery.
 async fn follow(
     config: Arc<Config>,
     rest: Rest,
     bus: Bus,
-    board: Board,
-    outlet: Outlet,
+    stats: FeedStats,
+    publisher: TickPublisher,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    if !recall(&bus, &config, &outlet, &stop).await {
+    if !recall(&bus, &config, &publisher, &stop).await {
         return Ok(());
     }
-    let (words, heard) = mpsc::channel(control::WORDS_MAX);
-    let (news, announced) = mpsc::channel(universe::NEWS_MAX);
+    let (events, heard) = mpsc::channel(control::EVENTS_MAX);
+    let (news, announced) = mpsc::channel(universe::EVENTS_MAX);
     let (suspects, suspected) = mpsc::channel(prober::GROUPS_MAX);
     let (names, followed) = watch::channel(Arc::default());
-    let turnstile = Turnstile::new(config.connects_per_s);
-    let kept = outlet.clone();
-    let relay = outlet.relay.clone();
+    let limiter = ConnectRateLimiter::new(config.connects_per_s);
+    let kept = publisher.clone();
+    let queue = publisher.queue.clone();
     let mut tasks = Tasks::new(stop.clone());
     let universe = Universe::new(
         rest.clone(),
         config.universe.clone(),
         config.shard,
-        &outlet,
-        board.clone(),
-        words.clone(),
+        (publisher.queue.clone(), publisher.gaps.clone()),
+        stats.clone(),
+        events.clone(),
     );
     let streams = StreamWatch {
         bus: bus.clone(),
-        relay: relay.clone(),
-        gaps: outlet.gaps.clone(),
-        unstored: relay.unstored(),
+        queue: queue.clone(),
+        gaps: publisher.gaps.clone(),
+        unstored: queue.unstored(),
         followed: followed.clone(),
         markets: universe.publish_again(),
     };
     tasks.spawn("streams", streams.run(stop.clone()));
     tasks.spawn("universe", universe.run(announced, stop.clone()));
-    let prober = Prober::new(&config.sockets.url, turnstile.clone(), words.clone());
+    let prober = Prober::new(&config.sockets.url, limiter.clone(), events.clone());
     tasks.spawn("prober", prober.run(suspected, stop.clone()));
-    let recovery = Recovery::new(
+    let recovery = Backfill::new(
         rest.clone(),
-        outlet.gaps.clone(),
-        outlet.fills.clone(),
-        relay.clone(),
-        board.clone(),
+        publisher.gaps.clone(),
+        publisher.fills.clone(),
+        queue.clone(),
+        stats.clone(),
         &config.instance,
         config.settlement,
     );
     tasks.spawn("recovery", recovery.run(stop.clone()));
-    let (snapshots, fetcher) = Snapshots::new(rest.clone(), words.clone());
+    let (snapshots, fetcher) = SnapshotRequests::new(rest.clone(), events.clone());
     tasks.spawn("snapshots", fetcher.run(stop.clone()));
-    tasks.spawn("overruled", overruled::listen(bus.clone(), config.shard, words.clone(), stop.clone()));
-    tasks.spawn("venue clock", venue_clock::watch(rest, board.clone(), stop.clone()));
+    tasks.spawn("overruled", overruled::listen(bus.clone(), config.shard, events.clone(), stop.clone()));
+    tasks.spawn("venue clock", venue_clock::watch(rest, stats.clone(), stop.clone()));
     tasks.spawn(
         "memory",
-        memory::keep(bus, kept, board.clone(), (config.shard, config.settlement), followed, stop.clone()),
+        checkpoint::keep(
+            bus,
+            (kept.queue, kept.fills),
+            stats.clone(),
+            (config.shard, config.settlement),
+            followed,
+            stop.clone(),
+        ),
     );
     let budget = Arc::new(Mutex::new(Budget::new(config.hash_levels_per_s)));
-    let ears = Ears { prober: suspects, universe: news, followed: names };
-    let conductor = Conductor::new(config, board, outlet, budget, (turnstile, snapshots), ears, words);
-    tasks.spawn("conductor", conductor.run(heard, stop));
+    let channels = ControlChannels { prober: suspects, universe: news, followed: names };
+    let manager =
+        SubscriptionManager::new(config, stats, publisher, budget, (limiter, snapshots), channels, events);
+    tasks.spawn("subscriptions", manager.run(heard, stop));
     tasks.join(GRACE).await
 }
 
 /// Takes over what the last feed left; asked until the bus answers, since without it a gap might stay untold and a
 /// fill be told twice. False when asked to stop before.
-async fn recall(bus: &Bus, config: &Config, outlet: &Outlet, stop: &CancellationToken) -> bool {
+async fn recall(bus: &Bus, config: &Config, publisher: &TickPublisher, stop: &CancellationToken) -> bool {
     let mut backoff = Backoff::new(BUS_RETRY.0, BUS_RETRY.1);
     loop {
         let recalled = tokio::select! {
-            recalled = recalled(bus, config, outlet) => recalled,
+            recalled = recalled(bus, config, publisher) => recalled,
             () = stop.cancelled() => return false,
         };
         match recalled {
             Ok(before) => {
-                before.hand_on(&outlet.gaps, config.shard, chassis::clock::now().into());
+                before.hand_on(&publisher.gaps, config.shard, chassis::clock::now().into());
                 return true;
             }
             Err(error) => {
@@ -279,18 +266,18 @@ async fn recall(bus: &Bus, config: &Config, outlet: &Outlet, stop: &Cancellation
 }
 
 /// What the last feed left, its newest fills told to the memory of fills.
-async fn recalled(bus: &Bus, config: &Config, outlet: &Outlet) -> Result<Before, bus::BusError> {
-    let before = Before::recall(bus, config.shard).await?;
+async fn recalled(bus: &Bus, config: &Config, publisher: &TickPublisher) -> Result<PreviousRun, bus::BusError> {
+    let before = PreviousRun::recall(bus, config.shard).await?;
     if let Some(since) = before.since(config.settlement) {
         let trades = bus.stored(Source::RawTrades, Start::Moment(since)).await?;
         info!(trades = trades.len(), %since, "read {} trades that the bus has already", trades.len());
         // What a stream that was lost held is not remembered: its fills are known from its successor's beginning on.
         let created_at = bus.identity(Work::Raw).await?.created_at();
-        outlet.fills.forget(before.fills_known_since(created_at).map_or(since, |known| known.max(since)));
+        publisher.fills.forget(before.fills_known_since(created_at).map_or(since, |known| known.max(since)));
         let trades = trades.iter().filter_map(|seen| decode::<Trade>(&seen.payload).ok());
         trades
             .filter(|trade| config.shard.holds(&trade.condition_id))
-            .for_each(|trade| outlet.fills.seed(&trade));
+            .for_each(|trade| publisher.fills.seed(&trade));
     }
     Ok(before)
 }

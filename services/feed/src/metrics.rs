@@ -1,6 +1,6 @@
 //! Every instrument of the feed.
 //!
-//! Knows: names, units, help texts. Never: where the numbers come from; the board is mirrored once a second.
+//! Knows: names, units, help texts. Never: where the numbers come from; the stats is mirrored once a second.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::gaps::Causes;
-use crate::relay::{Level, Relay};
+use crate::publish::queue::{Level, PublishQueue};
 
 type Count = Counter<u64, AtomicU64>;
 /// Names that only the venue knows; the feed bounds how many.
@@ -102,8 +102,8 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Registers the instruments, those of the relay and the calls to the venue's REST among them.
-    pub(crate) fn register(registry: &mut Registry, relay: &Relay, calls: &Calls) -> Self {
+    /// Registers the instruments, those of the queue and the calls to the venue's REST among them.
+    pub(crate) fn register(registry: &mut Registry, queue: &PublishQueue, calls: &Calls) -> Self {
         let all = Self::default();
         for ((name, help, _), count) in COUNTS.iter().zip(&all.counts) {
             registry.register(*name, *help, count.clone());
@@ -138,7 +138,7 @@ impl Metrics {
             registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());
         }
         let help = "From the receipt of a tick to its acknowledgement by the bus";
-        registry.register_with_unit("received_to_published", help, Unit::Seconds, relay.settling());
+        registry.register_with_unit("received_to_published", help, Unit::Seconds, queue.settling());
         let help = "Calls to the venue's REST, by route and outcome, waiting for their turn included";
         registry.register_with_unit("rest_duration", help, Unit::Seconds, calls.clone());
         all
@@ -207,7 +207,7 @@ impl Skew {
     }
 }
 
-/// The board counts; the instrument only shows.
+/// The stats counts; the instrument only shows.
 fn set(counter: &Count, value: u64) {
     counter.inner().store(value, Ordering::Relaxed);
 }
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn the_instruments_show_what_the_feed_says_of_itself() {
         let mut registry = Registry::with_prefix("polyfeed_feed");
-        let metrics = Metrics::register(&mut registry, &Relay::new(1), &exposition::calls());
+        let metrics = Metrics::register(&mut registry, &PublishQueue::new(1), &exposition::calls());
         let unknown_events = [("settlement_preview".to_owned(), 8)].into();
         let depth = Depth { clock_offset_ms: Some(-1_500), unknown_events, ..Depth::default() };
         let connected = SocketReport { state: SocketState::Connected, ..SocketReport::default() };

@@ -1,6 +1,6 @@
 //! The feed's word on itself, once a second.
 //!
-//! Knows: the board, the log's errors, what is wrong. Never: how to mend it.
+//! Knows: the stats, the log's errors, what is wrong. Never: how to mend it.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::board::Board;
 use crate::config::Config;
-use crate::fills::Fills;
+use crate::feed_stats::FeedStats;
 use crate::gaps::Gaps;
-use crate::letters::Letters;
+use crate::gaps::fills::Fills;
 use crate::metrics::Metrics;
-use crate::relay::Relay;
+use crate::publish::dead_letters::DeadLetterLimiter;
+use crate::publish::queue::PublishQueue;
 
 /// Newest errors that are told.
 const ERRORS_TOLD: usize = 20;
@@ -38,7 +38,7 @@ pub(crate) struct Reporter {
     universe: String,
     started_at: Timestamp,
     errors: ErrorLog,
-    board: Board,
+    stats: FeedStats,
     sources: Sources,
     metrics: Metrics,
     gauges: Gauges,
@@ -48,13 +48,13 @@ pub(crate) struct Reporter {
 #[derive(Debug)]
 pub(crate) struct Sources {
     /// What waits for the bus.
-    pub(crate) relay: Relay,
+    pub(crate) queue: PublishQueue,
     /// The gaps.
     pub(crate) gaps: Gaps,
     /// The fills told.
     pub(crate) fills: Fills,
     /// The dead letters.
-    pub(crate) letters: Letters,
+    pub(crate) letters: DeadLetterLimiter,
     /// The venue's REST.
     pub(crate) rest: Rest,
 }
@@ -64,7 +64,7 @@ impl Reporter {
     pub(crate) fn new(
         config: &Config,
         errors: ErrorLog,
-        board: Board,
+        stats: FeedStats,
         sources: Sources,
         (metrics, gauges): (Metrics, Gauges),
     ) -> Self {
@@ -74,7 +74,7 @@ impl Reporter {
             universe: config.universe.to_string(),
             started_at: clock::now().into(),
             errors,
-            board,
+            stats,
             sources,
             metrics,
             gauges,
@@ -98,8 +98,8 @@ impl Reporter {
             }
             let now = Timestamp::from(clock::now());
             let report = self.report();
-            let Sources { relay, gaps, .. } = &self.sources;
-            self.metrics.mirror(&report, relay.level(), &gaps.causes(), now);
+            let Sources { queue, gaps, .. } = &self.sources;
+            self.metrics.mirror(&report, queue.level(), &gaps.causes(), now);
             self.gauges.connected(&bus);
             let problems = self.problems(&bus, &report, now);
             match bus.check() {
@@ -107,7 +107,7 @@ impl Reporter {
                 Err(error @ BusError::Closed) => return Err(error.into()),
                 Err(error) => latches[0].fail(error.to_string()),
             }
-            match self.board.last_data_at().filter(|&at| now.since(at) <= DATA_AGE_MAX) {
+            match self.stats.last_data_at().filter(|&at| now.since(at) <= DATA_AGE_MAX) {
                 Some(_) => latches[1].set(true),
                 None => latches[1].fail("no data from the venue for a minute"),
             }
@@ -119,8 +119,8 @@ impl Reporter {
     }
 
     fn report(&self) -> FeedReport {
-        let Sources { relay, gaps, fills, letters, rest } = &self.sources;
-        let mut report = self.board.report(&self.shard, &self.universe, relay);
+        let Sources { queue, gaps, fills, letters, rest } = &self.sources;
+        let mut report = self.stats.report(&self.shard, &self.universe, queue);
         let counts = gaps.counts();
         report.gaps_open = counts.open;
         report.depth.gaps_waiting = counts.waiting;
@@ -128,12 +128,12 @@ impl Reporter {
         report.depth.letters_left_out = letters.left_out();
         report.depth.unknown_events = letters.unknown();
         report.depth.rest_calls = rest.calls();
-        report.depth.oldest_unpublished_at = relay.level().oldest;
+        report.depth.oldest_unpublished_at = queue.level().oldest;
         report
     }
 
     fn problems(&self, bus: &Bus, report: &FeedReport, now: Timestamp) -> Vec<String> {
-        let mut problems = self.board.problems();
+        let mut problems = self.stats.problems();
         problems.extend(bus.check().err().map(|error| error.to_string()));
         problems.extend(bus.recreated());
         if report.gaps_open > 0 {

@@ -1,6 +1,6 @@
 //! Which markets are ours, where several feeds share them.
 //!
-//! Knows: a hash of the condition id. Never: a market's words or prices.
+//! Knows: a hash of the condition id. Never: a market's events or prices.
 
 use contract::ids::{ConditionId, TickId};
 

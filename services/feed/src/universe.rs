@@ -1,8 +1,10 @@
 //! Which markets are followed, as the venue's catalogue has them: swept at the start and every minute.
 //!
-//! Knows: the choice, paging, our shard, what to believe. Never: a socket, a seat.
+//! Knows: the choice, paging, our shard, what to believe. Never: a socket, a slot.
 
-mod awaited;
+pub(crate) mod catalogue;
+pub(crate) mod pending_lookups;
+pub mod selector;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,21 +20,21 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::announced::News;
-use crate::board::Board;
-use crate::catalogue::{Believed, Catalogue, Change};
-use crate::choice::Choice;
-use crate::control::Word;
+use crate::control::CatalogueChange;
+use crate::control::ControlEvent;
+use crate::control::MarketEvent;
+use crate::feed_stats::FeedStats;
 use crate::gaps::Gaps;
-use crate::outlet::Outlet;
-use crate::relay::Relay;
+use crate::publish::queue::PublishQueue;
 use crate::shard::Shard;
-use awaited::Awaited;
+use crate::universe::catalogue::{Believed, Catalogue};
+use crate::universe::selector::UniverseSelector;
+use pending_lookups::PendingLookups;
 
 /// From the beginning of one sweep to the next, and at least as long as a sweep takes from its end.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// Announcements that may wait; the next sweep finds the others.
-pub(crate) const NEWS_MAX: usize = 1_000;
+pub(crate) const EVENTS_MAX: usize = 1_000;
 /// Pages of one sweep: the open catalogue had 156,000 markets in August 2026.
 const PAGES_MAX: usize = 10_000;
 /// After so many pages it is said how far a sweep is.
@@ -46,20 +48,20 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins
 #[derive(Debug)]
 pub(crate) struct Universe {
     rest: Rest,
-    choice: Choice,
+    choice: UniverseSelector,
     catalogue: Catalogue,
-    relay: Relay,
+    queue: PublishQueue,
     gaps: Gaps,
-    board: Board,
-    words: mpsc::Sender<Word>,
+    stats: FeedStats,
+    events: mpsc::Sender<ControlEvent>,
     /// Every market is to be published again.
     again: Arc<Notify>,
-    /// Announced markets that the catalogue does not have yet.
-    new: Awaited<()>,
+    /// RecentEvents markets that the catalogue does not have yet.
+    new: PendingLookups<()>,
     /// Markets that were resolved, as far as the sockets say: the catalogue is asked whether they are closed.
-    ending: Awaited<()>,
+    ending: PendingLookups<()>,
     /// Closed markets of which nobody has told how they ended.
-    unresolved: Awaited<Box<Market>>,
+    unresolved: PendingLookups<Box<Market>>,
 }
 
 /// What a sweep has shown so far: each market once, in the order of its ranks.
@@ -84,16 +86,16 @@ impl Universe {
     /// A universe that knows no market yet.
     pub(crate) fn new(
         rest: Rest,
-        choice: Choice,
+        choice: UniverseSelector,
         shard: Shard,
-        outlet: &Outlet,
-        board: Board,
-        words: mpsc::Sender<Word>,
+        (queue, gaps): (PublishQueue, Gaps),
+        stats: FeedStats,
+        events: mpsc::Sender<ControlEvent>,
     ) -> Self {
-        let (relay, gaps) = (outlet.relay.clone(), outlet.gaps.clone());
         let (catalogue, again) = (Catalogue::new(&choice, shard), Arc::default());
-        let (new, ending, unresolved) = (Awaited::default(), Awaited::default(), Awaited::default());
-        Self { rest, choice, catalogue, relay, gaps, board, words, again, new, ending, unresolved }
+        let (new, ending, unresolved) =
+            (PendingLookups::default(), PendingLookups::default(), PendingLookups::default());
+        Self { rest, choice, catalogue, queue, gaps, stats, events, again, new, ending, unresolved }
     }
 
     /// Notified when the bus has lost what was published of markets.
@@ -104,7 +106,7 @@ impl Universe {
     /// Keeps the catalogue until `stop`.
     pub(crate) async fn run(
         mut self,
-        news: mpsc::Receiver<News>,
+        news: mpsc::Receiver<MarketEvent>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         tokio::select! {
@@ -114,12 +116,12 @@ impl Universe {
         Ok(())
     }
 
-    async fn keep(&mut self, mut news: mpsc::Receiver<News>) {
+    async fn keep(&mut self, mut news: mpsc::Receiver<MarketEvent>) {
         loop {
             let begun = Instant::now();
             // What is announced while a sweep goes on waits in its channel: pages are read within minutes.
             if let Err(error) = self.sweep(&mut news).await {
-                self.board.universe_failed(chassis::logline::chain(&error));
+                self.stats.universe_failed(chassis::logline::chain(&error));
             }
             let next = (begun + SWEEP_EVERY).max(Instant::now() + begun.elapsed());
             self.listen(&mut news, next).await;
@@ -127,12 +129,12 @@ impl Universe {
     }
 
     /// Looks up what the venue announces until the next sweep is due.
-    async fn listen(&mut self, news: &mut mpsc::Receiver<News>, until: Instant) {
+    async fn listen(&mut self, news: &mut mpsc::Receiver<MarketEvent>, until: Instant) {
         loop {
             let look_at = self.next_look().map_or(until, |at| at.min(until));
             tokio::select! {
                 () = self.again.notified() => {
-                    self.catalogue.published().into_iter().for_each(|message| self.relay.tell(message));
+                    self.catalogue.published().into_iter().for_each(|message| self.queue.tell(message));
                 }
                 Some(told) = news.recv() => self.heed(told).await,
                 () = sleep_until(look_at) => {
@@ -146,31 +148,31 @@ impl Universe {
     }
 
     /// Takes over what the venue announced.
-    async fn heed(&mut self, news: News) {
+    async fn heed(&mut self, news: MarketEvent) {
         let now = Instant::now();
         match news {
-            News::New(market) if self.catalogue.wants(&market) => {
+            MarketEvent::New(market) if self.catalogue.wants(&market) => {
                 self.new.add(market.condition_id.clone(), (), now);
                 // The catalogue is minutes slower: what the frame names is followed at once.
                 if self.catalogue.picks(&market) {
                     self.add(vec![*market]).await;
                 }
             }
-            News::Resolved(market, resolution) if self.catalogue.follows(&market) => {
+            MarketEvent::Resolved(market, resolution) if self.catalogue.follows(&market) => {
                 let at = chassis::clock::now().into();
                 let message = self.catalogue.resolved(&market, resolution, at);
                 if let Some(message) = message {
-                    self.relay.tell(message);
+                    self.queue.tell(message);
                 }
                 self.ending.add(market, (), now);
             }
-            News::TickSize(market, step, at) => {
+            MarketEvent::TickSize(market, step, at) => {
                 let message = self.catalogue.regrid(&market, step, at);
                 if let Some(message) = message {
-                    self.relay.tell(message);
+                    self.queue.tell(message);
                 }
             }
-            News::New(_) | News::Resolved(..) => {}
+            MarketEvent::New(_) | MarketEvent::Resolved(..) => {}
         }
     }
 
@@ -220,11 +222,11 @@ impl Universe {
             source: ResolutionSource::Resolutions,
         });
         market.updated_at = Timestamp::from(chassis::clock::now());
-        self.relay.tell(crate::catalogue::message_of(&market));
+        self.queue.tell(crate::universe::catalogue::message_of(&market));
     }
 
     /// Reads the catalogue once. What is new is followed page by page; what is gone only after a whole sweep.
-    async fn sweep(&mut self, news: &mut mpsc::Receiver<News>) -> Result<(), RestError> {
+    async fn sweep(&mut self, news: &mut mpsc::Receiver<MarketEvent>) -> Result<(), RestError> {
         let mut seen = Seen::default();
         self.catalogue.begin();
         let choice = self.choice.clone();
@@ -244,7 +246,7 @@ impl Universe {
     async fn pages(
         &mut self,
         seen: &mut Seen,
-        news: &mut mpsc::Receiver<News>,
+        news: &mut mpsc::Receiver<MarketEvent>,
     ) -> Result<Option<String>, RestError> {
         let (mut cursor, mut cursors) = (None::<String>, HashSet::new());
         let deep_enough = self.catalogue.ranks_needed();
@@ -292,11 +294,11 @@ impl Universe {
     async fn add(&mut self, markets: Vec<Market>) {
         let learned = self.catalogue.learn(markets);
         for message in learned.messages {
-            self.relay.tell(message);
+            self.queue.tell(message);
         }
         if !learned.new.is_empty() || !learned.corrected.is_empty() {
             let (new, corrected) = (learned.new, learned.corrected);
-            self.change(Change { new, corrected, ..Change::default() }).await;
+            self.change(CatalogueChange { new, corrected, ..CatalogueChange::default() }).await;
         }
     }
 
@@ -312,7 +314,7 @@ impl Universe {
         };
         if let Some(problem) = verdict {
             warn!("{problem}");
-            self.board.universe_failed(problem);
+            self.stats.universe_failed(problem);
             return Ok(());
         }
         let seen = seen.known;
@@ -326,7 +328,7 @@ impl Universe {
             info!(new, gone, "the catalogue was swept: {new} markets came, {gone} went");
             self.change(change).await;
         }
-        self.board.universe_read();
+        self.stats.universe_read();
         Ok(())
     }
 
@@ -336,7 +338,7 @@ impl Universe {
             let closed = self.rest.closed_markets_of(chunk).await?;
             let (change, messages, markets) = self.catalogue.close(closed);
             for message in messages {
-                self.relay.tell(message);
+                self.queue.tell(message);
             }
             for market in markets {
                 self.ending.came(&market.condition_id);
@@ -349,10 +351,10 @@ impl Universe {
         Ok(())
     }
 
-    async fn change(&self, mut change: Change) {
+    async fn change(&self, mut change: CatalogueChange) {
         change.tokens_expected = self.catalogue.tokens_expected();
-        if let Err(error) = self.words.send(Word::Catalogue(change)).await {
-            debug!(%error, "the conductor is gone: the feed stops");
+        if let Err(error) = self.events.send(ControlEvent::Catalogue(change)).await {
+            debug!(%error, "the subscription manager is gone: the feed stops");
         }
     }
 
@@ -368,7 +370,7 @@ impl Universe {
             let pause = backoff.next(fastrand::u64(..)).max(error.retry_after().unwrap_or_default());
             let problem = chassis::logline::chain(&error);
             warn!(retry = ?pause, "the catalogue cannot be read: {problem}");
-            self.board.universe_failed(problem);
+            self.stats.universe_failed(problem);
             sleep(pause).await;
         }
     }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::board::Board;
+use crate::feed_stats::FeedStats;
 
 /// How often the venue is asked.
 const ASKED_EVERY: Duration = Duration::from_mins(10);
@@ -21,7 +21,7 @@ const ASKED_AGAIN: Duration = Duration::from_mins(1);
 const OFFSET_MAX_MS: u64 = 2_000;
 
 /// Asks until `stop`.
-pub(crate) async fn watch(rest: Rest, board: Board, stop: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn watch(rest: Rest, stats: FeedStats, stop: CancellationToken) -> anyhow::Result<()> {
     loop {
         let before = Timestamp::from(clock::now());
         let told = tokio::select! {
@@ -32,7 +32,7 @@ pub(crate) async fn watch(rest: Rest, board: Board, stop: CancellationToken) -> 
         let pause = match told {
             Ok(told) => {
                 let offset_ms = offset_ms(told, before, after);
-                board.clock_offset(offset_ms);
+                stats.clock_offset(offset_ms);
                 if offset_ms.unsigned_abs() > OFFSET_MAX_MS {
                     warn!(offset_ms, "the venue's clock is {offset_ms} ms ahead of ours");
                 }

@@ -17,7 +17,7 @@ use crate::universe::selector::UniverseSelector;
 /// Markets followed by default.
 const MARKETS: usize = 150;
 
-/// Everything the feed is told.
+/// All settings of the feed.
 #[derive(Debug)]
 pub struct Config {
     /// Sub-command `healthcheck`: only ask a running feed whether it is ready.
@@ -96,7 +96,7 @@ impl Config {
             500_000,
             0..=1_000_000_000,
             "levels/s",
-            "levels of books held against the venue's hash",
+            "levels of books verified against the venue's hash",
         );
         let buffer = vars.integer("FEED_BUFFER_MB", 64, 1..=4_096, "MB", "ticks kept while the bus is away");
         let sockets = Sockets::read(&mut vars);

@@ -45,7 +45,7 @@ pub(crate) struct CatalogueChange {
     pub(crate) gone: Vec<(ConditionId, Gone)>,
     /// Followed, and what their books depend on has been corrected.
     pub(crate) corrected: Vec<Market>,
-    /// Tokens that will be followed when all is known, as far as can be told.
+    /// Tokens that will be followed when all is known, as far as is known.
     pub(crate) tokens_expected: usize,
 }
 
@@ -61,18 +61,18 @@ pub(crate) enum Gone {
 /// What the venue tells of a market outside of its ticks.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum MarketEvent {
-    /// A market came into being; told to every socket.
+    /// A market was created; sent to every socket.
     New(Box<Market>),
-    /// A market was resolved; told to every socket.
+    /// A market was resolved; sent to every socket.
     Resolved(ConditionId, Resolution),
-    /// Its price grid is another one since then; told for each of its tokens.
+    /// Its tick size changed then; sent for each of its tokens.
     TickSize(ConditionId, Decimal, Timestamp),
 }
 
 /// A command to a socket.
 #[derive(Debug)]
 pub(crate) enum SocketCommand {
-    /// A book of its own may be wrong: it is fetched anew unless it has been mended meanwhile.
+    /// A book of this socket may be wrong: re-fetch it unless it has been corrected meanwhile.
     Doubt(Overruled),
     /// A book that the socket did not bring.
     Snapshot(Box<RestBook>),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use book::Tally;
+use book::BookStats;
 use contract::ids::TokenId;
 use contract::stats::{Depth, FeedReport, SocketReport, SocketState};
 use contract::tick::Kind;
@@ -39,7 +39,7 @@ struct FeedCounters {
 /// What one socket counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SocketCounters {
-    /// Its state, as told.
+    /// Its state, as reported.
     pub(crate) report: SocketReport,
     /// Ticks read, by kind.
     pub(crate) ticks: BTreeMap<Kind, u64>,
@@ -52,8 +52,8 @@ pub(crate) struct SocketCounters {
     /// Ticks dropped because the buffer was full.
     pub(crate) dropped: u64,
     /// What its books counted.
-    pub(crate) tally: Tally,
-    /// Books fetched anew.
+    pub(crate) tally: BookStats,
+    /// Books re-fetched.
     pub(crate) resyncs: u64,
     /// Tokens without a book although they were subscribed again and again.
     pub(crate) without_book: Vec<TokenId>,
@@ -151,7 +151,7 @@ impl FeedStats {
     pub(crate) fn report(&self, shard: &str, universe: &str, queue: &PublishQueue) -> FeedReport {
         let level = queue.level();
         let notes = self.notes();
-        let tally = notes.sockets.iter().fold(Tally::default(), |mut sum, socket| {
+        let tally = notes.sockets.iter().fold(BookStats::default(), |mut sum, socket| {
             sum += socket.tally;
             sum
         });
@@ -197,7 +197,7 @@ impl FeedStats {
         }
     }
 
-    /// Up to when every open socket was heard: one that is silent since may have lost something.
+    /// Up to when every open socket delivered data: one that is silent since may have lost something.
     pub(crate) fn heard_until(&self) -> Option<Timestamp> {
         let notes = self.notes();
         let open = notes

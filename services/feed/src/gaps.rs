@@ -127,7 +127,7 @@ impl Gaps {
     pub(crate) fn inherit(&self, gap: Gap, is_new: New) {
         let mut state = self.state();
         if is_new == New::Yes {
-            self.0.queue.tell(message(&gap));
+            self.0.queue.enqueue_urgent(message(&gap));
             *state.opened.entry(gap.cause.word()).or_default() += 1;
         }
         match gap.state {
@@ -170,7 +170,7 @@ impl Gaps {
         let mut state = self.state();
         if !state.open.contains_key(market) {
             let gap = Gap::opened(market.clone(), &self.0.shard, cause, opened_at, now);
-            self.0.queue.tell(message(&gap));
+            self.0.queue.enqueue_urgent(message(&gap));
             *state.opened.entry(cause.word()).or_default() += 1;
             state.open.insert(market.clone(), vec![gap]);
             self.0.overrun.fetch_add(usize::from(cause == Cause::BufferFull), Ordering::Relaxed);
@@ -202,7 +202,7 @@ impl Gaps {
         }
         match trades {
             Trades::ToFetch => {
-                self.0.queue.tell(message(&gap));
+                self.0.queue.enqueue_urgent(message(&gap));
                 state.waiting.push(Waiting::of(gap));
                 self.0.restored.notify_one();
             }
@@ -216,7 +216,7 @@ impl Gaps {
         let open = state.open.values().chain(state.dormant.values()).flatten();
         let open = open.chain(state.waiting.iter().map(|waiting| &waiting.gap));
         for gap in open.chain(&state.closed) {
-            self.0.queue.tell(message(gap));
+            self.0.queue.enqueue_urgent(message(gap));
         }
     }
 
@@ -229,7 +229,7 @@ impl Gaps {
         for mut gap in gaps {
             // A gap never ends before it opened.
             (gap.state, gap.healed_at) = (Stage::Waiting, Some(live_at.max(gap.opened_at)));
-            self.0.queue.tell(message(&gap));
+            self.0.queue.enqueue_urgent(message(&gap));
             state.waiting.push(Waiting::of(gap));
         }
         if state.waiting.len() > before {
@@ -315,7 +315,7 @@ impl Gaps {
     /// Nothing more is done for a gap.
     fn closed(&self, state: &mut State, mut gap: Gap, by: Stage) {
         gap.state = by;
-        self.0.queue.tell(message(&gap));
+        self.0.queue.enqueue_urgent(message(&gap));
         let counts = if by == Stage::Healed { &mut state.healed } else { &mut state.incomplete };
         *counts.entry(gap.cause.word()).or_default() += 1;
         state.closed.push_back(gap);
@@ -396,9 +396,9 @@ impl Waiting {
 /// Whether the bus knows of a gap.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum New {
-    /// It is to be told.
+    /// It is to be published.
     Yes,
-    /// An earlier feed told it.
+    /// An earlier feed published it.
     No,
 }
 

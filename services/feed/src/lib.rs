@@ -101,7 +101,7 @@ async fn follow_the_venue(
     tasks.spawn("admin", async move { serving.await.context("serving health and metrics failed") });
     let stats = FeedStats::default();
     let witness = move |route, outcome, took| exposition::called(&calls, route, outcome, took);
-    let rest = Rest::watched(config.rest.clone(), witness)
+    let rest = Rest::with_observer(config.rest.clone(), witness)
         .context("the client for the venue's REST cannot be made")?;
     let gaps = Gaps::new(&config.shard.to_string(), config.settlement, queue.clone());
     let fills = Fills::new(config.settlement);
@@ -179,8 +179,8 @@ async fn follow(
     if !recall(&bus, &config, &publisher, &stop).await {
         return Ok(());
     }
-    let (events, heard) = mpsc::channel(control::EVENTS_MAX);
-    let (news, announced) = mpsc::channel(universe::EVENTS_MAX);
+    let (events, event_queue) = mpsc::channel(control::EVENTS_MAX);
+    let (market_events, market_event_queue) = mpsc::channel(universe::EVENTS_MAX);
     let (suspects, suspected) = mpsc::channel(prober::GROUPS_MAX);
     let (names, followed) = watch::channel(Arc::default());
     let limiter = ConnectRateLimiter::new(config.connects_per_s);
@@ -204,7 +204,7 @@ async fn follow(
         markets: universe.publish_again(),
     };
     tasks.spawn("streams", streams.run(stop.clone()));
-    tasks.spawn("universe", universe.run(announced, stop.clone()));
+    tasks.spawn("universe", universe.run(market_event_queue, stop.clone()));
     let prober = Prober::new(&config.sockets.url, limiter.clone(), events.clone());
     tasks.spawn("prober", prober.run(suspected, stop.clone()));
     let recovery = Backfill::new(
@@ -233,15 +233,15 @@ async fn follow(
         ),
     );
     let budget = Arc::new(Mutex::new(Budget::new(config.hash_levels_per_s)));
-    let channels = ControlChannels { prober: suspects, universe: news, followed: names };
+    let channels = ControlChannels { prober: suspects, universe: market_events, followed: names };
     let manager =
         SubscriptionManager::new(config, stats, publisher, budget, (limiter, snapshots), channels, events);
-    tasks.spawn("subscriptions", manager.run(heard, stop));
+    tasks.spawn("subscriptions", manager.run(event_queue, stop));
     tasks.join(GRACE).await
 }
 
 /// Takes over what the last feed left; asked until the bus answers, since without it a gap might stay untold and a
-/// fill be told twice. False when asked to stop before.
+/// fill be published twice. False when asked to stop before.
 async fn recall(bus: &Bus, config: &Config, publisher: &TickPublisher, stop: &CancellationToken) -> bool {
     let mut backoff = Backoff::new(BUS_RETRY.0, BUS_RETRY.1);
     loop {
@@ -265,7 +265,7 @@ async fn recall(bus: &Bus, config: &Config, publisher: &TickPublisher, stop: &Ca
     }
 }
 
-/// What the last feed left, its newest fills told to the memory of fills.
+/// What the last feed left, its newest fills recorded.
 async fn recalled(bus: &Bus, config: &Config, publisher: &TickPublisher) -> Result<PreviousRun, bus::BusError> {
     let before = PreviousRun::recall(bus, config.shard).await?;
     if let Some(since) = before.since(config.settlement) {

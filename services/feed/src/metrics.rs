@@ -31,10 +31,10 @@ const SKEW_SECONDS: [f64; 14] =
     [-5.0, -1.0, -0.1, -0.01, 0.0, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0, 300.0];
 
 /// Name, help text, and where the number stands.
-type Told = (&'static str, &'static str, fn(&FeedReport) -> u64);
+type Metric = (&'static str, &'static str, fn(&FeedReport) -> u64);
 
 /// What the report counts.
-const COUNTS: [Told; 15] = [
+const COUNTS: [Metric; 15] = [
     ("frames", "Data frames read from the venue", |report| report.frames),
     ("published", "Messages acknowledged by the bus", |report| report.published),
     ("dead", "Frames with something that could not be understood", |report| report.dead),
@@ -47,11 +47,11 @@ const COUNTS: [Told; 15] = [
         report.quote_differences
     }),
     ("groups", "Match groups that ended", |report| report.depth.groups),
-    ("hashes_checked", "Books held against the venue's hash", |report| report.depth.hashes_checked),
+    ("hashes_checked", "Books verified against the venue's hash", |report| report.depth.hashes_checked),
     ("hash_mismatches", "Books that did not agree with it", |report| report.depth.hash_mismatches),
-    ("resyncs", "Books fetched anew for that", |report| report.depth.resyncs),
+    ("resyncs", "Books re-fetched for that", |report| report.depth.resyncs),
     ("trades_recovered", "Trades of gaps fetched by REST", |report| report.depth.trades_recovered),
-    ("trades_recognised", "Trades that came over a socket after REST had told them", |report| {
+    ("trades_recognised", "Trades that came over a socket after REST had reported them", |report| {
         report.depth.trades_recognised
     }),
     ("unwatched", "Ticks about tokens that are not followed", |report| report.depth.unwatched),
@@ -61,7 +61,7 @@ const COUNTS: [Told; 15] = [
 ];
 
 /// What the report states.
-const LEVELS: [Told; 8] = [
+const LEVELS: [Metric; 8] = [
     ("markets", "Markets followed", |report| report.markets),
     ("tokens", "Tokens followed", |report| report.tokens),
     ("tokens_with_book", "Tokens with a live book; the others are silent", |report| report.tokens_with_book),

@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::publish::dead_letters::DeadLetterLimiter;
 use crate::publish::queue::PublishQueue;
 
-/// Newest errors that are told.
+/// Newest errors that are reported.
 const ERRORS_TOLD: usize = 20;
 /// Data older than this means that the venue is not being read.
 const DATA_AGE_MAX: Duration = Duration::from_mins(1);
@@ -51,7 +51,7 @@ pub(crate) struct Sources {
     pub(crate) queue: PublishQueue,
     /// The gaps.
     pub(crate) gaps: Gaps,
-    /// The fills told.
+    /// The fills published.
     pub(crate) fills: Fills,
     /// The dead letters.
     pub(crate) letters: DeadLetterLimiter,
@@ -113,7 +113,7 @@ impl Reporter {
             }
             let stats = self.stats(report, problems, now);
             if let Err(error) = bus.announce(subject.clone(), encode(&stats)).await {
-                debug!(%error, "stats were not told");
+                debug!(%error, "stats were not published");
             }
         }
     }

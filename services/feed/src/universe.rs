@@ -60,7 +60,7 @@ pub(crate) struct Universe {
     new: PendingLookups<()>,
     /// Markets that were resolved, as far as the sockets say: the catalogue is asked whether they are closed.
     ending: PendingLookups<()>,
-    /// Closed markets of which nobody has told how they ended.
+    /// Closed markets whose resolution is unknown.
     unresolved: PendingLookups<Box<Market>>,
 }
 
@@ -134,9 +134,9 @@ impl Universe {
             let look_at = self.next_look().map_or(until, |at| at.min(until));
             tokio::select! {
                 () = self.again.notified() => {
-                    self.catalogue.published().into_iter().for_each(|message| self.queue.tell(message));
+                    self.catalogue.published().into_iter().for_each(|message| self.queue.enqueue_urgent(message));
                 }
-                Some(told) = news.recv() => self.heed(told).await,
+                Some(event) = news.recv() => self.handle_event(event).await,
                 () = sleep_until(look_at) => {
                     if Instant::now() >= until {
                         return;
@@ -148,7 +148,7 @@ impl Universe {
     }
 
     /// Takes over what the venue announced.
-    async fn heed(&mut self, news: MarketEvent) {
+    async fn handle_event(&mut self, news: MarketEvent) {
         let now = Instant::now();
         match news {
             MarketEvent::New(market) if self.catalogue.wants(&market) => {
@@ -162,14 +162,14 @@ impl Universe {
                 let at = chassis::clock::now().into();
                 let message = self.catalogue.resolved(&market, resolution, at);
                 if let Some(message) = message {
-                    self.queue.tell(message);
+                    self.queue.enqueue_urgent(message);
                 }
                 self.ending.add(market, (), now);
             }
             MarketEvent::TickSize(market, step, at) => {
                 let message = self.catalogue.regrid(&market, step, at);
                 if let Some(message) = message {
-                    self.queue.tell(message);
+                    self.queue.enqueue_urgent(message);
                 }
             }
             MarketEvent::New(_) | MarketEvent::Resolved(..) => {}
@@ -212,17 +212,17 @@ impl Universe {
     }
 
     /// Publishes how a closed market ended.
-    fn settle(&mut self, told: &RestResolution) {
-        let Some(mut market) = self.unresolved.take(&told.condition_id) else { return };
-        let winner = told.winner.and_then(|at| market.tokens.get(at));
+    fn settle(&mut self, resolution: &RestResolution) {
+        let Some(mut market) = self.unresolved.take(&resolution.condition_id) else { return };
+        let winner = resolution.winner.and_then(|at| market.tokens.get(at));
         market.resolution = Some(Resolution {
-            resolved_at: told.resolved_at,
+            resolved_at: resolution.resolved_at,
             winning_token_id: winner.map(|named| named.token_id.clone()),
             winning_outcome: winner.map(|named| named.outcome.clone()),
             source: ResolutionSource::Resolutions,
         });
         market.updated_at = Timestamp::from(chassis::clock::now());
-        self.queue.tell(crate::universe::catalogue::message_of(&market));
+        self.queue.enqueue_urgent(crate::universe::catalogue::message_of(&market));
     }
 
     /// Reads the catalogue once. What is new is followed page by page; what is gone only after a whole sweep.
@@ -258,8 +258,8 @@ impl Universe {
             let open = page.markets.into_iter().filter(|market| market.active && !market.closed).collect();
             self.page(open, seen).await;
             // A sweep of the whole venue takes minutes: nothing announced waits for its end.
-            while let Ok(told) = news.try_recv() {
-                self.heed(told).await;
+            while let Ok(event) = news.try_recv() {
+                self.handle_event(event).await;
             }
             if self.next_look().is_some_and(|at| at <= Instant::now()) {
                 self.look_up().await;
@@ -294,7 +294,7 @@ impl Universe {
     async fn add(&mut self, markets: Vec<Market>) {
         let learned = self.catalogue.learn(markets);
         for message in learned.messages {
-            self.queue.tell(message);
+            self.queue.enqueue_urgent(message);
         }
         if !learned.new.is_empty() || !learned.corrected.is_empty() {
             let (new, corrected) = (learned.new, learned.corrected);
@@ -338,7 +338,7 @@ impl Universe {
             let closed = self.rest.closed_markets_of(chunk).await?;
             let (change, messages, markets) = self.catalogue.close(closed);
             for message in messages {
-                self.queue.tell(message);
+                self.queue.enqueue_urgent(message);
             }
             for market in markets {
                 self.ending.came(&market.condition_id);

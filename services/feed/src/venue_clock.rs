@@ -24,14 +24,14 @@ const OFFSET_MAX_MS: u64 = 2_000;
 pub(crate) async fn watch(rest: Rest, stats: FeedStats, stop: CancellationToken) -> anyhow::Result<()> {
     loop {
         let before = Timestamp::from(clock::now());
-        let told = tokio::select! {
-            told = rest.time() => told,
+        let venue_time = tokio::select! {
+            venue_time = rest.time() => venue_time,
             () = stop.cancelled() => return Ok(()),
         };
         let after = Timestamp::from(clock::now());
-        let pause = match told {
-            Ok(told) => {
-                let offset_ms = offset_ms(told, before, after);
+        let pause = match venue_time {
+            Ok(venue_time) => {
+                let offset_ms = offset_ms(venue_time, before, after);
                 stats.clock_offset(offset_ms);
                 if offset_ms.unsigned_abs() > OFFSET_MAX_MS {
                     warn!(offset_ms, "the venue's clock is {offset_ms} ms ahead of ours");
@@ -51,9 +51,9 @@ pub(crate) async fn watch(rest: Rest, stats: FeedStats, stop: CancellationToken)
 }
 
 /// The venue's clock minus ours, in milliseconds. It tells whole seconds: half a second is added on average.
-fn offset_ms(told: Timestamp, before: Timestamp, after: Timestamp) -> i64 {
+fn offset_ms(venue_time: Timestamp, before: Timestamp, after: Timestamp) -> i64 {
     let middle = before.plus(after.since(before) / 2);
-    told.plus(Duration::from_millis(500)).micros_since(middle) / 1_000
+    venue_time.plus(Duration::from_millis(500)).micros_since(middle) / 1_000
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ async fn judge_what_comes(
     tracer.register(own);
     let witness = move |route, outcome, took| exposition::called(&calls, route, outcome, took);
     let rest =
-        Rest::watched(config.rest.clone(), witness).context("the client for questions cannot be made")?;
+        Rest::with_observer(config.rest.clone(), witness).context("the client for questions cannot be made")?;
     info!(admin.address = %admin.address(), "the processor starts");
     let readiness = Readiness::new();
     let bus_latch = readiness.latch("bus");

@@ -1,6 +1,6 @@
 //! How many levels may be hashed, and by whose book.
 //!
-//! Knows: a bucket of levels and how often a book may be checked. Never: a clock; it is told the time.
+//! Knows: a bucket of levels and how often a book may be checked. Never: a clock; it is given the time.
 
 use std::time::Duration;
 

@@ -6,8 +6,8 @@ use contract::ids::BookHash;
 use contract::tick::PriceChange;
 use contract::time::Timestamp;
 
-use crate::settled::Pushed;
-use crate::{Check, GROUP_QUIET, Tally, Top, Trust};
+use crate::settled::Undo;
+use crate::{Check, GROUP_QUIET, BookStats, Top, Trust};
 
 /// Groups in a row that must differ before a book is broken: one alone may be a late last trade price.
 const DIFFERING_MAX: u32 = 2;
@@ -20,16 +20,16 @@ pub(crate) struct Group {
     /// The venue's hash of the book after the whole group.
     pub(crate) hash: Option<BookHash>,
     /// When the newest frame of it was received.
-    pub(crate) heard_at: Timestamp,
+    pub(crate) received_at: Timestamp,
     /// Best prices after the whole group, as its newest change states them.
     pub(crate) stated: Option<Top>,
     /// Whether the state it ends in is the book's, or one that newer changes have passed already.
-    pub(crate) turn: Turn,
+    pub(crate) order: Order,
 }
 
 /// When a group came, seen from the book's other changes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Turn {
+pub(crate) enum Order {
     /// After all that is older: its hash and best prices are those of the book.
     InTime,
     /// After something newer: they are of a state that was never held here.
@@ -38,18 +38,18 @@ pub(crate) enum Turn {
 
 /// The group that ended last and how to undo its end.
 #[derive(Clone, Debug)]
-pub(crate) struct Ended {
+pub(crate) struct ClosedGroup {
     pub(crate) group: Group,
     /// Counters and trust before its end.
-    pub(crate) before: Standing,
+    pub(crate) before: IntegrityState,
     /// Its entry among the settled quotes, if it made one.
-    pub(crate) pushed: Option<Pushed>,
+    pub(crate) pushed: Option<Undo>,
 }
 
 /// Counters, trust, and what trust rests on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Standing {
-    pub(crate) tally: Tally,
+pub(crate) struct IntegrityState {
+    pub(crate) stats: BookStats,
     pub(crate) trust: Trust,
     /// Groups in a row that differed.
     differing: u32,
@@ -59,10 +59,10 @@ pub(crate) struct Standing {
 
 impl Group {
     /// A group that begins with this change.
-    pub(crate) fn of(change: &PriceChange, turn: Turn) -> Self {
-        let (changed_at, heard_at) = (change.changed_at, change.received_at);
-        let mut group = Self { changed_at, hash: None, heard_at, stated: None, turn };
-        group.hear(change);
+    pub(crate) fn of(change: &PriceChange, order: Order) -> Self {
+        let (changed_at, received_at) = (change.changed_at, change.received_at);
+        let mut group = Self { changed_at, hash: None, received_at, stated: None, order };
+        group.add(change);
         group
     }
 
@@ -76,8 +76,8 @@ impl Group {
     }
 
     /// Takes note of one more change of the group.
-    pub(crate) fn hear(&mut self, change: &PriceChange) {
-        self.heard_at = self.heard_at.max(change.received_at);
+    pub(crate) fn add(&mut self, change: &PriceChange) {
+        self.received_at = self.received_at.max(change.received_at);
         if self.hash.is_none() {
             self.hash.clone_from(&change.hash);
         }
@@ -87,13 +87,13 @@ impl Group {
 
     /// Whether nothing of it has come for [`GROUP_QUIET`] before `now`, by receive time.
     pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
-        now.since(self.heard_at) >= GROUP_QUIET
+        now.since(self.received_at) >= GROUP_QUIET
     }
 }
 
-// === impl Standing ===
+// === impl IntegrityState ===
 
-impl Standing {
+impl IntegrityState {
     /// Draws the conclusion from the check of a group.
     pub(crate) fn after_group(&mut self, check: Check) {
         match check {

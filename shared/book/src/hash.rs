@@ -13,7 +13,7 @@ use contract::time::Timestamp;
 use rust_decimal::Decimal;
 use sha1::{Digest, Sha1};
 
-use crate::{Around, Ladder};
+use crate::{HashContext, Ladder};
 
 /// Units of the grids that are searched, in a dollar: the finest one has a step of one.
 const UNITS: u16 = 10_000;
@@ -25,8 +25,8 @@ const TAKES_ALL: &str = "a string takes whatever is written to it";
 
 /// A book and everything of its surroundings that is hashed, but for the last trade price.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Subject<'a> {
-    pub(crate) around: &'a Around,
+pub(crate) struct HashInput<'a> {
+    pub(crate) context: &'a HashContext,
     pub(crate) tick_size: Decimal,
     pub(crate) order_size_min: Decimal,
     pub(crate) changed_at: Timestamp,
@@ -35,7 +35,7 @@ pub(crate) struct Subject<'a> {
 
 /// What came of holding a book against a hash.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Held {
+pub(crate) enum HashMatch {
     /// It agrees, with this last trade price; none: never traded.
     With(Option<Price>),
     /// It agrees with none.
@@ -47,15 +47,15 @@ pub(crate) enum Held {
 /// many were searched.
 ///
 /// `text` is only there to be used again.
-pub(crate) fn hold(
+pub(crate) fn verify(
     text: &mut String,
-    subject: Subject<'_>,
+    input: HashInput<'_>,
     stated: &BookHash,
     known: [Option<Price>; 2],
-) -> (Held, usize) {
+) -> (HashMatch, usize) {
     let wanted = digest_of(stated);
     text.clear();
-    push_prefix(text, subject);
+    push_prefix(text, input);
     let prefix = Sha1::new_with_prefix(text.as_bytes());
     let mut agrees = |price: Option<Price>| {
         text.clear();
@@ -63,25 +63,25 @@ pub(crate) fn hold(
         <[u8; 20]>::from(prefix.clone().chain_update(text.as_bytes()).finalize()) == wanted
     };
     if let Some(price) = known.into_iter().find(|&price| agrees(price)) {
-        return (Held::With(price), 0);
+        return (HashMatch::With(price), 0);
     }
     if known.iter().all(Option::is_some) && agrees(None) {
-        return (Held::With(None), 1);
+        return (HashMatch::With(None), 1);
     }
     let mut tried = 1;
-    for price in grids(subject.tick_size, known[0]) {
+    for price in grids(input.tick_size, known[0]) {
         tried += 1;
         if agrees(Some(price)) {
-            return (Held::With(Some(price)), tried);
+            return (HashMatch::With(Some(price)), tried);
         }
     }
-    (Held::Never, tried)
+    (HashMatch::Never, tried)
 }
 
 /// Whether a book agrees with the hash stated for it if the last trade was at this price; `text` is there to be used again.
-pub(crate) fn agrees(text: &mut String, subject: Subject<'_>, stated: &BookHash, price: Price) -> bool {
+pub(crate) fn agrees(text: &mut String, input: HashInput<'_>, stated: &BookHash, price: Price) -> bool {
     text.clear();
-    push_prefix(text, subject);
+    push_prefix(text, input);
     push_tail(text, Some(price));
     <[u8; 20]>::from(Sha1::digest(text.as_bytes())) == digest_of(stated)
 }
@@ -108,21 +108,21 @@ fn grid(step: u16, around: Option<Price>) -> impl Iterator<Item = u16> {
         .map(move |at| at * step)
 }
 
-fn push_prefix(text: &mut String, subject: Subject<'_>) {
-    let Around { condition_id, token_id, neg_risk, .. } = subject.around;
-    let millis = subject.changed_at.millis();
+fn push_prefix(text: &mut String, input: HashInput<'_>) {
+    let HashContext { condition_id, token_id, neg_risk, .. } = input.context;
+    let millis = input.changed_at.millis();
     write!(
         text,
         r#"{{"market":"{condition_id}","asset_id":"{token_id}","timestamp":"{millis}","hash":"","bids":["#
     )
     .expect(TAKES_ALL);
-    push_levels(text, subject.ladder.bids_upwards());
+    push_levels(text, input.ladder.bids_upwards());
     text.push_str(r#"],"asks":["#);
-    push_levels(text, subject.ladder.asks_downwards());
+    push_levels(text, input.ladder.asks_downwards());
     text.push_str(r#"],"min_order_size":""#);
-    push_number(text, subject.order_size_min.normalize());
+    push_number(text, input.order_size_min.normalize());
     text.push_str(r#"","tick_size":""#);
-    push_number(text, subject.tick_size.normalize());
+    push_number(text, input.tick_size.normalize());
     write!(text, r#"","neg_risk":{neg_risk},"last_trade_price":""#).expect(TAKES_ALL);
 }
 

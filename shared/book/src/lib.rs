@@ -3,7 +3,7 @@
 //! Knows: levels, which changes are one match, what was best just before a trade. Never: a socket, a clock.
 
 mod budget;
-mod early;
+mod pending_deltas;
 mod group;
 mod hash;
 mod ladder;
@@ -36,7 +36,7 @@ const MATCH_SPREAD: Duration = Duration::from_millis(50);
 
 /// What of a book's surroundings goes into its hash, as the catalogue and the venue tell it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Around {
+pub struct HashContext {
     /// The market.
     pub condition_id: ConditionId,
     /// The token.
@@ -90,16 +90,16 @@ pub enum Trust {
     Fine,
     /// One group or the snapshot itself differed, or changes before the snapshot were too many to keep.
     Suspect,
-    /// Two groups in a row differed: the book is to be fetched anew.
+    /// Two groups in a row differed: the book has to be re-fetched.
     Broken,
 }
 
 /// Counters of one book; they outlive its connections.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Tally {
+pub struct BookStats {
     /// Match groups that ended.
     pub groups: u64,
-    /// Groups and snapshots held against their hash.
+    /// Groups and snapshots verified against their hash.
     pub checked: u64,
     /// Those of them that differed.
     pub mismatches: u64,
@@ -116,9 +116,9 @@ impl Top {
     }
 }
 
-// === impl Tally ===
+// === impl BookStats ===
 
-impl AddAssign for Tally {
+impl AddAssign for BookStats {
     fn add_assign(&mut self, other: Self) {
         self.groups += other.groups;
         self.checked += other.checked;

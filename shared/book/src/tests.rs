@@ -1,4 +1,4 @@
-//! One book, told step by step.
+//! One book, step by step.
 //!
 //! Knows: how the steps are made, and the hash by an independent hand. Never: a capture.
 
@@ -27,8 +27,8 @@ fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
-fn around() -> Around {
-    Around {
+fn context() -> HashContext {
+    HashContext {
         condition_id: ConditionId::try_from("0xab").unwrap(),
         token_id: TokenId::try_from("71").unwrap(),
         tick_size: Some(Decimal::new(1, 2)),
@@ -42,8 +42,8 @@ fn snapshot(bids: &[(u32, u32)], asks: &[(u32, u32)], at_ms: i64) -> Book {
     let levels = |list: &[(u32, u32)]| list.iter().map(|&(p, s)| Level(price(p), size(s))).collect();
     Book {
         id: TickId::of_bytes([0; 16]),
-        condition_id: around().condition_id,
-        token_id: around().token_id,
+        condition_id: context().condition_id,
+        token_id: context().token_id,
         bids: levels(bids),
         asks: levels(asks),
         hash: None,
@@ -100,7 +100,7 @@ fn hash_of(bids: &[(u32, u32)], asks: &[(u32, u32)], at_ms: i64, last: &str) -> 
 
 /// A book of 47 and 48 against 52 and 53, opened at second one.
 fn opened() -> TokenBook {
-    let mut book = TokenBook::new(around());
+    let mut book = TokenBook::new(context());
     book.snapshot(&snapshot(&[(48, 10), (47, 5)], &[(52, 10), (53, 5)], 1_000), &mut Budget::unlimited());
     book
 }

@@ -1,4 +1,4 @@
-//! One book on one connection: opened by a snapshot, kept by deltas, held against the venue's hash.
+//! One book on one connection: opened by a snapshot, kept by deltas, verified against the venue's hash.
 //!
 //! Knows: the order in which things may arrive. Never: a frame, a second token.
 
@@ -11,19 +11,19 @@ use contract::tick::{Book, PriceChange, Quote};
 use contract::time::Timestamp;
 use rust_decimal::Decimal;
 
-use crate::early::Early;
-use crate::group::{Ended, Group, Standing, Turn};
+use crate::pending_deltas::PendingDeltas;
+use crate::group::{ClosedGroup, Group, IntegrityState, Order};
 use crate::settled::Settled;
-use crate::{Applied, Around, Budget, Check, Ladder, Tally, Top, Trust};
+use crate::{Applied, HashContext, Budget, Check, Ladder, BookStats, Top, Trust};
 
 /// The book of one token.
 #[derive(Clone, Debug)]
 pub struct TokenBook {
-    around: Around,
+    context: HashContext,
     /// Last trade price of the market, and the one before it; none: never traded, or not known.
     traded: [Option<Price>; 2],
-    standing: Standing,
-    early: Early,
+    integrity: IntegrityState,
+    pending: PendingDeltas,
     ladder: Option<Ladder>,
     /// Time of the newest snapshot or delta in the book, by the venue's clock.
     changed_at: Option<Timestamp>,
@@ -32,24 +32,24 @@ pub struct TokenBook {
     /// When a frame last confirmed the book.
     confirmed_at: Option<Timestamp>,
     verified_at: Option<Timestamp>,
-    /// When the book was last held against a hash.
+    /// When the book was last verified against a hash.
     checked_at: Option<Timestamp>,
     /// The newest hash stated, and whether it agreed with the book as it stands outside a group.
     hash: Option<BookHash>,
     hash_ok: Option<bool>,
     group: Option<Group>,
-    ended: Option<Ended>,
+    ended: Option<ClosedGroup>,
     settled: Settled,
 }
 
 impl TokenBook {
     /// A book without levels: it waits for its snapshot.
-    pub fn new(around: Around) -> Self {
+    pub fn new(context: HashContext) -> Self {
         Self {
-            around,
+            context,
             traded: [None; 2],
-            standing: Standing::default(),
-            early: Early::default(),
+            integrity: IntegrityState::default(),
+            pending: PendingDeltas::default(),
             ladder: None,
             changed_at: None,
             snapshot_at: None,
@@ -74,7 +74,7 @@ impl TokenBook {
         let now = book.received_at;
         if self.group.take_if(|group| group.fits(book.changed_at, book.hash.as_ref())).is_some() {
             // The snapshot is the end of this very group, of which our part may be incomplete.
-            self.standing.tally.groups += 1;
+            self.integrity.stats.groups += 1;
         } else {
             self.end_group(now, budget);
             if self.has_passed(book) {
@@ -89,15 +89,15 @@ impl TokenBook {
         self.confirmed_at = Some(now);
         self.verified_at = Some(now);
         let check = self.check(book.hash.as_ref(), book.changed_at, now, budget);
-        self.standing.after_snapshot(check);
+        self.integrity.after_snapshot(check);
         self.state(book.hash.clone(), check);
         if let Some(top) = self.uncrossed() {
             self.settled.push(book.changed_at, top);
         }
-        if self.early.lacks_since(book.changed_at) {
-            self.standing.trust = Trust::Suspect;
+        if self.pending.lacks_since(book.changed_at) {
+            self.integrity.trust = Trust::Suspect;
         }
-        let early = self.early.take();
+        let early = self.pending.take();
         // What came up to the snapshot's own group is in it, though some of it may carry the same time.
         let is_own = |change: &PriceChange| {
             book.hash.is_some() && change.hash == book.hash && change.changed_at == book.changed_at
@@ -112,7 +112,7 @@ impl TokenBook {
     /// Applies one changed level, which belongs to the group under way or ends it and begins another.
     pub fn apply(&mut self, change: &PriceChange, budget: &mut Budget) -> Applied {
         if self.ladder.is_none() {
-            self.early.keep(change);
+            self.pending.keep(change);
             return Applied::NoSnapshot;
         }
         if self.snapshot_at.is_some_and(|snapshot| change.changed_at < snapshot) {
@@ -138,7 +138,7 @@ impl TokenBook {
     /// against its hash once more: its price may have been all that was not known.
     pub fn traded(&mut self, price: Price, budget: &mut Budget) {
         self.last_trade_was(Some(price));
-        if self.standing.trust == Trust::Suspect && self.hash_ok == Some(false) && self.group.is_none() {
+        if self.integrity.trust == Trust::Suspect && self.hash_ok == Some(false) && self.group.is_none() {
             self.check_again(price, budget);
         }
     }
@@ -149,19 +149,19 @@ impl TokenBook {
     }
 
     /// The price grid is another from now on: an input of the hash.
-    pub fn regrid(&mut self, tick_size: Decimal) {
-        self.around.tick_size = Some(tick_size);
+    pub fn set_tick_size(&mut self, tick_size: Decimal) {
+        self.context.tick_size = Some(tick_size);
     }
 
-    /// Takes over what the catalogue says of the market; a price grid that the venue's frames told stays.
-    pub fn surround(&mut self, around: Around) {
-        self.around = Around { tick_size: self.around.tick_size.or(around.tick_size), ..around };
+    /// Takes over what the catalogue says of the market; a price grid that the venue's frames stated stays.
+    pub fn set_context(&mut self, context: HashContext) {
+        self.context = HashContext { tick_size: self.context.tick_size.or(context.tick_size), ..context };
     }
 
     /// Ends the group under way if nothing of it has come for [`crate::GROUP_QUIET`] before `now`, by receive time.
     ///
     /// True: a group is still open, and `rest` is to be called again.
-    pub fn rest(&mut self, now: Timestamp, budget: &mut Budget) -> bool {
+    pub fn close_idle_group(&mut self, now: Timestamp, budget: &mut Budget) -> bool {
         if self.group.as_ref().is_some_and(|group| group.is_quiet(now)) {
             self.end_group(now, budget);
         }
@@ -176,10 +176,10 @@ impl TokenBook {
     /// Forgets the book: its connection is lost, and nobody knows what changed since.
     ///
     /// Counters, surroundings and the last trade price stay.
-    pub fn lose(&mut self) {
-        let (around, traded, tally) = (self.around.clone(), self.traded, self.tally());
-        *self = Self { traded, ..Self::new(around) };
-        self.standing.tally = tally;
+    pub fn reset(&mut self) {
+        let (context, traded, stats) = (self.context.clone(), self.traded, self.stats());
+        *self = Self { traded, ..Self::new(context) };
+        self.integrity.stats = stats;
     }
 
     /// Whether a snapshot has come since the connection stands.
@@ -189,7 +189,7 @@ impl TokenBook {
 
     /// How far the book is to be believed.
     pub fn trust(&self) -> Trust {
-        self.standing.trust
+        self.integrity.trust
     }
 
     /// When the hash last agreed (receive time of the group's last frame), or the last snapshot was received.
@@ -203,56 +203,56 @@ impl TokenBook {
     }
 
     /// Counters since the book was made.
-    pub fn tally(&self) -> Tally {
-        self.standing.tally
+    pub fn stats(&self) -> BookStats {
+        self.integrity.stats
     }
 
     /// Finds the change its group: the one under way, the one that seemed to have ended, or a new one.
     fn enter_group(&mut self, change: &PriceChange, budget: &mut Budget) {
         let fits = |group: &Group| group.fits(change.changed_at, change.hash.as_ref());
         if let Some(group) = self.group.as_mut().filter(|group| fits(group)) {
-            return group.hear(change);
+            return group.add(change);
         }
         let is_again = self.ended.as_ref().is_some_and(|ended| fits(&ended.group));
         if self.group.is_none()
             && let Some(ended) = self.ended.take_if(|_| is_again)
         {
-            self.standing = ended.before;
+            self.integrity = ended.before;
             if let Some(pushed) = ended.pushed {
                 self.settled.take_back(pushed);
             }
-            return self.group.insert(ended.group).hear(change);
+            return self.group.insert(ended.group).add(change);
         }
         self.end_group(change.received_at, budget);
         let is_passed = self.changed_at.is_some_and(|newest| change.changed_at < newest);
-        let turn = if is_again || is_passed { Turn::Late } else { Turn::InTime };
-        self.group = Some(Group::of(change, turn));
+        let order = if is_again || is_passed { Order::Late } else { Order::InTime };
+        self.group = Some(Group::of(change, order));
     }
 
     /// Ends the group under way: what the book shows now is what others may see.
     fn end_group(&mut self, now: Timestamp, budget: &mut Budget) {
         let Some(group) = self.group.take() else { return };
-        let before = self.standing;
-        self.standing.tally.groups += 1;
-        let check = match group.turn {
-            Turn::InTime => self.check(group.hash.as_ref(), group.changed_at, now, budget),
-            Turn::Late => Check::Unknown,
+        let before = self.integrity;
+        self.integrity.stats.groups += 1;
+        let check = match group.order {
+            Order::InTime => self.check(group.hash.as_ref(), group.changed_at, now, budget),
+            Order::Late => Check::Unknown,
         };
-        self.standing.after_group(check);
+        self.integrity.after_group(check);
         if check == Check::Agreed {
-            self.verified_at = Some(group.heard_at);
+            self.verified_at = Some(group.received_at);
         }
         let top = self.ladder.as_ref().map(Ladder::top);
-        match group.turn {
-            Turn::InTime => {
+        match group.order {
+            Order::InTime => {
                 let differs = group.stated.is_some() && group.stated != top;
-                self.standing.tally.differences += u64::from(differs);
+                self.integrity.stats.differences += u64::from(differs);
                 self.state(group.hash.clone(), check);
             }
-            Turn::Late => self.hash_ok = None,
+            Order::Late => self.hash_ok = None,
         }
         let pushed = self.uncrossed().zip(self.changed_at).map(|(top, at)| self.settled.push(at, top));
-        self.ended = Some(Ended { group, before, pushed });
+        self.ended = Some(ClosedGroup { group, before, pushed });
     }
 
     /// Whether a snapshot of the same millisecond is an earlier state of it: ours agreed with the venue's hash, and

@@ -128,21 +128,21 @@ impl Rest {
     /// # Errors
     /// When an address is no http or https address, or TLS cannot be set up.
     pub fn new(config: RestConfig) -> Result<Self, RestError> {
-        Self::watched(config, |_, _, _| {})
+        Self::with_observer(config, |_, _, _| {})
     }
 
-    /// As [`Rest::new`]; `witness` is told of every call: its route, its outcome in a word (`answered` or
+    /// As [`Rest::new`]; `observer` is called after every call: its route, its outcome in a word (`answered` or
     /// [`RestError::word`]), and how long it took, waiting for its turn included.
     ///
     /// # Errors
     /// As [`Rest::new`].
-    pub fn watched(
+    pub fn with_observer(
         config: RestConfig,
-        witness: impl Fn(&'static str, &'static str, Duration) + Send + Sync + 'static,
+        observer: impl Fn(&'static str, &'static str, Duration) + Send + Sync + 'static,
     ) -> Result<Self, RestError> {
         let urls = [&config.clob_url, &config.gamma_url, &config.data_url];
         let urls = urls.map(String::as_str);
-        let client = Client::new(&urls, config.rate_per_s, config.timeout, Box::new(witness))?;
+        let client = Client::new(&urls, config.rate_per_s, config.timeout, Box::new(observer))?;
         Ok(Self { client: Arc::new(client), config: Arc::new(config) })
     }
 

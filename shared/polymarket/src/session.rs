@@ -199,7 +199,7 @@ impl Session {
 
     /// Says goodbye, at most for a second.
     pub async fn close(mut self) {
-        // The venue needs no goodbye: whether it is heard makes no difference.
+        // The venue needs no goodbye: whether it is parsed makes no difference.
         let _heard = tokio::time::timeout(Duration::from_secs(1), self.socket.close(None)).await;
     }
 

@@ -27,7 +27,7 @@ const PARTS_MAX: usize = 20_000;
 
 /// Characters of the name of an unknown type that are kept.
 const KIND_CHARS_MAX: usize = 40;
-/// Most types of events unknown to us that are told apart in one frame.
+/// Most types of events unknown to us that are counted apart in one frame.
 const UNKNOWN_MAX: usize = 8;
 
 /// What the venue answers to a subscription that it does not understand.
@@ -35,7 +35,7 @@ const NOT_UNDERSTOOD: &str = "INVALID OPERATION";
 
 /// What one frame said, part by part.
 #[derive(Debug)]
-pub enum Heard<'a> {
+pub enum FrameEvent<'a> {
     /// A tick; its id carries no ordinal yet.
     Tick(Tick),
     /// A market came into being; it has no tokens where the frame names none that can be read.
@@ -56,7 +56,7 @@ pub enum Heard<'a> {
     /// `INVALID OPERATION`: the venue did not understand what we subscribed.
     NotUnderstood,
     /// A sign of life or an empty answer: no data.
-    Nothing(Quiet),
+    Nothing(ControlFrame),
     /// All of the frame that could not be understood, in one; its neighbours are not touched.
     Refused {
         /// What is wrong with it: with the first part, where there are several.
@@ -68,7 +68,7 @@ pub enum Heard<'a> {
 
 /// Frames without data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Quiet {
+pub enum ControlFrame {
     /// Answer to our `PING`.
     Pong,
     /// The venue asks for a sign of life.
@@ -82,18 +82,18 @@ type Outcome<T> = Result<T, String>;
 /// Reads one text frame that was received at `received_at`.
 ///
 /// It takes no more memory than a few times the frame, whatever stands in it.
-pub fn frame(text: &str, received_at: Timestamp) -> Vec<Heard<'_>> {
+pub fn frame(text: &str, received_at: Timestamp) -> Vec<FrameEvent<'_>> {
     let trimmed = text.trim();
     if let Some(quiet) = quiet(trimmed) {
-        return vec![Heard::Nothing(quiet)];
+        return vec![FrameEvent::Nothing(quiet)];
     }
     if trimmed == NOT_UNDERSTOOD {
-        return vec![Heard::NotUnderstood];
+        return vec![FrameEvent::NotUnderstood];
     }
     let mut reader = Reader {
         text: trimmed,
         received_at,
-        heard: Vec::new(),
+        parsed: Vec::new(),
         parts: 0,
         hashes_unreadable: 0,
         unknown: BTreeMap::new(),
@@ -107,11 +107,11 @@ pub fn frame(text: &str, received_at: Timestamp) -> Vec<Heard<'_>> {
     reader.finish()
 }
 
-fn quiet(text: &str) -> Option<Quiet> {
+fn quiet(text: &str) -> Option<ControlFrame> {
     match text {
-        "" | "NO NEW ASSETS" => Some(Quiet::Empty),
-        _ if text.eq_ignore_ascii_case("pong") => Some(Quiet::Pong),
-        _ if text.eq_ignore_ascii_case("ping") => Some(Quiet::Ping),
+        "" | "NO NEW ASSETS" => Some(ControlFrame::Empty),
+        _ if text.eq_ignore_ascii_case("pong") => Some(ControlFrame::Pong),
+        _ if text.eq_ignore_ascii_case("ping") => Some(ControlFrame::Ping),
         _ => None,
     }
 }
@@ -120,7 +120,7 @@ fn quiet(text: &str) -> Option<Quiet> {
 struct Reader<'a> {
     text: &'a str,
     received_at: Timestamp,
-    heard: Vec<Heard<'a>>,
+    parsed: Vec<FrameEvent<'a>>,
     parts: usize,
     hashes_unreadable: u64,
     /// By type: how many, and the first.
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
     }
 
     fn understand(&mut self, raw: &'a str) -> Outcome<()> {
-        let peek: wire::Peek<'a> = object(raw)?;
+        let peek: wire::EventHeader<'a> = object(raw)?;
         let kind = match peek.event_type {
             Some(scalar) => scalar.text().ok_or("`event_type` is no text")?,
             None if peek.price_changes.is_some() || peek.changes.is_some() => Cow::Borrowed("price_change"),
@@ -174,26 +174,26 @@ impl<'a> Reader<'a> {
             },
         };
         let (received_at, mut odd) = (self.received_at, 0);
-        let heard = match kind.as_ref() {
+        let parsed = match kind.as_ref() {
             "price_change" if peek.price_changes.is_some() => return self.price_changes(&object(raw)?),
             "price_change" => return self.old_changes(&object(raw)?),
-            "book" => Heard::Tick(Tick::Book(book(&object(raw)?, received_at, &mut odd)?)),
+            "book" => FrameEvent::Tick(Tick::Book(book(&object(raw)?, received_at, &mut odd)?)),
             "last_trade_price" => {
-                Heard::Tick(Tick::Trade(Box::new(trade(&object(raw)?, received_at, &mut odd)?)))
+                FrameEvent::Tick(Tick::Trade(Box::new(trade(&object(raw)?, received_at, &mut odd)?)))
             }
-            "best_bid_ask" => Heard::Tick(Tick::Quote(quote(&object(raw)?, received_at)?)),
-            "tick_size_change" => Heard::Tick(Tick::TickSize(grid(&object(raw)?, received_at)?)),
-            "new_market" => Heard::NewMarket(Box::new(announced::new_market(&object(raw)?, received_at)?)),
+            "best_bid_ask" => FrameEvent::Tick(Tick::Quote(quote(&object(raw)?, received_at)?)),
+            "tick_size_change" => FrameEvent::Tick(Tick::TickSize(grid(&object(raw)?, received_at)?)),
+            "new_market" => FrameEvent::NewMarket(Box::new(announced::new_market(&object(raw)?, received_at)?)),
             "market_resolved" => {
                 let (market, resolution) = announced::resolved(&object(raw)?, received_at)?;
-                Heard::Resolved(market, resolution)
+                FrameEvent::Resolved(market, resolution)
             }
             other => {
                 self.note_unknown(other, raw);
                 return Ok(());
             }
         };
-        self.heard.push(heard);
+        self.parsed.push(parsed);
         self.hashes_unreadable += odd;
         Ok(())
     }
@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
 
     fn entry(&mut self, entry: Outcome<Tick>, raw: &'a str) {
         match entry {
-            Ok(tick) => self.heard.push(Heard::Tick(tick)),
+            Ok(tick) => self.parsed.push(FrameEvent::Tick(tick)),
             Err(error) => self.refuse(error, raw),
         }
     }
@@ -250,17 +250,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn finish(mut self) -> Vec<Heard<'a>> {
+    fn finish(mut self) -> Vec<FrameEvent<'a>> {
         let is_list = self.text.starts_with('[');
         if is_list && self.parts == 0 && self.refused.is_none() {
-            self.heard.push(Heard::Nothing(Quiet::Empty));
+            self.parsed.push(FrameEvent::Nothing(ControlFrame::Empty));
         }
         if self.hashes_unreadable > 0 {
-            self.heard.push(Heard::HashUnreadable(self.hashes_unreadable));
+            self.parsed.push(FrameEvent::HashUnreadable(self.hashes_unreadable));
         }
         for (kind, (count, raw)) in self.unknown {
             let sample = &raw[..raw.floor_char_boundary(PAYLOAD_KEPT_MAX)];
-            self.heard.push(Heard::Unknown { kind, count, sample });
+            self.parsed.push(FrameEvent::Unknown { kind, count, sample });
         }
         if let Some(Refused { parts, mut error, from, to }) = self.refused {
             if parts > 1 {
@@ -270,9 +270,9 @@ impl<'a> Reader<'a> {
             if kept < to {
                 error = format!("{error} (cut from {} bytes)", to - from);
             }
-            self.heard.push(Heard::Refused { error, bytes: &self.text[from..kept] });
+            self.parsed.push(FrameEvent::Refused { error, bytes: &self.text[from..kept] });
         }
-        self.heard
+        self.parsed
     }
 }
 
@@ -360,7 +360,7 @@ fn trade(wire: &wire::LastTrade<'_>, received_at: Timestamp, odd: &mut u64) -> O
         condition_id: condition(&wire.market)?,
         token_id: token_id(&wire.asset_id)?,
         // Nullable in one of the venue's schemas: the trade is kept.
-        side: wire.side.as_ref().and_then(|told| side(told).ok()),
+        side: wire.side.as_ref().and_then(|text| side(text).ok()),
         price: price(&wire.price)?,
         // Absent, empty, zero, negative or no number: no usable size, which is G3's question.
         size: filled(wire.size.as_ref())

@@ -37,8 +37,8 @@ fn book_of(bids: &str, asks: &str) -> String {
 fn ticks(text: &str) -> Vec<Tick> {
     frame(text, NOW)
         .into_iter()
-        .map(|heard| match heard {
-            Heard::Tick(tick) => tick,
+        .map(|parsed| match parsed {
+            FrameEvent::Tick(tick) => tick,
             other => panic!("no tick: {other:?}"),
         })
         .collect()
@@ -46,7 +46,7 @@ fn ticks(text: &str) -> Vec<Tick> {
 
 fn refusal(text: &str) -> String {
     match frame(text, NOW).as_slice() {
-        [Heard::Refused { error, .. }] => error.clone(),
+        [FrameEvent::Refused { error, .. }] => error.clone(),
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -61,15 +61,15 @@ fn only_trade(text: &str) -> Trade {
 #[test]
 fn signs_of_life_carry_no_data() {
     for (text, expected) in [
-        ("PONG", Quiet::Pong),
-        ("pong\n", Quiet::Pong),
-        ("PING", Quiet::Ping),
-        ("[]", Quiet::Empty),
-        ("", Quiet::Empty),
-        ("NO NEW ASSETS", Quiet::Empty),
+        ("PONG", ControlFrame::Pong),
+        ("pong\n", ControlFrame::Pong),
+        ("PING", ControlFrame::Ping),
+        ("[]", ControlFrame::Empty),
+        ("", ControlFrame::Empty),
+        ("NO NEW ASSETS", ControlFrame::Empty),
     ] {
         assert!(
-            matches!(frame(text, NOW).as_slice(), [Heard::Nothing(quiet)] if *quiet == expected),
+            matches!(frame(text, NOW).as_slice(), [FrameEvent::Nothing(quiet)] if *quiet == expected),
             "{text:?}"
         );
     }
@@ -77,7 +77,7 @@ fn signs_of_life_carry_no_data() {
 
 #[test]
 fn a_subscription_that_is_not_understood_is_told_apart_from_what_is_no_json() {
-    assert!(matches!(frame("INVALID OPERATION", NOW).as_slice(), [Heard::NotUnderstood]));
+    assert!(matches!(frame("INVALID OPERATION", NOW).as_slice(), [FrameEvent::NotUnderstood]));
     assert!(refusal("INVALID").starts_with("not as documented"));
 }
 
@@ -94,31 +94,31 @@ fn each_entry_of_a_price_change_is_a_tick() {
 #[test]
 fn a_bad_entry_costs_its_neighbours_nothing() {
     let text = price_change(&[change("0.63", "9"), change("1.01", "9"), change("0.64", "9")]);
-    let heard = frame(&text, NOW);
-    assert!(matches!(heard.as_slice(), [Heard::Tick(_), Heard::Tick(_), Heard::Refused { .. }]), "{heard:?}");
+    let parsed = frame(&text, NOW);
+    assert!(matches!(parsed.as_slice(), [FrameEvent::Tick(_), FrameEvent::Tick(_), FrameEvent::Refused { .. }]), "{parsed:?}");
 }
 
 #[test]
 fn a_bad_element_of_an_array_costs_its_neighbours_nothing() {
     let good = last_trade(r#""size":"1", "#);
     let text = format!("[{good},{{\"event_type\":\"book\"}},{good},7]");
-    let heard = frame(&text, NOW);
-    let [Heard::Tick(_), Heard::Tick(_), Heard::Refused { error, bytes }] = heard.as_slice() else {
-        panic!("{heard:?}")
+    let parsed = frame(&text, NOW);
+    let [FrameEvent::Tick(_), FrameEvent::Tick(_), FrameEvent::Refused { error, bytes }] = parsed.as_slice() else {
+        panic!("{parsed:?}")
     };
     assert_eq!(*bytes, format!("{{\"event_type\":\"book\"}},{good},7"));
     assert!(error.starts_with("2 parts of a frame, the first: not as documented: missing"), "{error}");
     let text = format!("[{good},7,{good}]");
-    assert!(matches!(frame(&text, NOW).as_slice(), [_, _, Heard::Refused { bytes: "7", .. }]));
+    assert!(matches!(frame(&text, NOW).as_slice(), [_, _, FrameEvent::Refused { bytes: "7", .. }]));
 }
 
 #[test]
 fn where_a_frame_breaks_off_what_came_before_is_kept_and_the_rest_is_one_letter() {
     let good = last_trade(r#""size":"1", "#);
     let text = format!("[{good},{good},{{\"event_type\":");
-    let heard = frame(&text, NOW);
-    let [Heard::Tick(_), Heard::Tick(_), Heard::Refused { error, bytes }] = heard.as_slice() else {
-        panic!("{heard:?}")
+    let parsed = frame(&text, NOW);
+    let [FrameEvent::Tick(_), FrameEvent::Tick(_), FrameEvent::Refused { error, bytes }] = parsed.as_slice() else {
+        panic!("{parsed:?}")
     };
     assert!(error.starts_with("no JSON"), "{error}");
     assert_eq!(*bytes, ",{\"event_type\":");
@@ -129,11 +129,11 @@ fn of_a_frame_with_more_parts_than_any_the_rest_is_one_letter() {
     let entries = |count: usize| price_change(&vec![change("0.63", "9"); count]);
     assert_eq!(ticks(&entries(PARTS_MAX)).len(), PARTS_MAX);
     for text in [entries(PARTS_MAX + 1), format!("[{},{}]", entries(PARTS_MAX - 1), entries(1))] {
-        let mut heard = frame(&text, NOW);
+        let mut parsed = frame(&text, NOW);
         assert!(
-            matches!(heard.pop(), Some(Heard::Refused { error, bytes }) if error.starts_with("more than 20000 parts") && bytes.contains("0.63"))
+            matches!(parsed.pop(), Some(FrameEvent::Refused { error, bytes }) if error.starts_with("more than 20000 parts") && bytes.contains("0.63"))
         );
-        assert!(heard.len() >= PARTS_MAX - 1 && heard.iter().all(|heard| matches!(heard, Heard::Tick(_))));
+        assert!(parsed.len() >= PARTS_MAX - 1 && parsed.iter().all(|parsed| matches!(parsed, FrameEvent::Tick(_))));
     }
 }
 
@@ -141,7 +141,7 @@ fn of_a_frame_with_more_parts_than_any_the_rest_is_one_letter() {
 fn a_letter_of_a_frame_is_cut_and_says_so() {
     let text = format!("[{{\"error\": \"{}\"}}]", "ä".repeat(PAYLOAD_KEPT_MAX));
     match frame(&text, NOW).as_slice() {
-        [Heard::Refused { error, bytes }] => {
+        [FrameEvent::Refused { error, bytes }] => {
             assert!(error.ends_with("(cut from 131085 bytes)"), "{error}");
             assert_eq!(bytes.len(), PAYLOAD_KEPT_MAX - 1, "a letter of two bytes is not halved");
         }
@@ -163,22 +163,22 @@ fn a_broken_frame_is_refused_with_all_its_bytes() {
 fn events_of_unknown_types_are_counted_by_type_and_cost_their_neighbours_nothing() {
     let (good, new) = (last_trade(r#""size":"1", "#), r#"{"event_type":"Settlement Preview","x":1}"#);
     let text = format!(r#"[{new},{good},{{"event_type":7}},{{"event_type":"settlement.preview"}},8]"#);
-    let heard = frame(&text, NOW);
+    let parsed = frame(&text, NOW);
     let [
-        Heard::Tick(_),
-        Heard::Unknown { kind: seven, count: 1, .. },
-        Heard::Unknown { kind, count: 2, sample },
-        Heard::Refused { bytes: "8", .. },
-    ] = heard.as_slice()
+        FrameEvent::Tick(_),
+        FrameEvent::Unknown { kind: seven, count: 1, .. },
+        FrameEvent::Unknown { kind, count: 2, sample },
+        FrameEvent::Refused { bytes: "8", .. },
+    ] = parsed.as_slice()
     else {
-        panic!("{heard:?}")
+        panic!("{parsed:?}")
     };
     assert_eq!((seven.as_str(), kind.as_str(), *sample), ("7", "settlement_preview", new));
     let many: Vec<String> = (0..1_000).map(|n| format!(r#"{{"event_type":"x{n}"}}"#)).collect();
     let text = format!("[{}]", many.join(","));
     let counts: Vec<u64> = frame(&text, NOW)
         .iter()
-        .map(|heard| if let Heard::Unknown { count, .. } = heard { *count } else { panic!("{heard:?}") })
+        .map(|parsed| if let FrameEvent::Unknown { count, .. } = parsed { *count } else { panic!("{parsed:?}") })
         .collect();
     assert_eq!((counts.len(), counts.iter().sum::<u64>()), (UNKNOWN_MAX, 1_000));
 }
@@ -205,12 +205,12 @@ fn a_transaction_hash_is_part_of_the_id_and_may_be_absent() {
 
 #[test]
 fn an_odd_hash_is_no_hash_and_costs_its_tick_nothing() {
-    let heard = |text: &str| -> (Vec<Tick>, u64) {
+    let parsed = |text: &str| -> (Vec<Tick>, u64) {
         let (mut ticks, mut odd) = (Vec::new(), 0);
-        for heard in frame(text, NOW) {
-            match heard {
-                Heard::Tick(tick) => ticks.push(tick),
-                Heard::HashUnreadable(count) => odd += count,
+        for parsed in frame(text, NOW) {
+            match parsed {
+                FrameEvent::Tick(tick) => ticks.push(tick),
+                FrameEvent::HashUnreadable(count) => odd += count,
                 other => panic!("{other:?}"),
             }
         }
@@ -218,20 +218,20 @@ fn an_odd_hash_is_no_hash_and_costs_its_tick_nothing() {
     };
     for hash in ["0x", "nope", "0xzz"] {
         let members = format!(r#""size":"1", "transaction_hash":"{hash}", "#);
-        let (ticks, odd) = heard(&last_trade(&members));
+        let (ticks, odd) = parsed(&last_trade(&members));
         assert!(matches!(&ticks[..], [Tick::Trade(trade)] if trade.transaction_hash.is_none()), "{hash}");
         assert_eq!(odd, 1, "{hash}");
     }
     let good = "caab9fea204d5ce8d2eca8410ae7d71f107bab10";
     for hash in ["0xcaab9fea204d5ce8d2eca8410ae7d71f107bab10", &good.repeat(2)[..64], "x"] {
         let text = price_change(&[change("0.63", "9"), change("0.64", "9")]).replace(good, hash);
-        let (ticks, odd) = heard(&text);
+        let (ticks, odd) = parsed(&text);
         assert!(
             ticks.iter().all(|tick| matches!(tick, Tick::Price(change) if change.hash.is_none())),
             "{hash}"
         );
         assert_eq!((ticks.len(), odd), (2, 2), "{hash}");
-        let (ticks, odd) = heard(&book_of("", "").replace(good, hash));
+        let (ticks, odd) = parsed(&book_of("", "").replace(good, hash));
         assert!(matches!(&ticks[..], [Tick::Book(book)] if book.hash.is_none()), "{hash}");
         assert_eq!(odd, 1, "{hash}");
     }
@@ -312,9 +312,9 @@ fn a_grid_change_and_news_of_markets_are_read() {
     let text = format!(
         r#"{{"id":"5155500", "market":"{MARKET}", "condition_id":"{MARKET}", "event_type":"new_market"}}"#
     );
-    assert!(matches!(frame(&text, NOW).as_slice(), [Heard::NewMarket(_)]));
+    assert!(matches!(frame(&text, NOW).as_slice(), [FrameEvent::NewMarket(_)]));
     let text = text.replace("new_market", "market_resolved");
-    assert!(matches!(frame(&text, NOW).as_slice(), [Heard::Resolved(..)]));
+    assert!(matches!(frame(&text, NOW).as_slice(), [FrameEvent::Resolved(..)]));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(crate) struct Scalar<'a>(#[serde(borrow)] &'a RawValue);
 
 /// What tells the kind of an element.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Peek<'a> {
+pub(crate) struct EventHeader<'a> {
     #[serde(borrow, default)]
     pub(crate) event_type: Option<Scalar<'a>>,
     #[serde(borrow, default)]

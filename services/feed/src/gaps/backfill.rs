@@ -250,7 +250,7 @@ impl Backfill {
             return false;
         }
         if let Tick::Trade(trade) = tick {
-            self.fills.told(&trade);
+            self.fills.record_backfilled(&trade);
         }
         true
     }

@@ -72,10 +72,10 @@ impl PreviousRun {
             Some(bytes) => read_mark(bus, shard, &bytes).await?,
             None => Self::default(),
         };
-        let told = bus.stored(Source::Gaps, Start::Beginning).await?;
+        let published = bus.stored(Source::Gaps, Start::Beginning).await?;
         let shard = shard.to_string();
         let mut open: HashMap<TickId, Gap> = HashMap::new();
-        for gap in told.iter().filter_map(|seen| decode::<Gap>(&seen.payload).ok()) {
+        for gap in published.iter().filter_map(|seen| decode::<Gap>(&seen.payload).ok()) {
             before.note_covered(&gap, &shard);
             // One market may have several; each is published with each of its states.
             if gap.is_closed() {
@@ -160,7 +160,7 @@ pub(crate) async fn keep(
         let now = clock::now().into();
         let complete_until = queue.complete_until(now).min(stats.heard_until().unwrap_or(now));
         // A mark stands for markets that are followed, and hides no gap that the bus does not know yet.
-        let may_stand = !followed.borrow().is_empty() && queue.all_told();
+        let may_stand = !followed.borrow().is_empty() && queue.all_urgent_acknowledged();
         if let Some(lists) = lists.filter(|_| may_stand) {
             let kept = match bus.identity(Work::Raw).await {
                 Ok(raw) => {
@@ -209,7 +209,7 @@ async fn keep_lists(bus: &Bus, shard: Shard, markets: &[ConditionId]) -> Option<
 
 async fn read_mark(bus: &Bus, shard: Shard, bytes: &[u8]) -> Result<PreviousRun, BusError> {
     let unread = |error: &dyn std::error::Error| {
-        warn!(%error, "what the last feed kept could not be read: no gap can be told for the time since");
+        warn!(%error, "what the last feed kept could not be read: no gap can be recorded for the time since");
     };
     let mark = match decode::<Checkpoint>(bytes) {
         Ok(mark) => mark,
@@ -321,7 +321,7 @@ mod tests {
                 before.note_covered(gap, "0/1");
             }
             before.hand_on(&gaps, SHARD, at(killed_at));
-            assert_eq!(queue.level().messages, 1, "the new one is told");
+            assert_eq!(queue.level().messages, 1, "the new one is published");
             gaps.follow(&market("0x1"));
             gaps.restored(&market("0x1"), at(killed_at + 4));
             let waiting = gaps.due(at(1_000_000_000), 9);

@@ -1,4 +1,4 @@
-//! Which fills were told, so that none is told twice because two sources told it.
+//! Deduplicates fills seen on both the WebSocket and the Data API.
 //!
 //! Knows: fills of sockets and of REST. Never: a clock, a request.
 //!
@@ -19,7 +19,7 @@ use rust_decimal::Decimal;
 
 /// Fills remembered at the most, of about 200 bytes each. Beyond, the oldest go.
 const REMEMBERED: usize = 300_000;
-/// How far a price told by REST may lie from the match's own: half of the finest common grid.
+/// How far a REST price may lie from the match's own: half of the finest common grid.
 const PRICE_TOLERANCE: Decimal = Decimal::from_parts(5, 0, 0, false, 4);
 /// How far the sum of a taker's fills may lie from its row, in shares.
 const SUM_TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
@@ -63,7 +63,7 @@ struct Fill {
     price: Decimal,
     size: Option<Size>,
     executed_at: Timestamp,
-    /// Of a trade told by REST: its content, to count those alike.
+    /// Of a trade from REST: its content, to count those alike.
     content: Option<TickId>,
     on_socket: bool,
 }
@@ -71,20 +71,20 @@ struct Fill {
 /// Whether a socket's trade is to be published.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Seen {
-    /// Nobody told it before; it is noted now.
+    /// Seen for the first time; it is recorded now.
     New,
-    /// REST told this very fill before.
+    /// REST has reported this very fill before.
     Duplicate,
 }
 
 impl Fills {
-    /// Nothing was told yet. `settlement`: longest time from a match to its block.
+    /// Nothing was seen yet. `settlement`: longest time from a match to its block.
     pub(crate) fn new(settlement: Duration) -> Self {
         Self { memory: Arc::default(), settlement }
     }
 
     /// A trade came over a socket.
-    pub(crate) fn heard(&self, trade: &Trade) -> Seen {
+    pub(crate) fn record_socket_trade(&self, trade: &Trade) -> Seen {
         let mut memory = self.memory();
         let known = memory.fills.get_mut(&Key::of_trade(trade)).into_iter().flatten();
         let alike =
@@ -99,7 +99,7 @@ impl Fills {
         Seen::New
     }
 
-    /// The trade noted last for its fill was not taken by the bus's buffer: it was never told.
+    /// The trade noted last for its fill was not taken by the queue: it was never published.
     pub(crate) fn withdraw(&self, trade: &Trade) {
         let mut memory = self.memory();
         if let Some(fills) = memory.fills.get_mut(&Key::of_trade(trade)) {
@@ -123,7 +123,7 @@ impl Fills {
         self.memory().note(trade);
     }
 
-    /// Those of the rows that nobody told, as trades received at `received_at`, in their order.
+    /// Those of the rows that were not published yet, as trades received at `received_at`, in their order.
     ///
     /// `rows`: all rows of the markets asked for back to some moment; one missing would be taken for known.
     pub(crate) fn missing_fills(&self, rows: &[RestTrade], received_at: Timestamp) -> Vec<Trade> {
@@ -153,8 +153,8 @@ impl Fills {
                 }
                 let mut trade = trade_of(row, received_at);
                 let content = trade.content_id();
-                let told = known.iter().filter(|fill| fill.content == Some(content)).count();
-                let nth = alike.entry(content).or_insert_with(|| u32::try_from(told).unwrap_or(u32::MAX));
+                let published = known.iter().filter(|fill| fill.content == Some(content)).count();
+                let nth = alike.entry(content).or_insert_with(|| u32::try_from(published).unwrap_or(u32::MAX));
                 trade.id = content.nth(*nth);
                 *nth += 1;
                 untold.push(trade);
@@ -163,12 +163,12 @@ impl Fills {
         untold
     }
 
-    /// The bus's buffer took a trade that REST told.
-    pub(crate) fn told(&self, trade: &Trade) {
+    /// Records a trade from REST that the queue took.
+    pub(crate) fn record_backfilled(&self, trade: &Trade) {
         self.memory().note(trade);
     }
 
-    /// Since when every fill told is remembered; none where nothing was forgotten yet.
+    /// Since when every published fill is remembered; none where nothing was forgotten yet.
     pub(crate) fn known_since(&self) -> Option<Timestamp> {
         self.memory().known_since
     }
@@ -200,7 +200,7 @@ impl Fills {
         }
     }
 
-    /// Trades that came over a socket after REST had told them.
+    /// Trades that came over a socket after REST had reported them.
     pub(crate) fn recognised(&self) -> u64 {
         self.memory().recognised
     }
@@ -253,7 +253,7 @@ fn unmatched<'a>(rows: &[&'a RestTrade], known: &[Fill]) -> Vec<&'a RestTrade> {
         let Some((size, worth)) = size.zip(worth).filter(|_| rest.len() >= 2) else { continue };
         let is_sum = |row: &RestTrade| {
             let average = worth.checked_div(size);
-            row.side.is_none_or(|told| told == side)
+            row.side.is_none_or(|stated| stated == side)
                 && (size - row.size.decimal()).abs() <= SUM_TOLERANCE
                 && average.is_some_and(|average| (average - row.price.decimal()).abs() <= PRICE_TOLERANCE)
         };
@@ -333,7 +333,7 @@ impl Fill {
         self.size == Some(row.size) && self.price == row.price.decimal() && self.side == row.side
     }
 
-    /// Whether this may be a fill of that side; where either is not told, it may be.
+    /// Whether this may be a fill of that side; where either is unknown, it may be.
     fn is_of(&self, side: Option<Side>) -> bool {
         self.side.zip(side).is_none_or(|(own, other)| own == other)
     }

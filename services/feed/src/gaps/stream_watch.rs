@@ -1,6 +1,6 @@
 //! Watches the streams: what they held and nobody had stored is published again when one of them is lost.
 //!
-//! Knows: which stream is which, and what has to be told anew on an empty one. Never: how it came to be lost.
+//! Knows: which stream is which, and what has to be published again on an empty one. Never: how it came to be lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,11 +84,11 @@ impl StreamWatch {
     async fn look(&self, seen: &mut Seen) -> Result<(), BusError> {
         let at = Timestamp::from(clock::now());
         if changed(&mut seen.markets, self.bus.identity(Work::Markets).await?) {
-            info!("the stream of markets was made again: every market is published anew");
+            info!("the stream of markets was made again: every market is published again");
             self.markets.notify_one();
         }
         if changed(&mut seen.gaps, self.bus.identity(Work::Gaps).await?) {
-            info!("the stream of gaps was made again: the gaps are published anew");
+            info!("the stream of gaps was made again: the gaps are published again");
             self.gaps.publish_again();
         }
         // Whether or not somebody takes from them.
@@ -136,7 +136,7 @@ impl StreamWatch {
         for mut trade in trades {
             // The raw stream may still know the id, and what is judged again is stored once by the trade's own.
             trade.id = trade.id.map(|id| format!("{id}-{}", until.micros()));
-            self.queue.tell(trade);
+            self.queue.enqueue_urgent(trade);
         }
     }
 }

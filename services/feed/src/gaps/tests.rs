@@ -19,7 +19,7 @@ fn gaps() -> (Gaps, PublishQueue) {
     (Gaps::new("0/1", SETTLEMENT, queue.clone()), queue)
 }
 
-fn told(queue: &PublishQueue) -> u64 {
+fn published(queue: &PublishQueue) -> u64 {
     queue.level().messages
 }
 
@@ -28,7 +28,7 @@ fn a_break_inside_a_gap_lies_inside_it() {
     let (gaps, queue) = gaps();
     gaps.open(&market(1), Cause::Silence, at(5), at(5));
     gaps.open(&market(1), Cause::SocketClosed, at(7), at(7));
-    assert_eq!((gaps.counts().open, told(&queue), gaps.oldest()), (1, 1, Some(at(5))));
+    assert_eq!((gaps.counts().open, published(&queue), gaps.oldest()), (1, 1, Some(at(5))));
     assert_eq!((gaps.causes().open, gaps.causes().oldest), ([("silence", 1)].into(), Some(at(5))));
     assert!(gaps.is_open_for(&market(1), Cause::Silence));
     assert!(!gaps.is_open_for(&market(1), Cause::SocketClosed));
@@ -39,7 +39,7 @@ fn ticks_that_were_lost_behind_the_feed_are_a_gap_that_waits_for_its_trades_at_o
     let (gaps, queue) = gaps();
     gaps.missed(&market(1), Cause::StreamLost, (at(5), at(8)), Trades::ToFetch);
     gaps.missed(&market(1), Cause::StreamLost, (at(5), at(12)), Trades::ToFetch);
-    assert_eq!((gaps.counts(), told(&queue)), (Counts { open: 0, waiting: 1 }, 2));
+    assert_eq!((gaps.counts(), published(&queue)), (Counts { open: 0, waiting: 1 }, 2));
     let waiting = gaps.due(at(52), 20);
     assert_eq!((waiting.len(), waiting[0].live_at()), (1, at(12)));
     gaps.asked(waiting[0].gap.id, at(52));
@@ -48,7 +48,7 @@ fn ticks_that_were_lost_behind_the_feed_are_a_gap_that_waits_for_its_trades_at_o
     gaps.open(&market(2), Cause::Silence, at(20), at(20));
     // A stream that lost them gets the healed one and the open one again.
     gaps.publish_again();
-    assert_eq!(told(&queue), 8);
+    assert_eq!(published(&queue), 8);
     assert_eq!(gaps.state().closed[1].opened_at, at(12), "what is healed stays healed");
 }
 
@@ -67,7 +67,7 @@ fn a_gap_is_healed_by_its_last_round_with_all_that_was_recovered() {
     assert_eq!((gaps.due(at(49), 20).len(), gaps.due(at(50), 20).len()), (0, 1));
     assert_eq!(gaps.due(at(50), 20)[0].gap.trades_recovered, 2);
     gaps.asked(early[0].gap.id, at(50));
-    assert_eq!((gaps.counts(), told(&queue)), (Counts::default(), 3));
+    assert_eq!((gaps.counts(), published(&queue)), (Counts::default(), 3));
     let once = BTreeMap::from([("silence", 1)]);
     let causes = Causes { opened: once.clone(), healed: once, ..Causes::default() };
     assert_eq!(gaps.causes(), causes);
@@ -164,7 +164,7 @@ fn an_overrun_is_over_with_the_last_of_its_gaps() {
 fn a_market_that_leaves_is_in_a_gap_until_it_is_back() {
     let (gaps, queue) = gaps();
     gaps.unfollow(&market(1), at(5));
-    assert_eq!((gaps.counts().open, told(&queue)), (0, 1));
+    assert_eq!((gaps.counts().open, published(&queue)), (0, 1));
     gaps.follow(&market(1));
     assert!(gaps.is_open_for(&market(1), Cause::NotFollowed));
     gaps.restored(&market(1), at(9));
@@ -176,12 +176,12 @@ fn what_an_earlier_feed_left_open_goes_on_without_being_told_again() {
     let (gaps, queue) = gaps();
     gaps.inherit(Gap::opened(market(1), "0/1", Cause::SocketClosed, at(3), at(3)), New::No);
     gaps.inherit(Gap::opened(market(2), "0/1", Cause::FeedRestart, at(4), at(4)), New::Yes);
-    assert_eq!(told(&queue), 1);
+    assert_eq!(published(&queue), 1);
     assert_eq!(gaps.of_the_past().len(), 2);
     gaps.follow(&market(1));
     assert_eq!(gaps.of_the_past(), [market(2)]);
     gaps.open(&market(1), Cause::Silence, at(8), at(8));
-    assert_eq!((gaps.counts().open, told(&queue)), (1, 1));
+    assert_eq!((gaps.counts().open, published(&queue)), (1, 1));
     gaps.restored(&market(2), at(9));
     assert_eq!(gaps.counts().waiting, 1, "a market that will never be followed again can still be asked for");
 }

@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_millis(100);
 /// So many may come at once.
 const BURST: u32 = 100;
 
-/// Unknown types that are told apart; more are counted together.
+/// Unknown types that are counted apart; more are counted together.
 const KINDS_MAX: usize = 32;
 /// What they are counted as.
 const OTHERS: &str = "other";

@@ -83,8 +83,8 @@ struct Queue {
     letter_bytes: usize,
     /// Receive times of all ticks that are not acknowledged yet, with their number.
     outstanding: BTreeMap<Timestamp, u32>,
-    /// What was told and is not acknowledged yet.
-    untold: u64,
+    /// Urgent messages that are not acknowledged yet.
+    unacknowledged: u64,
     published: u64,
     repeated: u64,
     refused: u64,
@@ -167,9 +167,9 @@ impl PublishQueue {
     }
 
     /// Takes a gap or a market, ahead of all ticks and whatever waits: there are at most a few for each market.
-    pub(crate) fn tell(&self, message: Message) {
+    pub(crate) fn enqueue_urgent(&self, message: Message) {
         let mut queue = self.queue();
-        queue.untold += 1;
+        queue.unacknowledged += 1;
         queue.urgent.push_back(Item { message, lane: Lane::Urgent, span: None });
         drop(queue);
         self.0.wake.notify_one();
@@ -179,7 +179,7 @@ impl PublishQueue {
     ///
     /// # Errors
     /// When there are too many already.
-    pub(crate) fn post(&self, message: Message) -> Result<(), Full> {
+    pub(crate) fn enqueue_dead_letter(&self, message: Message) -> Result<(), Full> {
         let item = Item { message, lane: Lane::Letter, span: None };
         let mut queue = self.queue();
         if queue.letter_bytes + item.bytes() > LETTERS_BYTES_MAX {
@@ -217,9 +217,9 @@ impl PublishQueue {
         self.queue().outstanding.first_key_value().map_or(now, |(&oldest, _)| oldest)
     }
 
-    /// Whether the bus has acknowledged all gaps and markets that it was told.
-    pub(crate) fn all_told(&self) -> bool {
-        self.queue().untold == 0
+    /// Whether the bus has acknowledged all gaps and markets.
+    pub(crate) fn all_urgent_acknowledged(&self) -> bool {
+        self.queue().unacknowledged == 0
     }
 
     /// Publishes what comes until `stop`, then what is left, at most for 4 s.
@@ -336,7 +336,7 @@ impl PublishQueue {
         let received_at = match item.lane {
             Lane::Tick(received_at) => received_at,
             Lane::Urgent => {
-                queue.untold -= 1;
+                queue.unacknowledged -= 1;
                 return;
             }
             Lane::Letter => return,
@@ -395,7 +395,7 @@ mod tests {
     fn a_gap_is_taken_by_a_full_buffer_and_goes_first() {
         let queue = PublishQueue::new(1_000);
         queue.offer(message(1_000), at(1)).unwrap();
-        queue.tell(Message { subject: "gaps.0xab".to_owned(), ..message(900) });
+        queue.enqueue_urgent(Message { subject: "gaps.0xab".to_owned(), ..message(900) });
         assert_eq!(queue.take().unwrap().message.subject, "gaps.0xab");
     }
 
@@ -403,7 +403,7 @@ mod tests {
     fn letters_wait_apart_and_cost_no_tick_its_room_or_its_turn() {
         let queue = PublishQueue::new(1_000);
         let letter = || Message { subject: "dead.feed".to_owned(), ..message(64 * 1024) };
-        let taken = (0..1_000).filter(|_| queue.post(letter()).is_ok()).count();
+        let taken = (0..1_000).filter(|_| queue.enqueue_dead_letter(letter()).is_ok()).count();
         assert_eq!(taken, 64, "4 MB of them");
         assert_eq!(queue.offer(message(1_000), at(1)), Ok(()));
         assert_eq!(queue.level().oldest, Some(at(1)));
@@ -412,22 +412,22 @@ mod tests {
         queue.acknowledged(&tick);
         assert_eq!(queue.complete_until(at(9)), at(9), "a letter is no tick that is missing");
         queue.give_back(queue.take().unwrap());
-        assert_eq!(queue.post(letter()), Err(Full));
+        assert_eq!(queue.enqueue_dead_letter(letter()), Err(Full));
         queue.acknowledged(&queue.take().unwrap());
-        assert_eq!((queue.post(letter()), queue.level().messages), (Ok(()), 64));
+        assert_eq!((queue.enqueue_dead_letter(letter()), queue.level().messages), (Ok(()), 64));
     }
 
     #[test]
     fn what_is_told_is_told_once_the_bus_has_acknowledged_it() {
         let queue = PublishQueue::new(10_000);
-        assert!(queue.all_told());
-        queue.tell(message(500));
+        assert!(queue.all_urgent_acknowledged());
+        queue.enqueue_urgent(message(500));
         let gap = queue.take().unwrap();
-        assert!(!queue.all_told(), "it is under way");
+        assert!(!queue.all_urgent_acknowledged(), "it is under way");
         queue.give_back(gap);
         let gap = queue.take().unwrap();
         queue.acknowledged(&gap);
-        assert!(queue.all_told());
+        assert!(queue.all_urgent_acknowledged());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use book::Around;
+use book::HashContext;
 use contract::ids::{ConditionId, TokenId};
 use contract::market::Market;
 use contract::time::Timestamp;
@@ -69,8 +69,8 @@ impl AssignedMarket {
     }
 
     /// What the book of one of its tokens has to know.
-    pub(crate) fn around(&self, token: &TokenId) -> Around {
-        Around {
+    pub(crate) fn hash_context(&self, token: &TokenId) -> HashContext {
+        HashContext {
             condition_id: self.market.clone(),
             token_id: token.clone(),
             tick_size: self.tick_size,

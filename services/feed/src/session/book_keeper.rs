@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use book::{Applied, Budget, Check, Tally, TokenBook, Trust};
+use book::{Applied, BookStats, Budget, Check, TokenBook, Trust};
 use contract::gap::Cause;
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::money::Price;
@@ -14,7 +14,7 @@ use contract::overruled::Overruled;
 use contract::tick::{Book, Tick, TickSizeChange};
 use contract::time::Timestamp;
 use polymarket::rest::RestBook;
-use polymarket::translate::{Heard, Quiet, frame};
+use polymarket::translate::{FrameEvent, ControlFrame, frame};
 use rust_decimal::Decimal;
 
 use crate::control::MarketEvent;
@@ -23,10 +23,10 @@ use crate::session::assignments::AssignedMarket;
 use crate::session::last_trades::LastTrades;
 use crate::session::occurrence::OccurrenceCounter;
 
-/// A book is not fetched anew more often than this.
+/// A book is not re-fetched more often than this.
 const RESYNC_EVERY: Duration = Duration::from_mins(1);
 
-/// A book that one group did not agree with, and no group has spoken for since, is fetched anew after this long.
+/// A book that one group did not match, and that no later group has confirmed, is re-fetched after this long.
 const SUSPECT_MAX: Duration = Duration::from_secs(2);
 /// So many checks say whether the venue's rule is understood at all.
 const CHECKS_MIN: u64 = 50;
@@ -39,14 +39,14 @@ const SHOWN_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 3);
 pub(crate) struct BookKeeper {
     tokens: HashMap<TokenId, TrackedToken>,
     markets: HashMap<ConditionId, AssignedMarket>,
-    ordinals: OccurrenceCounter,
+    occurrences: OccurrenceCounter,
     budget: HashBudget,
     /// Tokens with a match group that has not ended.
     grouping: HashSet<TokenId>,
     /// Tokens whose book one group did not agree with.
     suspects: HashSet<TokenId>,
     /// Of markets that left.
-    past: Tally,
+    past: BookStats,
     /// An older trade says nothing of the price before the next one.
     trade_age_max: Duration,
 }
@@ -67,13 +67,13 @@ pub(crate) struct FrameOutcome {
     pub(crate) opened: Vec<TokenId>,
     /// Tokens of which something came, and which have no book.
     pub(crate) without_book: Vec<TokenId>,
-    /// Markets of which a book shows a last trade that nobody told.
+    /// Markets whose snapshot shows a last trade that we never received.
     pub(crate) missed: Vec<ConditionId>,
     /// Markets all of whose books are live since this frame.
     pub(crate) completed: Vec<ConditionId>,
-    /// Books that are to be fetched anew.
+    /// Books to be re-fetched.
     pub(crate) broken: Vec<WrongBook>,
-    /// What the venue told everybody.
+    /// Events that the venue sends to every socket.
     pub(crate) news: Vec<MarketEvent>,
     /// Ticks about tokens that nobody asked for.
     pub(crate) unwatched: u64,
@@ -120,11 +120,11 @@ impl BookKeeper {
             trade_age_max,
             tokens: HashMap::new(),
             markets: HashMap::new(),
-            ordinals: OccurrenceCounter::default(),
+            occurrences: OccurrenceCounter::default(),
             budget,
             grouping: HashSet::new(),
             suspects: HashSet::new(),
-            past: Tally::default(),
+            past: BookStats::default(),
         }
     }
 
@@ -135,7 +135,7 @@ impl BookKeeper {
             self.tokens.keys().filter(|token| !wanted.contains(token)).cloned().collect();
         for token in &left {
             if let Some(held) = self.tokens.remove(token) {
-                self.past += held.book.tally();
+                self.past += held.book.stats();
             }
             self.grouping.remove(token);
             self.suspects.remove(token);
@@ -145,7 +145,7 @@ impl BookKeeper {
         for watched in list {
             for token in &watched.tokens {
                 if let Some(held) = self.tokens.get_mut(token) {
-                    held.book.surround(watched.around(token));
+                    held.book.set_context(watched.hash_context(token));
                 } else {
                     self.tokens.insert(token.clone(), TrackedToken::new(watched, token));
                     new.push(token.clone());
@@ -187,10 +187,10 @@ impl BookKeeper {
     }
 
     /// What was counted of all books, those that left included.
-    pub(crate) fn tally(&self) -> Tally {
+    pub(crate) fn stats(&self) -> BookStats {
         let mut tally = self.past;
         for held in self.tokens.values() {
-            tally += held.book.tally();
+            tally += held.book.stats();
         }
         tally
     }
@@ -204,17 +204,17 @@ impl BookKeeper {
     /// Forgets all books and last prices: the connection is lost. OccurrenceCounter stay.
     pub(crate) fn reset_books(&mut self) {
         for held in self.tokens.values_mut() {
-            held.book.lose();
+            held.book.reset();
             held.last_trades.forget();
         }
         self.grouping.clear();
         self.suspects.clear();
     }
 
-    /// Forgets the book of a token that is about to be subscribed anew.
+    /// Resets the book of a token that is about to be subscribed again.
     pub(crate) fn reset_book(&mut self, token: &TokenId) {
         if let Some(held) = self.tokens.get_mut(token) {
-            held.book.lose();
+            held.book.reset();
             held.last_trades.forget();
         }
         self.grouping.remove(token);
@@ -224,20 +224,20 @@ impl BookKeeper {
     /// Reads a text frame received at `received_at`.
     pub(crate) fn read(&mut self, text: &str, received_at: Timestamp) -> FrameOutcome {
         let mut reading = FrameOutcome::default();
-        for heard in frame(text, received_at) {
-            match heard {
-                Heard::Tick(tick) => self.take(tick, &mut reading),
-                Heard::Refused { error, bytes } => reading.refused.push((error, bytes.as_bytes().to_vec())),
-                Heard::Unknown { kind, count, sample } => {
+        for event in frame(text, received_at) {
+            match event {
+                FrameEvent::Tick(tick) => self.take(tick, &mut reading),
+                FrameEvent::Refused { error, bytes } => reading.refused.push((error, bytes.as_bytes().to_vec())),
+                FrameEvent::Unknown { kind, count, sample } => {
                     reading.unknown.push(Unknown { kind, count, sample: sample.as_bytes().to_vec() });
                 }
-                Heard::HashUnreadable(count) => reading.hashes_unreadable += count,
-                Heard::NotUnderstood => reading.not_understood = true,
-                Heard::Nothing(Quiet::Pong) => reading.pong = true,
-                Heard::Nothing(Quiet::Ping) => reading.ping = true,
-                Heard::Nothing(Quiet::Empty) => {}
-                Heard::NewMarket(market) => reading.news.push(MarketEvent::New(market)),
-                Heard::Resolved(market, resolution) => {
+                FrameEvent::HashUnreadable(count) => reading.hashes_unreadable += count,
+                FrameEvent::NotUnderstood => reading.not_understood = true,
+                FrameEvent::Nothing(ControlFrame::Pong) => reading.pong = true,
+                FrameEvent::Nothing(ControlFrame::Ping) => reading.ping = true,
+                FrameEvent::Nothing(ControlFrame::Empty) => {}
+                FrameEvent::NewMarket(market) => reading.news.push(MarketEvent::New(market)),
+                FrameEvent::Resolved(market, resolution) => {
                     reading.news.push(MarketEvent::Resolved(market, resolution));
                 }
             }
@@ -271,15 +271,15 @@ impl BookKeeper {
         !self.grouping.is_empty() || !self.suspects.is_empty()
     }
 
-    /// Ends the groups of which nothing came for a while; the books that are to be fetched anew.
-    pub(crate) fn rest(&mut self, now: Timestamp) -> Vec<WrongBook> {
+    /// Closes the groups that have been idle for a while; returns the books to be re-fetched.
+    pub(crate) fn close_idle_groups(&mut self, now: Timestamp) -> Vec<WrongBook> {
         let mut broken = Vec::new();
         {
             let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
             let (tokens, suspects) = (&mut self.tokens, &mut self.suspects);
             self.grouping.retain(|token| {
                 let Some(held) = tokens.get_mut(token) else { return false };
-                let open = held.book.rest(now, &mut budget);
+                let open = held.book.close_idle_group(now, &mut budget);
                 if held.is_suspect(now) {
                     suspects.insert(token.clone());
                 }
@@ -294,20 +294,20 @@ impl BookKeeper {
         self.credible(broken)
     }
 
-    /// Nothing is fetched anew where most books differ: then it is the venue's rule that is not understood.
+    /// Nothing is re-fetched while most books mismatch: then the hash rule itself is not understood.
     fn credible(&self, broken: Vec<WrongBook>) -> Vec<WrongBook> {
         if broken.is_empty() {
             return broken;
         }
-        let Tally { checked, mismatches, .. } = self.tally();
+        let BookStats { checked, mismatches, .. } = self.stats();
         if checked >= CHECKS_MIN && 2 * mismatches > checked { Vec::new() } else { broken }
     }
 
     /// The books that changed since they were published last, as they are now.
-    pub(crate) fn told(&mut self, now: Timestamp) -> Vec<Book> {
+    pub(crate) fn changed_books(&mut self, now: Timestamp) -> Vec<Book> {
         let mut books = Vec::new();
         for held in self.tokens.values_mut() {
-            let Some(book) = held.book.told(now) else { continue };
+            let Some(book) = held.book.to_tick(now) else { continue };
             if held.told_at.is_none_or(|told_at| book.changed_at > told_at) {
                 held.told_at = Some(book.changed_at);
                 books.push(book);
@@ -329,7 +329,7 @@ impl BookKeeper {
             return;
         }
         if !matches!(tick, Tick::Book(_)) {
-            tick.set_id(self.ordinals.number(tick.id()));
+            tick.set_id(self.occurrences.next_id(tick.id()));
         }
         let (was_live, received_at) = (held.book.is_live(), tick.received_at());
         held.heard_at = Some(received_at);
@@ -378,7 +378,7 @@ impl TrackedToken {
     fn new(watched: &AssignedMarket, token: &TokenId) -> Self {
         Self {
             market: watched.market.clone(),
-            book: TokenBook::new(watched.around(token)),
+            book: TokenBook::new(watched.hash_context(token)),
             last_trades: LastTrades::default(),
             heard_at: None,
             suspect_at: None,
@@ -411,7 +411,7 @@ impl TrackedToken {
                 trade.price_before = self.last_trades.before(trade.executed_at, trade.price, counts);
                 trade.prevailing = self.book.prevailing(trade.executed_at, trade.received_at);
             }
-            Tick::TickSize(change) => self.book.regrid(change.new_tick_size),
+            Tick::TickSize(change) => self.book.set_tick_size(change.new_tick_size),
         }
     }
 
@@ -422,7 +422,7 @@ impl TrackedToken {
         suspect
     }
 
-    /// The book to be fetched anew, if it is; not again within a minute, for where the venue's own hash is odd
+    /// The book to be re-fetched, if any; not again within a minute, for where the venue's own hash is odd
     /// that helps nobody.
     fn broken(&mut self, token: &TokenId, now: Timestamp) -> Option<WrongBook> {
         let lasting = self.suspect_at.is_some_and(|at| now.since(at) >= SUSPECT_MAX);
@@ -444,12 +444,12 @@ impl TrackedToken {
         })
     }
 
-    /// Whether an opening book shows another last trade than the one that was told.
+    /// Whether a snapshot shows another last trade than the one we received.
     fn missed_trade(&self, tick: &Tick) -> bool {
         let Tick::Book(book) = tick else { return false };
         let pair = book.last_trade_price.zip(self.book.last_trade_price());
         // The venue shows three decimals.
-        pair.is_some_and(|(shown, told)| (shown.decimal() - told.decimal()).abs() >= SHOWN_STEP)
+        pair.is_some_and(|(shown, received)| (shown.decimal() - received.decimal()).abs() >= SHOWN_STEP)
     }
 }
 

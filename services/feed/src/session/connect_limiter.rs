@@ -21,12 +21,12 @@ impl ConnectRateLimiter {
     }
 
     /// Waits for the next turn.
-    pub(crate) async fn pass(&self) {
+    pub(crate) async fn acquire(&self) {
         sleep_until(self.turn(Instant::now())).await;
     }
 
     /// Nobody passes for so long: the venue asked for it.
-    pub(crate) fn hold(&self, pause: Duration) {
+    pub(crate) fn pause_for(&self, pause: Duration) {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         *next = (*next).max(Instant::now() + pause);
     }
@@ -54,7 +54,7 @@ mod tests {
             now + Duration::from_secs(5),
             "nothing is saved up"
         );
-        limiter.hold(Duration::from_mins(1));
+        limiter.pause_for(Duration::from_mins(1));
         assert!(limiter.turn(now) >= Instant::now() + Duration::from_secs(59));
     }
 }

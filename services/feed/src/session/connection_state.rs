@@ -12,7 +12,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::session::pending_snapshots::PendingSnapshots;
 
-/// How often match groups are looked at whose end nothing has told.
+/// How often open match groups are checked for being idle.
 const REST_EVERY: Duration = Duration::from_millis(50);
 /// What stands for "never" where a timer is not wanted.
 const NEVER: Duration = Duration::from_hours(24 * 365);
@@ -100,7 +100,7 @@ impl DisconnectReason {
     /// The gap that it makes of all markets of the socket; none where nothing will be missed.
     pub(crate) fn cause(&self) -> Option<Cause> {
         match self {
-            // What is missing from here on is told by the next feed, from the mark that this one leaves.
+            // What is missing from here on is recorded by the next feed, from the checkpoint that this one leaves.
             Self::Stopped | Self::Idle => None,
             Self::Silent => Some(Cause::Silence),
             Self::WrongBook(error) if error.unread().is_some() => Some(Cause::FrameRefused),

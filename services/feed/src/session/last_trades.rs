@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(
             before(&mut trades, 40, "0.9", true).as_deref(),
             Some("0.8"),
-            "of the same moment, the one told first"
+            "of the same moment, the first one received"
         );
     }
 

@@ -1,6 +1,6 @@
 //! Which of several identical ticks this one is.
 //!
-//! Knows: the content ids seen of late. Never: a clock; it turns its memory over by count.
+//! Knows: the content ids seen recently. Never: a clock; it turns its memory over by count.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub(crate) struct OccurrenceCounter {
 
 impl OccurrenceCounter {
     /// The id of the next tick with this content: the first keeps it, each further one gets its own.
-    pub(crate) fn number(&mut self, content: TickId) -> TickId {
+    pub(crate) fn next_id(&mut self, content: TickId) -> TickId {
         if self.newer.len() >= REMEMBERED {
             self.older = std::mem::take(&mut self.newer);
         }
@@ -42,8 +42,8 @@ mod tests {
     #[test]
     fn identical_ticks_get_ids_of_their_own_and_the_same_ones_in_another_process() {
         let (mut one, mut other) = (OccurrenceCounter::default(), OccurrenceCounter::default());
-        let ids = |ordinals: &mut OccurrenceCounter| -> Vec<TickId> {
-            (0..3).map(|_| ordinals.number(content(1))).collect()
+        let ids = |occurrences: &mut OccurrenceCounter| -> Vec<TickId> {
+            (0..3).map(|_| occurrences.next_id(content(1))).collect()
         };
         let first = ids(&mut one);
         assert_eq!(first, ids(&mut other));
@@ -53,16 +53,16 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_came_of_late_is_remembered() {
-        let mut ordinals = OccurrenceCounter::default();
-        ordinals.number(content(0));
+        let mut occurrences = OccurrenceCounter::default();
+        occurrences.next_id(content(0));
         for number in 1..=REMEMBERED {
-            ordinals.number(content(number));
+            occurrences.next_id(content(number));
         }
-        assert_ne!(ordinals.number(content(0)), content(0), "one turn later it is still known");
+        assert_ne!(occurrences.next_id(content(0)), content(0), "one turn later it is still known");
         for number in 0..3 * REMEMBERED {
-            ordinals.number(content(REMEMBERED + 1 + number));
+            occurrences.next_id(content(REMEMBERED + 1 + number));
         }
-        assert!(ordinals.newer.len() + ordinals.older.len() <= 2 * REMEMBERED);
-        assert_eq!(ordinals.number(content(1)), content(1), "long ago is forgotten");
+        assert!(occurrences.newer.len() + occurrences.older.len() <= 2 * REMEMBERED);
+        assert_eq!(occurrences.next_id(content(1)), content(1), "long ago is forgotten");
     }
 }

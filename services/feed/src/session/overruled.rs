@@ -29,12 +29,12 @@ pub(crate) async fn listen(
         loop {
             match bus.listen(subject::OVERRULED_ALL).await {
                 Ok(mut listener) => {
-                    while let Some(heard) = listener.next().await {
-                        hand_on(&heard.payload, shard, &events);
+                    while let Some(message) = listener.next().await {
+                        hand_on(&message.payload, shard, &events);
                     }
                 }
                 Err(error) => {
-                    warn!("overruled books are not heard of: {}", chassis::logline::chain(&error));
+                    warn!("overruled books cannot be received: {}", chassis::logline::chain(&error));
                 }
             }
             tokio::time::sleep(RETRY).await;

@@ -42,7 +42,7 @@ struct PendingSnapshot {
 pub(crate) struct OverdueSnapshots {
     /// To be subscribed again.
     pub(crate) again: Vec<TokenId>,
-    /// Subscribing again did not help either; each is told once.
+    /// Subscribing again did not help either; each is reported once.
     pub(crate) missing: Vec<TokenId>,
     /// Their ticks flow: to be fetched by REST.
     pub(crate) by_rest: Vec<TokenId>,

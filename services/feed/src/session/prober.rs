@@ -10,7 +10,7 @@ use contract::ids::TokenId;
 use contract::tick::Tick;
 use contract::time::Timestamp;
 use polymarket::session::{Frame, OPENING_BYTES_MAX, Session, TOKENS_PER_MESSAGE};
-use polymarket::translate::{Heard, Quiet, frame};
+use polymarket::translate::{FrameEvent, ControlFrame, frame};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -140,11 +140,11 @@ impl Prober {
             }
             (session, tokens)
         } else {
-            self.limiter.pass().await;
+            self.limiter.acquire().await;
             match Session::open(&self.url, group).await {
                 Ok(session) => (session, 0),
                 Err(error) => {
-                    self.limiter.hold(error.retry_after().unwrap_or_default());
+                    self.limiter.pause_for(error.retry_after().unwrap_or_default());
                     return None;
                 }
             }
@@ -182,17 +182,17 @@ async fn answer(session: &mut Session, group: &[TokenId]) -> Outcome {
 
 /// Whether a frame answers the subscription of these tokens: with a book of one, or with nothing.
 fn answers(text: &str, group: &[TokenId]) -> bool {
-    frame(text, Timestamp::from_micros(0)).iter().any(|heard| match heard {
-        Heard::Tick(Tick::Book(book)) => group.contains(&book.token_id),
-        Heard::Nothing(Quiet::Empty) => true,
-        Heard::Tick(_)
-        | Heard::Refused { .. }
-        | Heard::Unknown { .. }
-        | Heard::HashUnreadable(_)
-        | Heard::NotUnderstood
-        | Heard::NewMarket(_)
-        | Heard::Resolved(..)
-        | Heard::Nothing(_) => false,
+    frame(text, Timestamp::from_micros(0)).iter().any(|event| match event {
+        FrameEvent::Tick(Tick::Book(book)) => group.contains(&book.token_id),
+        FrameEvent::Nothing(ControlFrame::Empty) => true,
+        FrameEvent::Tick(_)
+        | FrameEvent::Refused { .. }
+        | FrameEvent::Unknown { .. }
+        | FrameEvent::HashUnreadable(_)
+        | FrameEvent::NotUnderstood
+        | FrameEvent::NewMarket(_)
+        | FrameEvent::Resolved(..)
+        | FrameEvent::Nothing(_) => false,
     })
 }
 

@@ -1,6 +1,6 @@
-//! What the venue told everybody, once.
+//! Deduplicates the market events that every socket receives.
 //!
-//! Knows: which announcements came of late. Never: what they lead to.
+//! Knows: which events came recently. Never: what they lead to.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ enum Key {
     TickSize(ConditionId, Decimal, Timestamp),
 }
 
-/// The announcements of late; a clone is the same memory.
+/// The recent events; a clone is the same memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecentEvents(Arc<Mutex<Halves>>);
 
@@ -33,7 +33,7 @@ struct Halves {
 }
 
 impl RecentEvents {
-    /// Whether this is the first time that it is told.
+    /// Whether this event is seen for the first time.
     pub(crate) fn is_first(&self, event: &MarketEvent) -> bool {
         let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if halves.newer.len() >= REMEMBERED {

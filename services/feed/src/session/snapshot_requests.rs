@@ -49,7 +49,7 @@ impl SnapshotRequests {
         self.ask(tokens, Some(socket));
     }
 
-    /// Asks whether these tokens have books at all: the subscription manager is told of those that have none.
+    /// Asks whether these tokens have books at all: the subscription manager is notified of those that have none.
     pub(crate) fn look(&self, tokens: &[TokenId]) {
         self.ask(tokens, None);
     }
@@ -105,7 +105,7 @@ impl SnapshotFetcher {
                 return;
             }
         };
-        info!(asked = tokens.len(), told = books.len(), "books were fetched by REST");
+        info!(asked = tokens.len(), received = books.len(), "books were fetched by REST");
         for question in &round {
             self.deliver(question, &books);
         }

@@ -58,7 +58,7 @@ pub(crate) struct Socket {
     pub(crate) snapshots: SnapshotRequests,
     /// Its turn to connect.
     pub(crate) limiter: ConnectRateLimiter,
-    /// What the venue announced of late.
+    /// Market events seen recently.
     pub(crate) announced: RecentEvents,
     /// How often rebuilt books are published; zero: never.
     pub(crate) book_every: Duration,
@@ -97,7 +97,7 @@ impl Socket {
                 Ok(session) => self.serve(session, epoch, &mut suspected, &stop).await,
                 Err(error) => {
                     pause = error.retry_after().unwrap_or_default();
-                    self.limiter.hold(pause);
+                    self.limiter.pause_for(pause);
                     (DisconnectReason::WrongBook(error), false)
                 }
             };
@@ -144,7 +144,7 @@ impl Socket {
     }
 
     async fn open(&self) -> Result<Session, SessionError> {
-        self.limiter.pass().await;
+        self.limiter.acquire().await;
         Session::open(&self.settings.url, &self.books.tokens()).await
     }
 
@@ -234,7 +234,7 @@ impl Socket {
             }
             SessionEvent::PendingSnapshots => self.request_missing_snapshots(session, life).await?,
             SessionEvent::Rest => {
-                let broken = self.books.rest(clock::now().into());
+                let broken = self.books.close_idle_groups(clock::now().into());
                 self.resync(broken, session, life).await?;
             }
             SessionEvent::Tell => self.tell(life),
@@ -309,7 +309,7 @@ impl Socket {
         self.resubscribe(&[token], session, life).await
     }
 
-    /// Fetches books anew that are wrong.
+    /// Re-fetches wrong books.
     async fn resync(
         &mut self,
         broken: Vec<WrongBook>,
@@ -321,7 +321,7 @@ impl Socket {
                 continue;
             }
             let cause_word = cause.word();
-            warn!(token.id = %token, "a book is wrong ({cause_word}): it is fetched anew");
+            warn!(token.id = %token, "a book is wrong ({cause_word}) and is re-fetched");
             let since = right_until.unwrap_or(life.data_at);
             self.publisher.gaps.open(&market, cause, since, clock::now().into());
             self.stats.socket(self.number, |notes| notes.resyncs += 1);
@@ -435,7 +435,7 @@ impl Socket {
     /// Publishes the books that changed, as they were rebuilt.
     fn tell(&mut self, life: &mut ConnectionState) {
         let now = Timestamp::from(clock::now());
-        let books: Vec<Tick> = self.books.told(now).into_iter().map(Tick::Book).collect();
+        let books: Vec<Tick> = self.books.changed_books(now).into_iter().map(Tick::Book).collect();
         let correlation = self.correlation(life);
         let mut refused = Vec::new();
         let dropped = self.publisher.ticks(&books, &mut refused, now, &correlation);

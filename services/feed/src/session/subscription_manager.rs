@@ -93,7 +93,7 @@ impl SubscriptionManager {
     /// Conducts until `stop`, then waits for its sockets.
     pub(crate) async fn run(
         mut self,
-        mut heard: mpsc::Receiver<ControlEvent>,
+        mut events: mpsc::Receiver<ControlEvent>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut sockets = Tasks::new(stop.clone());
@@ -102,12 +102,12 @@ impl SubscriptionManager {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(word) = heard.recv() => {
+                Some(event) = events.recv() => {
                     let now = clock::now().into();
-                    self.heed(word, now);
-                    // What came meanwhile is heeded too before lists are told: a sweep comes page by page.
-                    while let Ok(word) = heard.try_recv() {
-                        self.heed(word, now);
+                    self.handle(event, now);
+                    // Handle what came meanwhile before sending the lists: a sweep comes page by page.
+                    while let Ok(event) = events.try_recv() {
+                        self.handle(event, now);
                     }
                     self.send_assignments(&mut sockets, &stop);
                 }
@@ -123,8 +123,8 @@ impl SubscriptionManager {
         sockets.join(GRACE).await
     }
 
-    fn heed(&mut self, word: ControlEvent, now: Timestamp) {
-        match word {
+    fn handle(&mut self, event: ControlEvent, now: Timestamp) {
+        match event {
             ControlEvent::Catalogue(change) => self.change(&change, now),
             ControlEvent::Missing(tokens) => self.missing(&tokens, now),
             ControlEvent::Suspects(tokens) => self.suspect(tokens),
@@ -282,7 +282,7 @@ impl SubscriptionManager {
     fn send_assignments(&mut self, sockets: &mut Tasks, stop: &CancellationToken) {
         while self.lists.len() < self.assignments.sockets() {
             let number = self.lists.len();
-            let (list, told) = watch::channel(Arc::default());
+            let (list, receiver) = watch::channel(Arc::default());
             self.lists.push(list);
             let orders = mpsc::channel(COMMANDS_MAX);
             self.orders.push(orders.0.clone());
@@ -291,7 +291,7 @@ impl SubscriptionManager {
                 number,
                 instance: self.config.instance.clone(),
                 settings: self.config.sockets.clone(),
-                list: told,
+                list: receiver,
                 books: BookKeeper::new(self.budget.clone(), self.config.trade_age_max),
                 publisher: self.publisher.clone(),
                 stats: self.stats.clone(),

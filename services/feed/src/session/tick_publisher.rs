@@ -1,6 +1,6 @@
 //! The way out of a socket: ticks and letters to the queue, and what becomes of those it has no room for.
 //!
-//! Knows: messages, fills told already, gaps of an overrun buffer, where a trace begins. Never: a connection.
+//! Knows: messages, fills published already, gaps of an overflown queue, where a trace begins. Never: a connection.
 
 use bus::Message;
 use chassis::clock;
@@ -30,7 +30,7 @@ pub(crate) struct TickPublisher {
     pub(crate) queue: PublishQueue,
     /// The gaps of all markets.
     pub(crate) gaps: Gaps,
-    /// The fills that were told.
+    /// The fills that were published.
     pub(crate) fills: Fills,
     /// How many letters may be written.
     pub(crate) letters: DeadLetterLimiter,
@@ -71,7 +71,7 @@ impl TickPublisher {
     }
 
     /// Writes a dead letter about what could not be understood of one frame: one for all of it, and none where there were
-    /// many of late.
+    /// many recently.
     pub(crate) fn letter(
         &self,
         refused: &[(String, Vec<u8>)],
@@ -92,7 +92,7 @@ impl TickPublisher {
         let letter = DeadLetter::new(Service::Feed, &name, correlation, &all, bytes, received_at);
         let mut message = Message::new(subject::dead(Service::Feed), letter.id.to_string(), encode(&letter));
         message.correlation_id = Some(correlation.to_owned());
-        if self.queue.post(message).is_err() {
+        if self.queue.enqueue_dead_letter(message).is_err() {
             self.letters.leave_out();
         }
     }
@@ -109,10 +109,10 @@ impl TickPublisher {
         }
     }
 
-    /// Offers a tick, unless it is a fill that REST told before; false when there is no room.
+    /// Offers a tick, unless it is a fill that REST has reported before; false when there is no room.
     fn offer(&self, tick: &Tick, mut message: Message, received_at: Timestamp) -> bool {
         let Tick::Trade(trade) = tick else { return self.queue.offer(message, received_at).is_ok() };
-        if self.fills.heard(trade) == Seen::Duplicate {
+        if self.fills.record_socket_trade(trade) == Seen::Duplicate {
             return true;
         }
         let socket = self.socket_span(trade, received_at);

@@ -1,6 +1,6 @@
 //! What is known of the venue's markets, and which of them are followed.
 //!
-//! Knows: markets, ranks, what was told of them. Never: a request, a clock.
+//! Knows: markets, ranks, what was published of them. Never: a request, a clock.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -21,9 +21,9 @@ use crate::universe::selector::UniverseSelector;
 const SHRUNK: usize = 10;
 /// A market of `top:N` stays until it falls out of the first `N` times this: ranks change every minute.
 const STAYS: usize = 2;
-/// A new volume alone is told again after this long.
+/// A new volume alone is published again after this long.
 const VOLUME_EVERY: Duration = Duration::from_mins(10);
-/// For so long a price grid that a frame told is believed against rows of the catalogue, which may be older.
+/// For this long a tick size from a frame overrides rows of the catalogue, which may be older.
 const GRID_HELD: Duration = Duration::from_mins(15);
 
 /// Whether a sweep is believed.
@@ -49,7 +49,7 @@ pub(crate) struct Learned {
     pub(crate) new: Vec<Market>,
     /// Those followed already whose books depend on what has been corrected.
     pub(crate) corrected: Vec<Market>,
-    /// What is to be told of them.
+    /// What is to be published of them.
     pub(crate) messages: Vec<Message>,
 }
 
@@ -72,10 +72,10 @@ struct KnownMarket {
     picked: bool,
     /// Followed for its rank.
     ranked: bool,
-    /// What a frame told of its price grid, and when.
+    /// Tick size stated by a frame, and when.
     grid: Option<(Decimal, Timestamp)>,
-    told: TickId,
-    told_at: Timestamp,
+    published: TickId,
+    published_at: Timestamp,
 }
 
 impl Catalogue {
@@ -111,7 +111,7 @@ impl Catalogue {
         self.known.get(market).is_some_and(KnownMarket::is_followed)
     }
 
-    /// Takes over the price grid that a frame told; what is to be published, where that is new.
+    /// Takes over the tick size stated by a frame; returns what is to be published, if that is new.
     pub(crate) fn regrid(&mut self, market: &ConditionId, step: Decimal, at: Timestamp) -> Option<Message> {
         let known = self.known.get_mut(market).filter(|known| known.is_followed())?;
         if known.grid.is_some_and(|(_, before)| at < before) {
@@ -136,7 +136,7 @@ impl Catalogue {
         known.tell()
     }
 
-    /// Tokens that will be followed, as far as can be told: each market has two.
+    /// Tokens that will be followed, as far as is known: each market has two.
     pub(crate) fn tokens_expected(&self) -> usize {
         let followed = self.followed();
         let top = self.choice.top().unwrap_or(0) / usize::try_from(self.shard.of).unwrap_or(1);
@@ -247,7 +247,7 @@ impl Catalogue {
                 change.new.push(known.market.clone());
             }
         }
-        // What is not followed is learned anew with each sweep.
+        // What is not followed is learned again with each sweep.
         self.known.retain(|_, known| known.is_followed());
         change
     }
@@ -259,8 +259,8 @@ impl Catalogue {
 
 impl KnownMarket {
     fn of(market: Market) -> Self {
-        let (told, told_at) = (TickId::of_bytes([0; 16]), Timestamp::from_micros(0));
-        Self { market, picked: false, ranked: false, grid: None, told, told_at }
+        let (published, published_at) = (TickId::of_bytes([0; 16]), Timestamp::from_micros(0));
+        Self { market, picked: false, ranked: false, grid: None, published, published_at }
     }
 
     const fn is_followed(&self) -> bool {
@@ -283,17 +283,17 @@ impl KnownMarket {
         let at = self.market.updated_at;
         let lasting =
             Market { updated_at: Timestamp::from_micros(0), volume_24h: None, ..self.market.clone() };
-        let told = TickId::of_content(&["market", &format!("{lasting:?}")]);
-        if self.told == told && at.since(self.told_at) < VOLUME_EVERY {
+        let published = TickId::of_content(&["market", &format!("{lasting:?}")]);
+        if self.published == published && at.since(self.published_at) < VOLUME_EVERY {
             return None;
         }
-        (self.told, self.told_at) = (told, at);
+        (self.published, self.published_at) = (published, at);
         Some(self.message())
     }
 
     fn message(&self) -> Message {
-        let at = self.told_at.micros().to_string();
-        let id = TickId::of_content(&["told", &self.told.to_string(), &at]);
+        let at = self.published_at.micros().to_string();
+        let id = TickId::of_content(&["told", &self.published.to_string(), &at]);
         Message::new(subject::market(&self.market.condition_id), id.to_string(), encode(&self.market))
     }
 }
@@ -301,8 +301,8 @@ impl KnownMarket {
 /// A market that is not followed any more, on its subject.
 pub(crate) fn message_of(market: &Market) -> Message {
     let mut known = KnownMarket::of(market.clone());
-    known.told_at = market.updated_at;
-    known.told = TickId::of_content(&["market", &format!("{market:?}")]);
+    known.published_at = market.updated_at;
+    known.published = TickId::of_content(&["market", &format!("{market:?}")]);
     known.message()
 }
 

@@ -27,7 +27,7 @@ fn a_trade_is_held_against_the_book_before_its_own_match() {
 fn a_change_long_before_the_trade_counts_as_settled() {
     let mut book = opened();
     apply(&mut book, &change(Side::Buy, 50, 4, 2_000));
-    book.rest(at(2_110), &mut Budget::unlimited());
+    book.close_idle_group(at(2_110), &mut Budget::unlimited());
     let settled = (Some(price(50)), Some(price(52)));
     assert_eq!(quote_at(&book, 2_050), settled, "exactly the spread of a match later");
     assert_eq!(quote_at(&book, 2_049), (Some(price(48)), Some(price(52))), "within it");
@@ -40,10 +40,10 @@ fn nobody_sees_a_book_inside_a_group_until_it_was_quiet_for_100_ms() {
     let quote = |book: &TokenBook, ms| book.prevailing(at(9_000), at(ms)).unwrap().best_bid;
     assert_eq!(quote(&book, 2_109), Some(price(48)));
     assert_eq!(quote(&book, 2_110), Some(price(50)), "nobody called `rest`, but it has ended");
-    assert_eq!(book.told(at(2_109)), None);
-    assert!(book.rest(at(2_109), &mut Budget::unlimited()), "99 ms");
-    assert!(!book.rest(at(2_110), &mut Budget::unlimited()), "100 ms");
-    assert_eq!(book.told(at(2_110)).unwrap().bids[0].0, price(50));
+    assert_eq!(book.to_tick(at(2_109)), None);
+    assert!(book.close_idle_group(at(2_109), &mut Budget::unlimited()), "99 ms");
+    assert!(!book.close_idle_group(at(2_110), &mut Budget::unlimited()), "100 ms");
+    assert_eq!(book.to_tick(at(2_110)).unwrap().bids[0].0, price(50));
 }
 
 #[test]
@@ -52,12 +52,12 @@ fn nobody_sees_a_book_that_is_crossed() {
     apply(&mut book, &change(Side::Buy, 53, 4, 2_000));
     assert!(book.ladder().unwrap().top().is_crossed());
     assert_eq!(quote_at(&book, 9_000), (Some(price(48)), Some(price(52))));
-    book.rest(at(9_000), &mut Budget::unlimited());
+    book.close_idle_group(at(9_000), &mut Budget::unlimited());
     assert_eq!(quote_at(&book, 9_000), (Some(price(48)), Some(price(52))), "nor after its group");
-    assert_eq!(book.told(at(9_000)), None);
-    let mut crossed = TokenBook::new(around());
+    assert_eq!(book.to_tick(at(9_000)), None);
+    let mut crossed = TokenBook::new(context());
     crossed.snapshot(&snapshot(&[(60, 1)], &[(50, 1)], 1_000), &mut Budget::unlimited());
-    assert_eq!((crossed.prevailing(at(9_000), at(9_000)), crossed.told(at(9_000))), (None, None));
+    assert_eq!((crossed.prevailing(at(9_000), at(9_000)), crossed.to_tick(at(9_000))), (None, None));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn another_hash_at_the_same_time_is_another_group_and_no_hash_fits_any() {
         (hashed(change(Side::Buy, 42, 1, 2_001), &hash(2)), 2),
     ] {
         apply(&mut book, &changes);
-        assert_eq!(book.tally().groups, groups);
+        assert_eq!(book.stats().groups, groups);
     }
 }
 
@@ -88,20 +88,20 @@ fn a_group_that_goes_on_after_its_rest_takes_back_what_was_concluded() {
     .map(|change| hashed(change, &wanted));
     let stated = PriceChange { best_bid: Some(price(48)), ..remainder };
     book.apply(&stated, budget);
-    assert!(!book.rest(at(2_110), budget));
+    assert!(!book.close_idle_group(at(2_110), budget));
     assert_eq!(book.trust(), Trust::Suspect);
-    let tally = Tally { groups: 1, checked: 1, mismatches: 1, differences: 1 };
-    assert_eq!(book.tally(), tally);
+    let stats = BookStats { groups: 1, checked: 1, mismatches: 1, differences: 1 };
+    assert_eq!(book.stats(), stats);
     assert_eq!(quote_at(&book, 2_100).1, Some(price(53)));
     let mut late = first;
     late.received_at = at(2_200);
     book.apply(&late, budget);
-    assert_eq!((book.trust(), book.tally(), book.has_open_group()), (Trust::Fine, Tally::default(), true));
+    assert_eq!((book.trust(), book.stats(), book.has_open_group()), (Trust::Fine, BookStats::default(), true));
     assert_eq!(quote_at(&book, 2_100).1, Some(price(52)), "its quote is taken back");
     book.apply(&PriceChange { best_bid: Some(price(48)), ..second }, budget);
-    assert!(book.rest(at(2_299), budget), "its quiet begins anew");
-    assert!(!book.rest(at(2_300), budget));
-    assert_eq!(book.tally(), Tally { groups: 1, checked: 1, mismatches: 0, differences: 0 });
+    assert!(book.close_idle_group(at(2_299), budget), "its idle time begins again");
+    assert!(!book.close_idle_group(at(2_300), budget));
+    assert_eq!(book.stats(), BookStats { groups: 1, checked: 1, mismatches: 0, differences: 0 });
     assert_eq!((book.trust(), book.verified_at()), (Trust::Fine, Some(at(2_200))));
     assert_eq!(quote_at(&book, 2_100).1, None);
 }
@@ -114,7 +114,7 @@ fn the_quotes_of_earlier_groups_survive_a_group_that_is_taken_back() {
     }
     let quotes = |book: &TokenBook| (2_000..2_100).map(|ms| quote_at(book, ms)).collect::<Vec<_>>();
     let before = quotes(&book);
-    book.rest(at(5_000), &mut Budget::unlimited());
+    book.close_idle_group(at(5_000), &mut Budget::unlimited());
     let mut again = change(Side::Buy, 39, 1, 2_019);
     again.received_at = at(6_000);
     apply(&mut book, &again);
@@ -130,7 +130,7 @@ fn a_snapshot_of_the_group_under_way_is_its_end_and_no_mismatch() {
     let mut whole = snapshot(&[(47, 5)], &[(53, 5)], 2_000);
     whole.hash = Some(wanted);
     assert_eq!(book.snapshot(&whole, budget), (Applied::Yes, Check::Agreed));
-    assert_eq!(book.tally(), Tally { groups: 1, checked: 1, mismatches: 0, differences: 0 });
+    assert_eq!(book.stats(), BookStats { groups: 1, checked: 1, mismatches: 0, differences: 0 });
 }
 
 #[test]
@@ -142,12 +142,12 @@ fn a_group_of_the_past_is_not_held_against_a_book_that_went_on() {
     book.apply(&hashed(change(Side::Buy, 45, 1, 3_000), &newer), budget);
     book.apply(&hashed(change(Side::Buy, 46, 1, 2_000), &late), budget);
     assert_eq!(book.trust(), Trust::Suspect, "the newer one lacked it");
-    book.rest(at(9_000), budget);
-    assert_eq!((book.trust(), book.tally().checked), (Trust::Suspect, 1), "the late one says nothing");
-    assert_eq!(book.told(at(9_000)).unwrap().hash_ok, None);
+    book.close_idle_group(at(9_000), budget);
+    assert_eq!((book.trust(), book.stats().checked), (Trust::Suspect, 1), "the late one says nothing");
+    assert_eq!(book.to_tick(at(9_000)).unwrap().hash_ok, None);
     let next = hash_of(&[(45, 1), (46, 1), (47, 5), (48, 11)], &[(53, 5), (52, 10)], 4_000, "");
     book.apply(&hashed(change(Side::Buy, 48, 11, 4_000), &next), budget);
-    book.rest(at(9_000), budget);
+    book.close_idle_group(at(9_000), budget);
     assert_eq!(book.trust(), Trust::Fine, "the next one shows that all is there");
 }
 
@@ -161,9 +161,9 @@ fn a_difference_to_the_stated_best_prices_is_counted_once_a_group_ends() {
     };
     apply(&mut book, &stating(49, 49, 2_000));
     apply(&mut book, &stating(50, 51, 3_000));
-    assert_eq!(book.tally().differences, 0, "the group may go on");
+    assert_eq!(book.stats().differences, 0, "the group may go on");
     apply(&mut book, &change(Side::Buy, 45, 1, 4_000));
-    assert_eq!(book.tally().differences, 1);
-    book.lose();
-    assert_eq!(book.tally().differences, 1, "a count outlives its connection");
+    assert_eq!(book.stats().differences, 1);
+    book.reset();
+    assert_eq!(book.stats().differences, 1, "a count outlives its connection");
 }

@@ -29,7 +29,7 @@ fn grow(book: &mut TokenBook, shares: u32, last: &str) {
     let at_ms = i64::from(shares) * 1_000;
     let wanted = hash_of(&[(47, 5), (48, shares)], &ASKS, at_ms, last);
     book.apply(&hashed(change(Side::Buy, 48, shares, at_ms), &wanted), budget);
-    book.rest(at(at_ms + 500), budget);
+    book.close_idle_group(at(at_ms + 500), budget);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn the_text_that_is_hashed_is_the_compact_json_of_the_protocol() {
     tick.asks = vec![level("0.5", "3.0"), level("1", "0.000001")];
     tick.tick_size = Some("0.0010".parse().unwrap());
     tick.changed_at = at(1_789_156_413_830);
-    let mut book = TokenBook::new(Around {
+    let mut book = TokenBook::new(HashContext {
         condition_id: ConditionId::try_from(market).unwrap(),
         token_id: TokenId::try_from(token).unwrap(),
         tick_size: None,
@@ -65,28 +65,28 @@ fn a_book_of_empty_sides_that_never_traded_has_a_hash_too() {
     let text = r#"{"market":"0xab","asset_id":"71","timestamp":"1000","hash":"","bids":[],"asks":[],"min_order_size":"5","tick_size":"0.01","neg_risk":false,"last_trade_price":""}"#;
     let mut tick = opening(sha1_of(text), None);
     (tick.bids, tick.asks) = (vec![], vec![]);
-    assert_eq!(snap(&mut TokenBook::new(around()), &tick), Check::Agreed);
+    assert_eq!(snap(&mut TokenBook::new(context()), &tick), Check::Agreed);
 }
 
 #[test]
 fn what_is_not_known_is_no_mismatch() {
     let wrong = || sha1_of("another book");
-    let mut without = around();
+    let mut without = context();
     without.order_size_min = None;
     let mut book = TokenBook::new(without);
     assert_eq!(snap(&mut book, &opening(wrong(), None)), Check::Unknown);
-    let mut without = around();
+    let mut without = context();
     without.tick_size = None;
     let mut book = TokenBook::new(without);
     assert_eq!(snap(&mut book, &after_trade(wrong())), Check::Unknown);
     assert_eq!(snap(&mut book, &Book { hash: None, ..opening(wrong(), None) }), Check::Unknown);
-    assert_eq!(snap(&mut book, &opening(wrong(), None)), Check::Differs, "the snapshot told the grid");
-    assert_eq!(book.tally(), Tally { groups: 0, checked: 1, mismatches: 1, differences: 0 });
+    assert_eq!(snap(&mut book, &opening(wrong(), None)), Check::Differs, "the snapshot stated the tick size");
+    assert_eq!(book.stats(), BookStats { groups: 0, checked: 1, mismatches: 1, differences: 0 });
 }
 
 #[test]
 fn a_book_after_a_trade_is_checked_with_the_known_inputs_and_an_opening_book_with_its_own() {
-    let mut book = TokenBook::new(around());
+    let mut book = TokenBook::new(context());
     book.traded(price(49), &mut Budget::unlimited());
     assert_eq!(snap(&mut book, &after_trade(hash_of(&BIDS, &ASKS, 1_000, "0.490"))), Check::Agreed);
     assert_eq!(snap(&mut book, &opening(hash_of(&BIDS, &ASKS, 1_000, "0.510"), Some(51))), Check::Agreed);
@@ -111,14 +111,14 @@ fn the_price_of_a_trade_is_learned_from_the_hash_before_its_own_frame_comes() {
         assert_eq!(book.trust(), Trust::Fine, "{last}");
         assert_eq!(book.last_trade_price().map(|p| p.to_string()).unwrap_or_default(), learned);
     }
-    assert_eq!((book.tally().checked, book.tally().mismatches), (6, 0));
+    assert_eq!((book.stats().checked, book.stats().mismatches), (6, 0));
     grow(&mut book, 17, "0.4905");
     assert_eq!(book.trust(), Trust::Suspect, "off the grid it cannot be guessed");
     book.traded(price(50), &mut Budget::unlimited());
-    assert_eq!((book.trust(), book.tally().mismatches), (Trust::Suspect, 1), "another price says nothing");
+    assert_eq!((book.trust(), book.stats().mismatches), (Trust::Suspect, 1), "another price says nothing");
     book.traded(Price::of_text("0.4905").unwrap(), &mut Budget::unlimited());
-    assert_eq!((book.trust(), book.tally().mismatches), (Trust::Fine, 0), "its trade came a little later");
-    assert_eq!(book.told(at(19_000)).unwrap().hash_ok, Some(true));
+    assert_eq!((book.trust(), book.stats().mismatches), (Trust::Fine, 0), "its trade came a little later");
+    assert_eq!(book.to_tick(at(19_000)).unwrap().hash_ok, Some(true));
     grow(&mut book, 18, "0.4905");
     assert_eq!(book.trust(), Trust::Fine, "once known it is written in full");
 }
@@ -129,8 +129,8 @@ fn the_price_of_a_trade_is_found_on_the_markets_own_grid() {
         let text = format!(
             r#"{{"market":"0xab","asset_id":"71","timestamp":"1000","hash":"","bids":[{{"price":"0.47","size":"5"}},{{"price":"0.48","size":"10"}}],"asks":[{{"price":"0.53","size":"5"}},{{"price":"0.52","size":"10"}}],"min_order_size":"5","tick_size":"{tick}","neg_risk":false,"last_trade_price":"{last}"}}"#
         );
-        let mut book = TokenBook::new(around());
-        book.regrid(tick.parse().unwrap());
+        let mut book = TokenBook::new(context());
+        book.set_tick_size(tick.parse().unwrap());
         assert_eq!(snap(&mut book, &after_trade(sha1_of(&text))), Check::Agreed, "{tick}");
         assert_eq!(book.last_trade_price().unwrap().to_string(), last);
     }
@@ -141,37 +141,37 @@ fn one_group_that_differs_makes_a_book_suspect_two_in_a_row_break_it_and_agreeme
     let wrong = |book: &mut TokenBook, at_ms: i64| {
         let budget = &mut Budget::unlimited();
         book.apply(&hashed(change(Side::Buy, 45, 1, at_ms), &sha1_of(&at_ms.to_string())), budget);
-        book.rest(at(at_ms + 500), budget);
+        book.close_idle_group(at(at_ms + 500), budget);
         book.trust()
     };
     let mut book = opened();
     assert_eq!(wrong(&mut book, 2_000), Trust::Suspect);
-    assert_eq!(book.told(at(9_000)).unwrap().hash_ok, Some(false));
+    assert_eq!(book.to_tick(at(9_000)).unwrap().hash_ok, Some(false));
     apply(&mut book, &change(Side::Buy, 45, 0, 3_000));
-    book.rest(at(3_500), &mut Budget::unlimited());
+    book.close_idle_group(at(3_500), &mut Budget::unlimited());
     assert_eq!(book.trust(), Trust::Suspect, "a group without a hash says nothing");
     grow(&mut book, 11, "");
     assert_eq!(book.trust(), Trust::Fine);
-    assert_eq!(book.told(at(9_000)).unwrap().hash_ok, Some(true));
+    assert_eq!(book.to_tick(at(9_000)).unwrap().hash_ok, Some(true));
     assert_eq!(
         [12_000, 13_000, 14_000].map(|ms| wrong(&mut book, ms)),
         [Trust::Suspect, Trust::Broken, Trust::Broken]
     );
-    let anew = Book { changed_at: at(14_000), ..opening(sha1_of("?"), None) };
-    assert_eq!(snap(&mut book, &anew), Check::Differs);
+    let again = Book { changed_at: at(14_000), ..opening(sha1_of("?"), None) };
+    assert_eq!(snap(&mut book, &again), Check::Differs);
     assert_eq!(book.trust(), Trust::Suspect, "fetching again would give the same");
     assert_eq!([15_000, 16_000].map(|ms| wrong(&mut book, ms)), [Trust::Suspect, Trust::Broken]);
-    snap(&mut book, &Book { hash: None, changed_at: at(16_000), ..anew });
+    snap(&mut book, &Book { hash: None, changed_at: at(16_000), ..again });
     assert_eq!(book.trust(), Trust::Fine, "a snapshot that is not known to differ is believed");
 }
 
 #[test]
 fn without_budget_nothing_is_checked_but_a_suspect_book() {
     let nothing = &mut Budget::new(0);
-    let mut book = TokenBook::new(around());
+    let mut book = TokenBook::new(context());
     let wrong = opening(sha1_of("?"), None);
     assert_eq!(book.snapshot(&wrong, nothing), (Applied::Yes, Check::Skipped));
-    assert_eq!((book.trust(), book.tally().checked), (Trust::Fine, 0));
+    assert_eq!((book.trust(), book.stats().checked), (Trust::Fine, 0));
     assert_eq!(snap(&mut book, &wrong), Check::Differs);
     assert_eq!(book.snapshot(&wrong, nothing).1, Check::Differs);
     assert!(nothing.hashed() > 1_000, "a search costs about as much as so many levels: {}", nothing.hashed());
@@ -180,21 +180,21 @@ fn without_budget_nothing_is_checked_but_a_suspect_book() {
 #[test]
 fn a_new_grid_goes_into_the_hash() {
     let mut book = opened();
-    book.regrid(Decimal::new(1, 3));
+    book.set_tick_size(Decimal::new(1, 3));
     grow(&mut book, 11, "");
     assert_eq!(book.trust(), Trust::Suspect);
-    book.regrid("0.010".parse().unwrap());
+    book.set_tick_size("0.010".parse().unwrap());
     grow(&mut book, 12, "");
     assert_eq!(book.trust(), Trust::Fine);
 }
 
 #[test]
 fn a_told_book_carries_what_is_known_of_it() {
-    let mut book = TokenBook::new(around());
+    let mut book = TokenBook::new(context());
     let tick = opening(hash_of(&BIDS, &ASKS, 1_000, "0.500"), Some(50));
     snap(&mut book, &tick);
-    let told = book.told(at(7_000)).unwrap();
+    let actual = book.to_tick(at(7_000)).unwrap();
     let wanted = Book { id: tick.content_id(), hash_ok: Some(true), received_at: at(7_000), ..tick };
-    assert_eq!(told, wanted);
+    assert_eq!(actual, wanted);
     assert_eq!(book.verified_at(), Some(at(1_010)));
 }

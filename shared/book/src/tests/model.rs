@@ -24,14 +24,14 @@ enum Step {
     Lose,
 }
 
-/// What a book does, told with the plainest means.
+/// What a book does, in the plainest way.
 #[derive(Default)]
 struct Model {
     sides: Option<(Levels, Levels)>,
     newest: Option<Timestamp>,
     snapshot_at: Option<Timestamp>,
-    early: Vec<PriceChange>,
-    /// Time, hash, and when it was last heard of.
+    pending: Vec<PriceChange>,
+    /// Time, hash, and when it was last updated.
     group: Option<(Timestamp, Option<BookHash>, Timestamp)>,
     ended: Option<(Timestamp, Option<BookHash>)>,
     /// Best prices after every group and snapshot.
@@ -62,7 +62,7 @@ impl Model {
         self.sides = Some((Levels::from([(bid, 1)]), Levels::from([(ask, 1)])));
         (self.newest, self.snapshot_at) = (Some(changed_at), Some(changed_at));
         self.settled.push(self.top());
-        for change in std::mem::take(&mut self.early) {
+        for change in std::mem::take(&mut self.pending) {
             self.apply(&change);
         }
         Applied::Yes
@@ -70,7 +70,7 @@ impl Model {
 
     fn apply(&mut self, change: &PriceChange) -> Applied {
         let Some((bids, asks)) = &mut self.sides else {
-            self.early.push(change.clone());
+            self.pending.push(change.clone());
             return Applied::NoSnapshot;
         };
         if self.snapshot_at.is_some_and(|at| change.changed_at < at) {
@@ -124,9 +124,9 @@ fn levels_of(levels: &mut dyn Iterator<Item = Level>) -> Vec<(Price, Size)> {
 fn compare(book: &TokenBook, model: &Model, now: Timestamp) -> Result<(), TestCaseError> {
     prop_assert_eq!(book.is_live(), model.sides.is_some());
     prop_assert_eq!(book.has_open_group(), model.group.is_some());
-    let (told, quote) = (book.told(now), book.prevailing(now, now));
+    let (actual, quote) = (book.to_tick(now), book.prevailing(now, now));
     let Some((bids, asks)) = &model.sides else {
-        prop_assert_eq!((told, quote), (None, None));
+        prop_assert_eq!((actual, quote), (None, None));
         return Ok(());
     };
     let ladder = book.ladder().unwrap();
@@ -134,15 +134,15 @@ fn compare(book: &TokenBook, model: &Model, now: Timestamp) -> Result<(), TestCa
     let wanted_asks: Vec<_> = asks.iter().map(|(&c, &s)| (price(c), size(s))).collect();
     prop_assert_eq!(levels_of(&mut ladder.bids()), &wanted_bids[..]);
     prop_assert_eq!(levels_of(&mut ladder.asks()), &wanted_asks[..]);
-    prop_assert_eq!(told.is_some(), model.group.is_none() && !model.top().is_crossed());
-    if let Some(told) = told {
-        prop_assert_eq!(levels_of(&mut told.bids.into_iter()), wanted_bids);
-        prop_assert_eq!(levels_of(&mut told.asks.into_iter()), wanted_asks);
-        prop_assert_eq!(Some(told.changed_at), model.newest);
+    prop_assert_eq!(actual.is_some(), model.group.is_none() && !model.top().is_crossed());
+    if let Some(actual) = actual {
+        prop_assert_eq!(levels_of(&mut actual.bids.into_iter()), wanted_bids);
+        prop_assert_eq!(levels_of(&mut actual.asks.into_iter()), wanted_asks);
+        prop_assert_eq!(Some(actual.changed_at), model.newest);
     }
     if let Some(quote) = quote {
         let top = Top { best_bid: quote.best_bid, best_ask: quote.best_ask };
-        let is_quiet = model.group.as_ref().is_none_or(|(_, _, heard)| now.since(*heard) >= GROUP_QUIET);
+        let is_quiet = model.group.as_ref().is_none_or(|(_, _, updated_at)| now.since(*updated_at) >= GROUP_QUIET);
         prop_assert!(!top.is_crossed());
         prop_assert!(model.settled.contains(&top) || (is_quiet && top == model.top()));
     }
@@ -153,7 +153,7 @@ proptest! {
     #[test]
     fn any_sequence_leaves_the_book_equal_to_a_plain_model(steps in prop::collection::vec(step(), 1..40)) {
         let budget = &mut Budget::unlimited();
-        let (mut book, mut model) = (TokenBook::new(around()), Model::default());
+        let (mut book, mut model) = (TokenBook::new(context()), Model::default());
         let (mut venue_ms, mut now) = (1_000, at(5_000));
         let mut newest = change(Side::Buy, 45, 1, venue_ms);
         for step in steps {
@@ -180,13 +180,13 @@ proptest! {
                 }
                 Step::Rest(ms) => {
                     now = now.plus(Duration::from_millis(u64::try_from(ms).unwrap()));
-                    if model.group.as_ref().is_some_and(|(_, _, heard)| now.since(*heard) >= GROUP_QUIET) {
+                    if model.group.as_ref().is_some_and(|(_, _, updated_at)| now.since(*updated_at) >= GROUP_QUIET) {
                         model.end();
                     }
-                    prop_assert_eq!(book.rest(now, budget), model.group.is_some());
+                    prop_assert_eq!(book.close_idle_group(now, budget), model.group.is_some());
                 }
                 Step::Lose => {
-                    book.lose();
+                    book.reset();
                     model = Model::default();
                 }
             }
@@ -205,7 +205,7 @@ proptest! {
         let budget = &mut Budget::unlimited();
         let (mut bids, mut asks) = (bids, asks);
         let (lost, lost_before) = (*lost.get(&bids.keys().copied().collect::<Vec<_>>()), lost_before.index(groups.len() - 1));
-        let mut book = TokenBook::new(around());
+        let mut book = TokenBook::new(context());
         let upwards = |levels: &Levels| levels.iter().map(|(&c, &s)| (c, s)).collect::<Vec<_>>();
         let downwards = |levels: &Levels| levels.iter().rev().map(|(&c, &s)| (c, s)).collect::<Vec<_>>();
         let mut tick = snapshot(&downwards(&bids), &upwards(&asks), 1_000);
@@ -224,7 +224,7 @@ proptest! {
             book.apply(&hashed(change(Side::Buy, bid, shares, at_ms), &wanted), budget);
             book.apply(&hashed(change(Side::Sell, bid, 0, at_ms), &wanted), budget);
             book.apply(&hashed(change(Side::Sell, ask, rest, at_ms), &wanted), budget);
-            book.rest(at(at_ms + 200), budget);
+            book.close_idle_group(at(at_ms + 200), budget);
             let trust = match n.checked_sub(lost_before) {
                 None => Trust::Fine,
                 Some(0) => Trust::Suspect,

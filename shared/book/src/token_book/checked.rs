@@ -1,4 +1,4 @@
-//! A book held against the venue's hash, and the inputs of that hash.
+//! A book verified against the venue's hash, and the inputs of that hash.
 //!
 //! Knows: what has to be known for it, and what it costs. Never: when a group ends.
 
@@ -8,7 +8,7 @@ use contract::tick::Book;
 use contract::time::Timestamp;
 
 use super::TokenBook;
-use crate::hash::{self, Held, Subject};
+use crate::hash::{self, HashMatch, HashInput};
 use crate::{Budget, Check, Trust};
 
 impl TokenBook {
@@ -20,29 +20,29 @@ impl TokenBook {
         now: Timestamp,
         budget: &mut Budget,
     ) -> Check {
-        let around = &self.around;
+        let context = &self.context;
         let (Some(stated), Some(tick_size), Some(order_size_min), Some(ladder)) =
-            (hash, around.tick_size, around.order_size_min, &self.ladder)
+            (hash, context.tick_size, context.order_size_min, &self.ladder)
         else {
             return Check::Unknown;
         };
-        if self.standing.trust == Trust::Suspect {
+        if self.integrity.trust == Trust::Suspect {
             budget.charge(ladder.levels());
         } else if !budget.grants(ladder.levels(), self.checked_at, now) {
             return Check::Skipped;
         }
         self.checked_at = Some(now);
-        let subject = Subject { around, tick_size, order_size_min, changed_at, ladder };
-        let (held, searched) = hash::hold(&mut budget.text, subject, stated, self.traded);
+        let input = HashInput { context, tick_size, order_size_min, changed_at, ladder };
+        let (held, searched) = hash::verify(&mut budget.text, input, stated, self.traded);
         budget.charge(searched);
-        self.standing.tally.checked += 1;
+        self.integrity.stats.checked += 1;
         match held {
-            Held::With(price) => {
+            HashMatch::With(price) => {
                 self.last_trade_was(price);
                 Check::Agreed
             }
-            Held::Never => {
-                self.standing.tally.mismatches += 1;
+            HashMatch::Never => {
+                self.integrity.stats.mismatches += 1;
                 Check::Differs
             }
         }
@@ -50,19 +50,19 @@ impl TokenBook {
 
     /// Holds a suspect book against its last hash with the price of a trade that was not known then.
     pub(super) fn check_again(&mut self, price: Price, budget: &mut Budget) {
-        let around = &self.around;
+        let context = &self.context;
         let (Some(stated), Some(tick_size), Some(order_size_min), Some(ladder), Some(changed_at)) =
-            (&self.hash, around.tick_size, around.order_size_min, &self.ladder, self.changed_at)
+            (&self.hash, context.tick_size, context.order_size_min, &self.ladder, self.changed_at)
         else {
             return;
         };
         budget.charge(ladder.levels());
-        let subject = Subject { around, tick_size, order_size_min, changed_at, ladder };
-        if hash::agrees(&mut budget.text, subject, stated, price) {
-            self.standing.tally.mismatches = self.standing.tally.mismatches.saturating_sub(1);
-            self.standing.after_group(Check::Agreed);
+        let input = HashInput { context, tick_size, order_size_min, changed_at, ladder };
+        if hash::agrees(&mut budget.text, input, stated, price) {
+            self.integrity.stats.mismatches = self.integrity.stats.mismatches.saturating_sub(1);
+            self.integrity.after_group(Check::Agreed);
             self.hash_ok = Some(true);
-            self.verified_at = self.verified_at.max(self.ended.as_ref().map(|ended| ended.group.heard_at));
+            self.verified_at = self.verified_at.max(self.ended.as_ref().map(|ended| ended.group.received_at));
         }
     }
 
@@ -72,7 +72,7 @@ impl TokenBook {
         if book.last_trade_price.is_some() || book.tick_size.is_some() {
             self.last_trade_was(book.last_trade_price);
         }
-        self.around.tick_size = book.tick_size.or(self.around.tick_size);
+        self.context.tick_size = book.tick_size.or(self.context.tick_size);
     }
 
     pub(super) fn last_trade_was(&mut self, price: Option<Price>) {

@@ -32,18 +32,18 @@ impl TokenBook {
     ///
     /// `hash` is the newest stated, `hash_ok` what the check of just this state said (none: not checked),
     /// `changed_at` the newest change.
-    pub fn told(&self, received_at: Timestamp) -> Option<Book> {
+    pub fn to_tick(&self, received_at: Timestamp) -> Option<Book> {
         let ladder =
             self.ladder.as_ref().filter(|ladder| self.group.is_none() && !ladder.top().is_crossed())?;
         let mut book = Book {
             id: TickId::of_bytes([0; 16]),
-            condition_id: self.around.condition_id.clone(),
-            token_id: self.around.token_id.clone(),
+            condition_id: self.context.condition_id.clone(),
+            token_id: self.context.token_id.clone(),
             bids: ladder.bids().collect(),
             asks: ladder.asks().collect(),
             hash: self.hash.clone(),
             hash_ok: self.hash_ok,
-            tick_size: self.around.tick_size,
+            tick_size: self.context.tick_size,
             last_trade_price: self.last_trade_price(),
             changed_at: self.changed_at?,
             received_at,

@@ -19,8 +19,8 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes read of an answer that is an error: enough to say what the venue said.
 const ERROR_BYTES_MAX: usize = 4 * 1024;
 
-/// Told of every call: route, outcome in a word, how long it took, waiting for its turn included.
-pub(super) type Witness = Box<dyn Fn(&'static str, &'static str, Duration) + Send + Sync>;
+/// Called after every call: route, outcome in a word, how long it took, waiting for its turn included.
+pub(super) type CallObserver = Box<dyn Fn(&'static str, &'static str, Duration) + Send + Sync>;
 
 /// What came.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Client {
     limiter: DefaultDirectRateLimiter,
     timeout: Duration,
     calls: AtomicU64,
-    witness: Witness,
+    observer: CallObserver,
 }
 
 impl Client {
@@ -45,9 +45,9 @@ impl Client {
         urls: &[&str],
         rate_per_s: NonZeroU32,
         timeout: Duration,
-        witness: Witness,
+        observer: CallObserver,
     ) -> Result<Self, RestError> {
-        Self::over(link::of_process()?, urls, rate_per_s, timeout, witness)
+        Self::over(link::of_process()?, urls, rate_per_s, timeout, observer)
     }
 
     fn over(
@@ -55,7 +55,7 @@ impl Client {
         urls: &[&str],
         rate_per_s: NonZeroU32,
         timeout: Duration,
-        witness: Witness,
+        observer: CallObserver,
     ) -> Result<Self, RestError> {
         for url in urls {
             let is_usable =
@@ -82,7 +82,7 @@ impl Client {
             limiter: RateLimiter::direct(Quota::per_second(rate_per_s)),
             timeout,
             calls: AtomicU64::new(0),
-            witness,
+            observer,
         })
     }
 
@@ -135,7 +135,7 @@ impl Client {
         let begun = Instant::now();
         let answer = tokio::time::timeout(self.timeout, whole).await.unwrap_or(Err(late));
         let outcome = answer.as_ref().err().map_or("answered", RestError::word);
-        (self.witness)(route, outcome, begun.elapsed());
+        (self.observer)(route, outcome, begun.elapsed());
         answer
     }
 }
@@ -198,8 +198,8 @@ mod tests {
     async fn where_only_a_proxy_leads_out_calls_go_through_it() {
         let ask = async |company: &Company| {
             let (url, rate) = (format!("https://{VENUE}"), NonZeroU32::MIN);
-            let witness = Box::new(|_, _, _| {});
-            let client = Client::over(&company.link, &[&url], rate, Duration::from_secs(5), witness).unwrap();
+            let observer = Box::new(|_, _, _| {});
+            let client = Client::over(&company.link, &[&url], rate, Duration::from_secs(5), observer).unwrap();
             client.get(&url, "/time", &[]).await
         };
         let company = Company::new(200, true).await;

@@ -138,7 +138,7 @@ impl RestError {
     }
 }
 
-/// Reads `Retry-After`: whole seconds, or a moment, which is held against `date`.
+/// Reads `Retry-After`: whole seconds, or a moment, which is compared with `date`.
 fn pause(text: &str, date: Option<&str>) -> Duration {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Duration::from_secs(seconds).min(RETRY_AFTER_MAX);

@@ -281,8 +281,8 @@ mod tests {
             r#""events":[{"slug":"e","seriesSlug":"old","series":[{"slug":"btc-up-or-down-5m"}],"tags":[{"slug":"crypto"}]}]"#,
         )
         .markets[0];
-        let told = (market.event_slug.as_deref(), market.series_slug.as_deref(), market.tags.clone());
-        assert_eq!(told, (Some("e"), Some("btc-up-or-down-5m"), vec!["crypto".to_owned()]));
+        let actual = (market.event_slug.as_deref(), market.series_slug.as_deref(), market.tags.clone());
+        assert_eq!(actual, (Some("e"), Some("btc-up-or-down-5m"), vec!["crypto".to_owned()]));
         let market = &with(r#""events":[{"seriesSlug":"s"}],"tags":["own"]"#).markets[0];
         assert_eq!((market.series_slug.as_deref(), market.tags.clone()), (Some("s"), vec!["own".to_owned()]));
         for odd in ["null", "7", "[]", "[7]", "{}", r#"[{"series":7,"slug":7.5}]"#] {

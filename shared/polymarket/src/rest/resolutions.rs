@@ -74,7 +74,7 @@ mod tests {
             );
             all("/v2/resolutions", &body).unwrap().pop()
         };
-        let winner = |price: &str| row(price).map(|told| told.winner);
+        let winner = |price: &str| row(price).map(|actual| actual.winner);
         assert_eq!(winner(r#""1000000000000000000""#), Some(Some(0)));
         assert_eq!((winner(r#""0""#), winner(r#""500000000000000000""#)), (Some(Some(1)), Some(None)));
         for odd in [r#""-1""#, r#""2000000000000000000""#, "null", r#""x""#] {
@@ -90,10 +90,10 @@ mod tests {
             {"conditionId":"0x2","payouts":[1,0],"timestamp":1790000000},
             {"condition_id":"0x3","payouts":["0.5","0.5"]},
             {"condition_id":"0x4","payouts":["0","0"]},{"condition_id":"0x5"},{"payouts":["1"]},7]}"#;
-        let told = all("/v2/resolutions", body).unwrap();
-        let winners: Vec<_> = told.iter().map(|one| (one.condition_id.as_str(), one.winner)).collect();
+        let actual = all("/v2/resolutions", body).unwrap();
+        let winners: Vec<_> = actual.iter().map(|one| (one.condition_id.as_str(), one.winner)).collect();
         assert_eq!(winners, [("0x1", Some(1)), ("0x2", Some(0)), ("0x3", None)]);
-        assert_eq!(told[0].resolved_at.unwrap().to_string(), "2026-10-29T03:59:00.000000Z");
-        assert_eq!(told[1].resolved_at, Some(Timestamp::from_millis(1_790_000_000_000)));
+        assert_eq!(actual[0].resolved_at.unwrap().to_string(), "2026-10-29T03:59:00.000000Z");
+        assert_eq!(actual[1].resolved_at, Some(Timestamp::from_millis(1_790_000_000_000)));
     }
 }

@@ -78,8 +78,8 @@ async fn the_old_route_is_asked_where_the_new_one_refuses_or_does_not_know_the_f
 async fn how_markets_ended_is_asked_of_the_data_api() {
     let body = r#"{"data":[{"condition_id":"0xab","payouts":["1","0"]},{"condition_id":"0x9","payouts":["1","0"]}]}"#;
     let server = Canned::start(vec![ok(body)]).await;
-    let told = server.rest(DataVersion::V2).resolutions_of(&[market("0xab"), market("0xcd")]).await.unwrap();
-    assert_eq!(told.iter().map(|one| one.winner).collect::<Vec<_>>(), [Some(0)], "only of those asked for");
+    let actual = server.rest(DataVersion::V2).resolutions_of(&[market("0xab"), market("0xcd")]).await.unwrap();
+    assert_eq!(actual.iter().map(|one| one.winner).collect::<Vec<_>>(), [Some(0)], "only of those asked for");
     assert_eq!(server.asked(), ["GET /v2/resolutions?condition=0xab%2C0xcd"]);
 }
 
@@ -175,7 +175,7 @@ async fn any_status_but_200_is_an_error() {
         let elsewhere = "Location: http://127.0.0.1:1/\r\nContent-Type: text/html\r\n";
         let error = time_of(vec![reply(status, elsewhere, "1790000000")]).await.unwrap_err();
         assert!(
-            matches!(error, RestError::Refused { status: told, .. } if told == status),
+            matches!(error, RestError::Refused { status: actual, .. } if actual == status),
             "{status}: {error}"
         );
     }
@@ -240,14 +240,14 @@ async fn a_server_that_is_not_there_is_a_transient_error() {
 async fn a_witness_is_told_of_every_call_by_route_and_outcome() {
     let server =
         Canned::start(vec![ok("1790000000"), reply(429, "", "slow down"), reply(503, "", "away")]).await;
-    let (told, heard) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     let config = server.config(DataVersion::V2);
     let rest =
-        Rest::watched(config, move |route, outcome, _took| told.send((route, outcome)).unwrap()).unwrap();
+        Rest::with_observer(config, move |route, outcome, _took| sender.send((route, outcome)).unwrap()).unwrap();
     assert!(rest.time().await.is_ok());
     assert!(rest.time().await.is_err() && rest.time().await.is_err());
     drop(rest);
-    let calls: Vec<_> = heard.iter().collect();
+    let calls: Vec<_> = receiver.iter().collect();
     assert_eq!(calls, [("/time", "answered"), ("/time", "limited"), ("/time", "refused")]);
 }
 
@@ -309,7 +309,7 @@ async fn the_data_api_says_how_far_it_lags_behind_and_the_old_one_does_not() {
     assert_eq!(rest.trades_lag().await.unwrap(), Some(Duration::from_secs(242)), "with its own age");
     assert_eq!(rest.trades_lag().await.unwrap(), Some(Duration::from_secs(3)), "the old, bare form");
     for _ in 0..2 {
-        assert!(rest.trades_lag().await.is_err(), "a lag that is not told is not zero");
+        assert!(rest.trades_lag().await.is_err(), "an unknown lag is not zero");
     }
     assert_eq!(rest.calls(), 4);
     let old = server.rest(DataVersion::V1);

@@ -51,8 +51,8 @@ mod tests {
     #[test]
     fn labels_are_texts_or_objects_and_odd_ones_are_passed_over() {
         let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-        let told = tags(Some(&raw(r#"["a",{"slug":"b","label":"B"},{"label":"C"},7,null,{},"",[1]]"#)));
-        assert_eq!(told, ["a", "b", "C", "7"]);
+        let actual = tags(Some(&raw(r#"["a",{"slug":"b","label":"B"},{"label":"C"},7,null,{},"",[1]]"#)));
+        assert_eq!(actual, ["a", "b", "C", "7"]);
         for odd in ["null", "7", "{}", r#""a""#] {
             assert_eq!(tags(Some(&raw(odd))), Vec::<String>::new(), "{odd}");
         }

@@ -30,7 +30,7 @@ pub struct RestTrade {
     pub size: Size,
     /// Block time in whole seconds: some seconds after the match.
     pub executed_at: Timestamp,
-    /// Settling transaction, where told. One transaction can settle several trades.
+    /// Settling transaction, where stated. One transaction can settle several trades.
     pub transaction_hash: Option<TransactionHash>,
 }
 

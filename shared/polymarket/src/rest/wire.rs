@@ -111,7 +111,7 @@ pub(super) struct Resolution<'a> {
     /// What each outcome pays, in the order of its tokens.
     #[serde(borrow, default)]
     pub(super) payouts: Raw<'a>,
-    /// The oracle's price of the first outcome, where payouts are not told.
+    /// The oracle's price of the first outcome, where payouts are missing.
     #[serde(borrow, default)]
     pub(super) price: Raw<'a>,
     #[serde(borrow, default, alias = "resolvedAt", alias = "timestamp")]

@@ -64,14 +64,14 @@ fn tokens(ids: Option<&RawValue>, outcomes: Option<&RawValue>) -> Vec<Named> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::translate::{Heard, frame};
+    use crate::translate::{FrameEvent, frame};
 
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
     fn announced(members: &str) -> Market {
         let text = format!(r#"{{"event_type":"new_market","market":"0xab"{members}}}"#);
         match frame(&text, NOW).remove(0) {
-            Heard::NewMarket(market) => *market,
+            FrameEvent::NewMarket(market) => *market,
             other => panic!("{other:?}"),
         }
     }
@@ -115,15 +115,15 @@ mod tests {
         let resolution = |members: &str| {
             let text = format!(r#"{{"event_type":"market_resolved","market":"0xab"{members}}}"#);
             match frame(&text, NOW).remove(0) {
-                Heard::Resolved(_, resolution) => resolution,
+                FrameEvent::Resolved(_, resolution) => resolution,
                 other => panic!("{other:?}"),
             }
         };
-        let told =
+        let actual =
             resolution(r#","winning_asset_id":"71","winning_outcome":"Yes","timestamp":"1789999999000""#);
-        assert_eq!(told.winning_token_id.unwrap().as_str(), "71");
-        assert_eq!(told.winning_outcome.as_deref(), Some("Yes"));
-        assert_eq!(told.resolved_at, Some(Timestamp::from_millis(1_789_999_999_000)));
+        assert_eq!(actual.winning_token_id.unwrap().as_str(), "71");
+        assert_eq!(actual.winning_outcome.as_deref(), Some("Yes"));
+        assert_eq!(actual.resolved_at, Some(Timestamp::from_millis(1_789_999_999_000)));
         let bare = resolution(r#","winning_asset_id":"","winning_outcome":null"#);
         assert_eq!((bare.winning_token_id, bare.winning_outcome, bare.resolved_at), (None, None, Some(NOW)));
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use contract::time::Timestamp;
 use futures_util::{SinkExt, StreamExt};
 use polymarket::session::{FRAME_BYTES_MAX, Frame, OPENING_BYTES_MAX, Session, SessionError};
-use polymarket::translate::{self, Heard};
+use polymarket::translate::{self, FrameEvent};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
@@ -103,7 +103,7 @@ async fn read_one(url: &str) {
     let before = memory("VmRSS");
     let Frame::Text(text) = session.next(OPENING_BYTES_MAX).await.unwrap() else { panic!("no text") };
     let heard = translate::frame(text.as_str(), Timestamp::from_micros(0));
-    let letters = heard.iter().filter(|heard| matches!(heard, Heard::Refused { .. })).count();
+    let letters = heard.iter().filter(|heard| matches!(heard, FrameEvent::Refused { .. })).count();
     eprintln!("{} {letters}", memory("VmHWM").saturating_sub(before));
 }
 

@@ -1,6 +1,6 @@
-//! Fills told by sockets and by REST, held against each other.
+//! Fills from sockets and from REST, matched against each other.
 //!
-//! Knows: who told what first. Never: the network.
+//! Knows: which source came first. Never: the network.
 
 use contract::ids::ConditionId;
 use contract::money::Price;
@@ -27,7 +27,7 @@ fn row(transaction: &str, price: &str, size: &str) -> RestTrade {
 }
 
 /// The same fill as its socket tells it: earlier, and with its own price.
-fn heard(transaction: &str, price: &str, size: &str) -> Trade {
+fn socket_trade(transaction: &str, price: &str, size: &str) -> Trade {
     let row = RestTrade { executed_at: at(345), ..row(transaction, price, size) };
     let mut trade = Trade { origin: Origin::Socket, ..trade_of(&row, at(400)) };
     trade.id = trade.content_id();
@@ -45,7 +45,7 @@ fn missing_fills(fills: &Fills, rows: &[RestTrade]) -> usize {
 #[test]
 fn a_fill_that_a_socket_told_is_not_told_again() {
     let fills = fills();
-    assert_eq!(fills.heard(&heard("0x1", "0.55", "3")), Seen::New);
+    assert_eq!(fills.record_socket_trade(&socket_trade("0x1", "0.55", "3")), Seen::New);
     assert_eq!(missing_fills(&fills, &[row("0x1", "0.55", "3")]), 0);
     assert_eq!(missing_fills(&fills, &[row("0x1", "0.5499999956851844", "3")]), 0, "an average off the grid");
     assert_eq!(missing_fills(&fills, &[row("0x2", "0.55", "3")]), 1, "another transaction");
@@ -57,9 +57,9 @@ fn a_fill_that_a_socket_told_is_not_told_again() {
 #[test]
 fn a_fill_of_the_future_is_remembered_until_its_time_has_come() {
     let fills = fills();
-    let trade = Trade { executed_at: at(1_800_000), ..heard("0x1", "0.55", "3") };
-    fills.heard(&trade);
-    fills.heard(&heard("0x2", "0.55", "3"));
+    let trade = Trade { executed_at: at(1_800_000), ..socket_trade("0x1", "0.55", "3") };
+    fills.record_socket_trade(&trade);
+    fills.record_socket_trade(&socket_trade("0x2", "0.55", "3"));
     assert_eq!(fills.received_since(at(1_000_000)), Some(trade.received_at), "the bus has it since then");
     assert_eq!(fills.received_since(at(1_800_001)), None);
     fills.forget(at(900_000));
@@ -72,8 +72,8 @@ fn a_fill_of_the_future_is_remembered_until_its_time_has_come() {
 #[test]
 fn a_fill_whose_side_the_socket_did_not_tell_is_the_row_of_either_side() {
     let fills = fills();
-    let nameless = Trade { side: None, ..heard("0x1", "0.55", "3") };
-    fills.heard(&nameless);
+    let nameless = Trade { side: None, ..socket_trade("0x1", "0.55", "3") };
+    fills.record_socket_trade(&nameless);
     let sell = RestTrade { side: Some(Side::Sell), ..row("0x1", "0.55", "3") };
     assert_eq!(missing_fills(&fills, std::slice::from_ref(&sell)), 0);
     assert_eq!(
@@ -81,7 +81,7 @@ fn a_fill_whose_side_the_socket_did_not_tell_is_the_row_of_either_side() {
         1,
         "one of them is another fill"
     );
-    fills.heard(&heard("0x2", "0.55", "3"));
+    fills.record_socket_trade(&socket_trade("0x2", "0.55", "3"));
     let other = RestTrade { side: Some(Side::Sell), ..row("0x2", "0.55", "3") };
     assert_eq!(missing_fills(&fills, &[other]), 1, "a sale is no purchase");
 }
@@ -89,46 +89,46 @@ fn a_fill_whose_side_the_socket_did_not_tell_is_the_row_of_either_side() {
 #[test]
 fn on_a_fine_grid_two_fills_within_the_tolerance_are_two() {
     let fills = fills();
-    fills.heard(&heard("0x1", "0.5001", "3"));
+    fills.record_socket_trade(&socket_trade("0x1", "0.5001", "3"));
     let rows = [row("0x1", "0.5003", "3"), row("0x1", "0.5001", "3")];
-    let told = fills.missing_fills(&rows, at(9_000));
-    assert_eq!(told.iter().map(|trade| trade.price.to_string()).collect::<Vec<_>>(), ["0.5003"]);
-    fills.told(&told[0]);
-    fills.told(&Trade { price: Price::of_text("0.5005").unwrap(), ..told[0].clone() });
-    assert_eq!(fills.heard(&heard("0x1", "0.5005", "3")), Seen::Duplicate, "the nearest is its twin");
-    assert_eq!(fills.heard(&heard("0x1", "0.5003", "3")), Seen::Duplicate);
+    let missing = fills.missing_fills(&rows, at(9_000));
+    assert_eq!(missing.iter().map(|trade| trade.price.to_string()).collect::<Vec<_>>(), ["0.5003"]);
+    fills.record_backfilled(&missing[0]);
+    fills.record_backfilled(&Trade { price: Price::of_text("0.5005").unwrap(), ..missing[0].clone() });
+    assert_eq!(fills.record_socket_trade(&socket_trade("0x1", "0.5005", "3")), Seen::Duplicate, "the nearest is its twin");
+    assert_eq!(fills.record_socket_trade(&socket_trade("0x1", "0.5003", "3")), Seen::Duplicate);
 }
 
 #[test]
 fn of_two_identical_fills_the_one_that_was_missed_is_told() {
     let fills = fills();
-    fills.heard(&heard("0x1", "0.55", "3"));
+    fills.record_socket_trade(&socket_trade("0x1", "0.55", "3"));
     let rows = [row("0x1", "0.55", "3"), row("0x1", "0.55", "3")];
-    let told = fills.missing_fills(&rows, at(9_000));
-    assert_eq!((told.len(), told[0].origin), (1, Origin::Rest));
-    fills.told(&told[0]);
+    let missing = fills.missing_fills(&rows, at(9_000));
+    assert_eq!((missing.len(), missing[0].origin), (1, Origin::Rest));
+    fills.record_backfilled(&missing[0]);
     assert_eq!(missing_fills(&fills, &rows), 0, "asked again");
     let third = [rows.to_vec(), vec![row("0x1", "0.55", "3")]].concat();
-    let told_next = fills.missing_fills(&third, at(9_000));
-    assert_ne!(told_next[0].id, told[0].id, "identical fills have ids of their own");
+    let missing_next = fills.missing_fills(&third, at(9_000));
+    assert_ne!(missing_next[0].id, missing[0].id, "identical fills have ids of their own");
 }
 
 #[test]
 fn a_fill_that_comes_over_a_socket_after_rest_told_it_is_recognised_once() {
     let fills = fills();
     for trade in fills.missing_fills(&[row("0x1", "0.55", "3")], at(9_000)) {
-        fills.told(&trade);
+        fills.record_backfilled(&trade);
     }
-    assert_eq!(fills.heard(&heard("0x1", "0.55", "3")), Seen::Duplicate);
+    assert_eq!(fills.record_socket_trade(&socket_trade("0x1", "0.55", "3")), Seen::Duplicate);
     assert_eq!(fills.recognised(), 1);
-    assert_eq!(fills.heard(&heard("0x1", "0.55", "3")), Seen::New, "a second one is another fill");
+    assert_eq!(fills.record_socket_trade(&socket_trade("0x1", "0.55", "3")), Seen::New, "a second one is another fill");
 }
 
 #[test]
 fn an_order_that_met_several_makers_is_one_row_with_the_sum_of_their_sizes() {
     let fills = fills();
-    fills.heard(&heard("0x1", "0.55", "3"));
-    fills.heard(&heard("0x1", "0.57", "2"));
+    fills.record_socket_trade(&socket_trade("0x1", "0.55", "3"));
+    fills.record_socket_trade(&socket_trade("0x1", "0.57", "2"));
     assert_eq!(missing_fills(&fills, &[row("0x1", "0.558", "5")]), 0);
     assert_eq!(missing_fills(&fills, &[row("0x1", "0.558", "5.000001")]), 0);
     assert_eq!(missing_fills(&fills, &[row("0x1", "0.558", "5.000002")]), 1);
@@ -137,8 +137,8 @@ fn an_order_that_met_several_makers_is_one_row_with_the_sum_of_their_sizes() {
 #[test]
 fn a_fill_without_a_size_or_without_a_transaction_is_known_by_the_rest() {
     let fills = fills();
-    fills.heard(&Trade { size: None, ..heard("0x1", "0.55", "3") });
-    fills.heard(&heard("", "0.60", "7"));
+    fills.record_socket_trade(&Trade { size: None, ..socket_trade("0x1", "0.55", "3") });
+    fills.record_socket_trade(&socket_trade("", "0.60", "7"));
     assert_eq!(missing_fills(&fills, &[row("0x1", "0.55", "3"), row("0x9", "0.60", "7")]), 0);
     assert_eq!(
         missing_fills(&fills, &[row("0x9", "0.60", "7"), row("0x8", "0.60", "7")]),
@@ -155,8 +155,8 @@ fn a_fill_without_a_size_or_without_a_transaction_is_known_by_the_rest() {
 #[test]
 fn what_the_buffer_did_not_take_was_never_told() {
     let fills = fills();
-    let trade = heard("0x1", "0.55", "3");
-    fills.heard(&trade);
+    let trade = socket_trade("0x1", "0.55", "3");
+    fills.record_socket_trade(&trade);
     fills.withdraw(&trade);
     assert_eq!(missing_fills(&fills, &[row("0x1", "0.55", "3")]), 1);
 }
@@ -164,7 +164,7 @@ fn what_the_buffer_did_not_take_was_never_told() {
 #[test]
 fn the_old_is_forgotten_and_the_memory_is_bounded() {
     let fills = fills();
-    fills.seed(&heard("0x1", "0.55", "3"));
+    fills.seed(&socket_trade("0x1", "0.55", "3"));
     fills.forget(at(400));
     assert_eq!(missing_fills(&fills, &[row("0x1", "0.55", "3")]), 0);
     fills.forget(at(401));
@@ -178,25 +178,25 @@ proptest! {
     fn whoever_tells_first_every_fill_is_told_exactly_once(
         fates in prop::collection::vec((0u8..3, 0u8..3, 1u8..3, any::<bool>()), 1..40)
     ) {
-        let (fills, mut told, mut rows) = (fills(), 0, Vec::new());
+        let (fills, mut missing, mut rows) = (fills(), 0, Vec::new());
         let mut late = Vec::new();
         for (transaction, price, size, on_time) in &fates {
             let texts = (format!("0x{transaction}"), format!("0.5{price}"), size.to_string());
             rows.push(row(&texts.0, &texts.1, &texts.2));
-            let trade = heard(&texts.0, &texts.1, &texts.2);
-            if *on_time { told += usize::from(fills.heard(&trade) == Seen::New) } else { late.push(trade) }
+            let trade = socket_trade(&texts.0, &texts.1, &texts.2);
+            if *on_time { missing += usize::from(fills.record_socket_trade(&trade) == Seen::New) } else { late.push(trade) }
         }
         for _round in 0..2 {
             for trade in fills.missing_fills(&rows, at(9_000)) {
-                fills.told(&trade);
-                told += 1;
+                fills.record_backfilled(&trade);
+                missing += 1;
             }
         }
         for trade in &late {
-            told += usize::from(fills.heard(trade) == Seen::New);
+            missing += usize::from(fills.record_socket_trade(trade) == Seen::New);
         }
-        // Rows that are the sum of others are told by nobody; sizes of 1 and 2 can make such a sum.
+        // Rows that are the sum of others are published by nobody; sizes of 1 and 2 can make such a sum.
         let sums = fates.iter().any(|(_, _, size, _)| *size == 2) && fates.iter().any(|(_, _, size, _)| *size == 1);
-        prop_assert!(told == fates.len() || (sums && told <= fates.len()), "{} of {}", told, fates.len());
+        prop_assert!(missing == fates.len() || (sums && missing <= fates.len()), "{} of {}", missing, fates.len());
     }
 }

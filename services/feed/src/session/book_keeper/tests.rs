@@ -101,7 +101,7 @@ fn a_trade_is_stamped_with_quote_and_price_before() {
 #[test]
 fn a_book_that_shows_another_last_trade_than_was_told_means_that_one_was_missed() {
     let mut books = books();
-    assert!(books.read(&book("71", "0.490"), NOW).missed.is_empty(), "nothing was told before");
+    assert!(books.read(&book("71", "0.490"), NOW).missed.is_empty(), "nothing was received before");
     books.read(&trade("72", "0xab", "0.55"), NOW);
     assert!(books.read(&book("71", "0.550"), NOW).missed.is_empty(), "a market has one last trade");
     assert!(books.read(&book("71", "0.5509"), NOW).missed.is_empty(), "three decimals are shown");
@@ -145,7 +145,7 @@ fn a_book_that_differs_twice_is_fetched_anew_once_a_minute_and_no_more() {
     assert!(books.lacks_book(&id("71")) && !books.lacks_book(&id("72")));
     let fresh = books.read(&book("71", "0.5"), NOW.plus(Duration::from_secs(9)));
     assert_eq!(fresh.completed.len(), 1);
-    assert!(books.tally().mismatches >= 2);
+    assert!(books.stats().mismatches >= 2);
 }
 
 #[test]
@@ -153,9 +153,9 @@ fn a_group_of_which_nothing_more_comes_ends_by_itself() {
     let mut books = books();
     books.read(&book("71", "0.5"), NOW);
     books.read(&wrong_change("71", 1_789_156_414_000), NOW);
-    assert!(books.rest(NOW.plus(Duration::from_millis(50))).is_empty() && books.has_open_groups());
-    books.rest(NOW.plus(Duration::from_millis(101)));
-    assert_eq!(books.tally().mismatches, 1);
+    assert!(books.close_idle_groups(NOW.plus(Duration::from_millis(50))).is_empty() && books.has_open_groups());
+    books.close_idle_groups(NOW.plus(Duration::from_millis(101)));
+    assert_eq!(books.stats().mismatches, 1);
 }
 
 #[test]
@@ -164,9 +164,9 @@ fn a_suspect_that_no_group_speaks_for_within_two_seconds_is_fetched_anew() {
     books.read(&format!("[{},{}]", book("71", "0.5"), book("72", "0.5")), NOW);
     books.read(&wrong_change("71", 1_789_156_414_000), NOW);
     let ended = NOW.plus(Duration::from_millis(101));
-    assert!(books.rest(ended).is_empty());
-    assert!(books.rest(ended.plus(Duration::from_micros(1_999_999))).is_empty() && books.has_open_groups());
-    assert_eq!(books.rest(ended.plus(SUSPECT_MAX)).len(), 1);
+    assert!(books.close_idle_groups(ended).is_empty());
+    assert!(books.close_idle_groups(ended.plus(Duration::from_micros(1_999_999))).is_empty() && books.has_open_groups());
+    assert_eq!(books.close_idle_groups(ended.plus(SUSPECT_MAX)).len(), 1);
     books.reset_book(&id("71"));
     assert!(!books.has_open_groups());
 }
@@ -192,20 +192,20 @@ fn where_most_books_differ_it_is_the_rule_that_is_odd_and_nothing_is_fetched() {
             broken += books.read(&wrong_change(token, 1_789_156_414_000 + step), at).broken.len();
         }
     }
-    assert!(broken < 30, "{broken} of 60 books were fetched anew");
+    assert!(broken < 30, "{broken} of 60 books were re-fetched");
 }
 
 #[test]
 fn books_are_told_when_they_changed_and_not_again() {
     let mut books = books();
     books.read(&format!("[{},{}]", book("71", "0.5"), book("72", "0.5")), NOW);
-    assert!(books.told(NOW).is_empty(), "the venue's own books were published");
+    assert!(books.changed_books(NOW).is_empty(), "the venue's own books were published");
     books.read(&wrong_change("71", 1_789_156_414_000), NOW);
     let later = NOW.plus(Duration::from_secs(1));
-    books.rest(later);
-    let told = books.told(later);
-    assert_eq!((told.len(), told[0].bids.len(), told[0].hash_ok), (1, 2, Some(false)));
-    assert!(books.told(later).is_empty());
+    books.close_idle_groups(later);
+    let changed = books.changed_books(later);
+    assert_eq!((changed.len(), changed[0].bids.len(), changed[0].hash_ok), (1, 2, Some(false)));
+    assert!(books.changed_books(later).is_empty());
 }
 
 /// The same book of a token as REST tells it, a second later.
@@ -234,8 +234,8 @@ fn a_book_that_the_socket_does_not_bring_is_taken_from_rest_with_what_changed_si
     let reading = books.snapshot(of_rest_later("71"), NOW);
     assert_eq!((reading.opened, reading.completed.len(), reading.ticks.len()), (vec![id("71")], 1, 1));
     let later = NOW.plus(Duration::from_secs(1));
-    books.rest(later);
-    let bids: Vec<usize> = books.told(later).iter().map(|book| book.bids.len()).collect();
+    books.close_idle_groups(later);
+    let bids: Vec<usize> = books.changed_books(later).iter().map(|book| book.bids.len()).collect();
     assert_eq!(bids, [2], "the change of 5 ms later is on top");
     assert_eq!(books.snapshot(of_rest_later("71"), NOW).ticks, [], "it has one now");
 }
@@ -271,9 +271,9 @@ fn announcements_are_handed_on() {
     assert_eq!((&market.condition_id, ended), (&new, &resolved));
     assert_eq!(resolution.winning_token_id, Some(id("71")));
     let grid = r#"{"event_type":"tick_size_change","market":"0xab","asset_id":"71","new_tick_size":"0.001","timestamp":"1789156413000"}"#;
-    let told = books().read(grid, NOW).news;
+    let changed = books().read(grid, NOW).news;
     let at = Timestamp::from_millis(1_789_156_413_000);
-    assert_eq!(told, [MarketEvent::TickSize(resolved, Decimal::new(1, 3), at)]);
+    assert_eq!(changed, [MarketEvent::TickSize(resolved, Decimal::new(1, 3), at)]);
 }
 
 proptest! {

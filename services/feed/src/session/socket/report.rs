@@ -35,14 +35,14 @@ impl Socket {
             notes.hashes_unreadable += reading.hashes_unreadable;
             notes.dropped += dropped;
         });
-        // Counting anew takes a walk over all tokens: only when a book came, or now and then.
+        // Counting again takes a walk over all tokens: only when a book came, or now and then.
         if !reading.opened.is_empty() || life.frames.is_multiple_of(256) || reading.pong {
             self.note_sizes(life);
         }
     }
 
     pub(super) fn note_sizes(&self, life: &ConnectionState) {
-        let (size, live, tally) = (self.books.size() as u64, self.books.live() as u64, self.books.tally());
+        let (size, live, tally) = (self.books.size() as u64, self.books.live() as u64, self.books.stats());
         self.stats.socket(self.number, |notes| {
             notes.report.tokens = size;
             notes.report.tokens_with_book = live;
@@ -62,7 +62,7 @@ impl Socket {
         });
     }
 
-    /// Tells the subscription manager, which reads faster than sockets speak; what finds its ear full is told again by the next look.
+    /// Notifies the subscription manager. If its channel is full the event is dropped; the next periodic check sends it again.
     pub(super) fn word(&self, word: ControlEvent) {
         if let Err(error) = self.events.try_send(word) {
             debug!(socket = self.number, %error, "the subscription manager is busy");

@@ -79,8 +79,8 @@ fn a_market_that_closes_without_its_tokens_keeps_those_it_had() {
     let bare = Market { closed: true, tokens: Vec::new(), ..market(1) };
     let (change, messages, _) = catalogue.close(vec![bare]);
     assert_eq!(change.gone, [(market(1).condition_id, Gone::Closed)]);
-    let told: Market = contract::codec::decode(&messages[0].payload).unwrap();
-    assert_eq!((told.closed, told.tokens), (true, market(1).tokens));
+    let published: Market = contract::codec::decode(&messages[0].payload).unwrap();
+    assert_eq!((published.closed, published.tokens), (true, market(1).tokens));
 }
 
 #[test]
@@ -126,13 +126,13 @@ fn what_is_announced_is_wanted_only_where_everything_is_followed() {
 #[test]
 fn a_market_is_told_when_its_words_change_and_its_volume_now_and_then() {
     let mut catalogue = Catalogue::new(&choice("all"), ALONE);
-    let told = |catalogue: &mut Catalogue, market: Market| catalogue.learn(vec![market]).messages.len();
+    let published = |catalogue: &mut Catalogue, market: Market| catalogue.learn(vec![market]).messages.len();
     let later = |market: Market, by: Duration| Market { updated_at: market.updated_at.plus(by), ..market };
     let busier = Market { volume_24h: Some(7.into()), ..market(1) };
-    assert_eq!(told(&mut catalogue, market(1)), 1);
-    assert_eq!(told(&mut catalogue, later(busier.clone(), Duration::from_secs(599))), 0);
-    assert_eq!(told(&mut catalogue, later(busier, VOLUME_EVERY)), 1);
-    assert_eq!(told(&mut catalogue, later(Market { closed: true, ..market(1) }, VOLUME_EVERY)), 1);
+    assert_eq!(published(&mut catalogue, market(1)), 1);
+    assert_eq!(published(&mut catalogue, later(busier.clone(), Duration::from_secs(599))), 0);
+    assert_eq!(published(&mut catalogue, later(busier, VOLUME_EVERY)), 1);
+    assert_eq!(published(&mut catalogue, later(Market { closed: true, ..market(1) }, VOLUME_EVERY)), 1);
 }
 
 #[test]

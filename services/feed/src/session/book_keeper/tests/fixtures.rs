@@ -78,7 +78,7 @@ fn read_all(books: &mut BookKeeper, frames: &[String]) -> Vec<FrameOutcome> {
         let step = stamp.zip(last).map_or(0, |(now, before): (i64, i64)| (now - before).max(0));
         last = stamp.or(last);
         at = at.plus(Duration::from_millis(u64::try_from(step).unwrap()));
-        books.rest(at);
+        books.close_idle_groups(at);
         readings.push(books.read(frame, at));
         for held in books.tokens.values() {
             let quote = held.book.prevailing(at, at);
@@ -88,7 +88,7 @@ fn read_all(books: &mut BookKeeper, frames: &[String]) -> Vec<FrameOutcome> {
             assert!(!crossed, "a settled book is crossed after {frame}");
         }
     }
-    books.rest(at.plus(Duration::from_secs(1)));
+    books.close_idle_groups(at.plus(Duration::from_secs(1)));
     readings
 }
 
@@ -105,7 +105,7 @@ fn the_crossing_burst_rebuilds_the_closing_book_and_every_hash_agrees() {
     assert!(
         rebuilt.bids().eq(closing.bids.iter().copied()) && rebuilt.asks().eq(closing.asks.iter().copied())
     );
-    let tally = books.tally();
+    let tally = books.stats();
     assert!(tally.checked >= 40 && tally.mismatches == 0 && tally.differences == 0, "{tally:?}");
 }
 
@@ -116,11 +116,11 @@ fn untrimmed_books_and_their_changes_agree_with_the_venues_hashes() {
         let mut books = desk_of(&frames);
         let readings = read_all(&mut books, &frames);
         let ticks: Vec<&Tick> = readings.iter().flat_map(|reading| &reading.ticks).collect();
-        let told =
+        let snapshots =
             ticks.iter().filter_map(|tick| if let Tick::Book(book) = tick { Some(book) } else { None });
-        let agreed = told.filter(|book| book.hash_ok == Some(true)).count();
-        assert_eq!((agreed, books.tally().mismatches), (expected, 0), "{name}: {:?}", books.tally());
-        assert!(books.tally().checked > expected as u64, "{name}: changes were checked too");
+        let agreed = snapshots.filter(|book| book.hash_ok == Some(true)).count();
+        assert_eq!((agreed, books.stats().mismatches), (expected, 0), "{name}: {:?}", books.stats());
+        assert!(books.stats().checked > expected as u64, "{name}: changes were checked too");
     }
 }
 

@@ -11,13 +11,13 @@ use crate::EARLY_MAX;
 
 /// The newest [`EARLY_MAX`] changes, in order of arrival.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Early {
+pub(crate) struct PendingDeltas {
     changes: VecDeque<PriceChange>,
     /// Newest time of a change that had to go: a snapshot not newer than this may lack it.
     gone_until: Option<Timestamp>,
 }
 
-impl Early {
+impl PendingDeltas {
     /// Keeps a change; the oldest goes if there are too many.
     pub(crate) fn keep(&mut self, change: &PriceChange) {
         if self.changes.len() == EARLY_MAX

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use chassis::instance;
-use chassis::vars::{Secret, Stop, Vars};
+use chassis::settings::{EarlyExit, Secret, Settings};
 use contract::stats::Service;
 use store::Reader;
 
@@ -52,7 +52,7 @@ impl Config {
     ///
     /// # Errors
     /// When help was asked for, or a setting is faulty: all faults at once.
-    pub fn read(mut vars: Vars) -> Result<Self, Stop> {
+    pub fn read(mut vars: Settings) -> Result<Self, EarlyExit> {
         let help = "Asks the dashboard at DASHBOARD_ADDR whether it is ready; exit 0 or 1.";
         let healthcheck = vars.command(&[("healthcheck", help)]).is_some();
         let instance = instance::name("dashboard");
@@ -97,12 +97,12 @@ impl Config {
     }
 }
 
-fn share(vars: &mut Vars, name: &'static str, usual: u64, all: usize, help: &'static str) -> usize {
+fn share(vars: &mut Settings, name: &'static str, usual: u64, all: usize, help: &'static str) -> usize {
     let most = u64::try_from(all).unwrap_or(u64::MAX);
     usize::try_from(vars.integer(name, usual, 1..=most, "", help)).unwrap_or(all)
 }
 
-fn database(vars: &mut Vars, healthcheck: bool) -> Secret {
+fn database(vars: &mut Settings, healthcheck: bool) -> Secret {
     let help = "Address of the database, with the login that reads.";
     if healthcheck {
         return vars.secret("DATABASE_URL", help).unwrap_or_default();
@@ -115,7 +115,7 @@ fn database(vars: &mut Vars, healthcheck: bool) -> Secret {
     url
 }
 
-fn token(vars: &mut Vars) -> Option<Secret> {
+fn token(vars: &mut Settings) -> Option<Secret> {
     let help = "What a visitor must know; without it everybody may come in.";
     let token = vars.secret("DASHBOARD_TOKEN", help)?;
     let length = token.expose().len();
@@ -137,8 +137,8 @@ mod tests {
 
     const DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://reader:hunter2@127.0.0.1/polyfeed");
 
-    fn read(map: &[(&str, &str)], arguments: &[&str]) -> Result<Config, Stop> {
-        Config::read(Vars::of_map("dashboard", "…", map.iter().copied(), arguments))
+    fn read(map: &[(&str, &str)], arguments: &[&str]) -> Result<Config, EarlyExit> {
+        Config::read(Settings::of_map("dashboard", "…", map.iter().copied(), arguments))
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
             ],
             &[],
         );
-        let Err(Stop::Faults(faults)) = faults else { panic!("{faults:?}") };
+        let Err(EarlyExit::Faults(faults)) = faults else { panic!("{faults:?}") };
         assert_eq!(faults.len(), 6, "{faults:?}");
         assert!(!format!("{faults:?}").contains("hunter2"));
     }

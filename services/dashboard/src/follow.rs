@@ -14,7 +14,7 @@ use chassis::backoff::Backoff;
 use chassis::tasks::Tasks;
 use chassis::trace::{Role, Tracer};
 use chassis::{clock, logline};
-use contract::codec::{Undecodable, decode, decode_tick};
+use contract::codec::{DecodeError, decode, decode_tick};
 use contract::money::Price;
 use contract::subject;
 use contract::tick::Kind;
@@ -121,7 +121,7 @@ impl Follower {
             match &totals {
                 Ok(_) if was != Some(true) => info!("the database answers"),
                 Err(error) if was != Some(false) => {
-                    warn!("the database does not answer: {}", logline::chain(error));
+                    warn!("the database does not answer: {}", logline::error_chain(error));
                 }
                 _ => {}
             }
@@ -154,7 +154,7 @@ impl Follower {
                         self.board.with(|fold| seeds.iter().for_each(|seed| fold.seed(seed)));
                     }
                     Err(error) => {
-                        debug!("last prices could not be read: {}", logline::chain(&error));
+                        debug!("last prices could not be read: {}", logline::error_chain(&error));
                         break;
                     }
                 }
@@ -173,7 +173,7 @@ impl Follower {
                     Err(failure) => failure,
                 },
             };
-            let why = logline::chain(&failure);
+            let why = logline::error_chain(&failure);
             if failure.is_transient() {
                 warn!("the bus is not there yet: {why}");
             } else {
@@ -190,7 +190,7 @@ impl Follower {
         bus: Bus,
         source: Source,
         start: Start,
-        take: fn(&Self, &StreamMessage, IsNews) -> Result<(), Undecodable>,
+        take: fn(&Self, &StreamMessage, IsNews) -> Result<(), DecodeError>,
     ) -> anyhow::Result<()> {
         let mut reader = bus.reader(source, start);
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
@@ -224,7 +224,7 @@ impl Follower {
                     }
                 }
                 Err(failure) => {
-                    debug!("{source:?} could not be read: {}", logline::chain(&failure));
+                    debug!("{source:?} could not be read: {}", logline::error_chain(&failure));
                     if self.pause(&mut backoff).await.is_none() {
                         return Ok(());
                     }
@@ -257,11 +257,11 @@ impl Follower {
                     self.board.with(|fold| fold.delivery.skip(ticks, now));
                 }
             }
-            Err(failure) => debug!("could not go on to what is new: {}", logline::chain(&failure)),
+            Err(failure) => debug!("could not go on to what is new: {}", logline::error_chain(&failure)),
         }
     }
 
-    fn judged(&self, message: &StreamMessage, is_news: IsNews) -> Result<(), Undecodable> {
+    fn judged(&self, message: &StreamMessage, is_news: IsNews) -> Result<(), DecodeError> {
         let Some(tick) = subject::of_tick(&message.subject) else { return Ok(()) };
         // What was on the bus before this process is not shown now for the first time.
         let span =
@@ -282,13 +282,13 @@ impl Follower {
         Ok(())
     }
 
-    fn market(&self, message: &StreamMessage, _: IsNews) -> Result<(), Undecodable> {
+    fn market(&self, message: &StreamMessage, _: IsNews) -> Result<(), DecodeError> {
         let market = decode(&message.payload)?;
         self.board.with(|fold| fold.market(&market));
         Ok(())
     }
 
-    fn gap(&self, message: &StreamMessage, is_news: IsNews) -> Result<(), Undecodable> {
+    fn gap(&self, message: &StreamMessage, is_news: IsNews) -> Result<(), DecodeError> {
         self.board.gap(&decode(&message.payload)?, is_news);
         Ok(())
     }
@@ -310,7 +310,7 @@ impl Follower {
                         Err(odd) => self.undecodable(&heard.subject, &odd),
                     }
                 },
-                Err(failure) => debug!("stats could not be heard: {}", logline::chain(&failure)),
+                Err(failure) => debug!("stats could not be heard: {}", logline::error_chain(&failure)),
             }
             if self.pause(&mut backoff).await.is_none() {
                 return Ok(());
@@ -318,8 +318,8 @@ impl Follower {
         }
     }
 
-    fn undecodable(&self, subject: &str, odd: &Undecodable) {
-        debug!(subject, "a message could not be read: {}", logline::chain(odd));
+    fn undecodable(&self, subject: &str, odd: &DecodeError) {
+        debug!(subject, "a message could not be read: {}", logline::error_chain(odd));
         self.metrics.undecodable.inc();
         self.board.with(|fold| fold.undecodable += 1);
     }

@@ -27,7 +27,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use chassis::ready::Readiness;
-use chassis::vars::Secret;
+use chassis::settings::Secret;
 use prometheus_client::registry::Registry;
 use store::{CoverageOrder, Reader};
 use tokio::sync::Semaphore;

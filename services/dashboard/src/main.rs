@@ -4,14 +4,14 @@
 
 use std::process::ExitCode;
 
+use chassis::settings::Settings;
 use chassis::telemetry;
-use chassis::vars::Vars;
 use chassis::{exit, stop};
 use dashboard::config::Config;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let vars = Vars::of_process("dashboard", "Shows the pipeline: the page, JSON and a live stream.");
+    let vars = Settings::of_process("dashboard", "Shows the pipeline: the page, JSON and a live stream.");
     let config = match Config::read(vars) {
         Ok(config) => config,
         Err(stop) => return exit::unusable(stop),

@@ -47,7 +47,7 @@ struct Shown(Histogram);
 
 impl Default for Shown {
     fn default() -> Self {
-        Self(exposition::way())
+        Self(exposition::latency_histogram())
     }
 }
 

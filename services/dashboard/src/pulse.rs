@@ -63,7 +63,7 @@ impl Pulse {
             let stats = self.beat(clock::now().into());
             let Some(bus) = self.reached.get().filter(|bus| bus.connected()) else { continue };
             tokio::select! {
-                told = timeout(TELL_MAX, bus.announce(subject.clone(), encode(&stats))) => {
+                told = timeout(TELL_MAX, bus.publish_unacked(subject.clone(), encode(&stats))) => {
                     if !matches!(told, Ok(Ok(()))) {
                         debug!("stats were not told");
                     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use chassis::vars::{Stop, Vars};
+use chassis::settings::{EarlyExit, Settings};
 use chassis::{clock, instance};
 use contract::stats::Service;
 use polymarket::rest::{DataVersion, RestConfig};
@@ -74,7 +74,7 @@ impl Config {
     ///
     /// # Errors
     /// When help was asked for, or a setting is faulty: all faults at once.
-    pub fn read(mut vars: Vars) -> Result<Self, Stop> {
+    pub fn read(mut vars: Settings) -> Result<Self, EarlyExit> {
         let command =
             vars.command(&[("healthcheck", "Asks the feed at ADMIN_ADDR whether it is ready; exit 0 or 1.")]);
         let universe = vars.parsed(
@@ -139,7 +139,7 @@ impl Config {
 }
 
 /// The processor asks by the same variables; the catalogue is the feed's alone.
-fn rest(vars: &mut Vars) -> RestConfig {
+fn rest(vars: &mut Settings) -> RestConfig {
     let venue = RestConfig::of_venue(|| clock::now().into());
     let versions = [("v1", DataVersion::V1), ("v2", DataVersion::V2)];
     let rate = vars.integer("REST_RATE_PER_S", 10, 1..=1_000, "calls/s", "calls to the venue's REST");
@@ -167,7 +167,7 @@ fn rest(vars: &mut Vars) -> RestConfig {
 }
 
 impl Sockets {
-    fn read(vars: &mut Vars) -> Self {
+    fn read(vars: &mut Settings) -> Self {
         let url = "wss://ws-subscriptions-clob.polymarket.com/ws/market";
         let sockets = Self {
             url: vars.text("POLYMARKET_WS_URL", url, "the venue's market channel"),
@@ -205,8 +205,8 @@ impl Sockets {
 mod tests {
     use super::*;
 
-    fn read(map: &[(&str, &str)]) -> Result<Config, Stop> {
-        Config::read(Vars::of_map("feed", "…", map.iter().copied(), &[]))
+    fn read(map: &[(&str, &str)]) -> Result<Config, EarlyExit> {
+        Config::read(Settings::of_map("feed", "…", map.iter().copied(), &[]))
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
             ("FEED_RECONNECT_MIN_S", "90"),
             ("FEED_SILENCE_MAX_S", "1"),
         ]);
-        let Err(Stop::Faults(faults)) = faults else { panic!("{faults:?}") };
+        let Err(EarlyExit::Faults(faults)) = faults else { panic!("{faults:?}") };
         assert_eq!(faults.len(), 5, "{faults:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use book::BookStats;
 use contract::ids::TokenId;
-use contract::stats::{Depth, FeedReport, SocketReport, SocketState};
+use contract::stats::{FeedDetails, FeedReport, SocketReport, SocketState};
 use contract::tick::Kind;
 use contract::time::Timestamp;
 
@@ -178,7 +178,7 @@ impl FeedStats {
             gaps_open: 0,
             last_data_at: notes.sockets.iter().filter_map(|socket| socket.report.last_data_at).max(),
             quote_differences: tally.differences,
-            depth: Depth {
+            depth: FeedDetails {
                 groups: tally.groups,
                 hashes_checked: tally.checked,
                 hash_mismatches: tally.mismatches,
@@ -192,7 +192,7 @@ impl FeedStats {
                 left_out: notes.left_out as u64,
                 tokens_dead: notes.dead as u64,
                 clock_offset_ms: notes.clock_offset_ms,
-                ..Depth::default()
+                ..FeedDetails::default()
             },
         }
     }

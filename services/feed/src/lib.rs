@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use book::Budget;
-use bus::{Bus, Gauges, Source, Start, Work};
+use bus::{Bus, Gauges, SharedConsumer, Source, Start};
 use chassis::admin::Admin;
 use chassis::backoff::Backoff;
 use chassis::exposition;
@@ -100,7 +100,7 @@ async fn follow_the_venue(
     let serving = admin.serve(readiness.clone(), Arc::new(registry), stop.clone());
     tasks.spawn("admin", async move { serving.await.context("serving health and metrics failed") });
     let stats = FeedStats::default();
-    let witness = move |route, outcome, took| exposition::called(&calls, route, outcome, took);
+    let witness = move |route, outcome, took| exposition::observe_call(&calls, route, outcome, took);
     let rest = Rest::with_observer(config.rest.clone(), witness)
         .context("the client for the venue's REST cannot be made")?;
     let gaps = Gaps::new(&config.shard.to_string(), config.settlement, queue.clone());
@@ -157,7 +157,7 @@ async fn reach_bus(config: &Config, latch: &Latch, stop: &CancellationToken) -> 
         if !error.is_transient() {
             return Err(error).context("the bus cannot be used");
         }
-        let why = chassis::logline::chain(&error);
+        let why = chassis::logline::error_chain(&error);
         warn!("the bus is not there yet: {why}");
         latch.fail(why);
         tokio::select! {
@@ -255,7 +255,10 @@ async fn recall(bus: &Bus, config: &Config, publisher: &TickPublisher, stop: &Ca
                 return true;
             }
             Err(error) => {
-                warn!("what the last feed left cannot be read yet: {}", chassis::logline::chain(&error));
+                warn!(
+                    "what the last feed left cannot be read yet: {}",
+                    chassis::logline::error_chain(&error)
+                );
             }
         }
         tokio::select! {
@@ -266,13 +269,17 @@ async fn recall(bus: &Bus, config: &Config, publisher: &TickPublisher, stop: &Ca
 }
 
 /// What the last feed left, its newest fills recorded.
-async fn recalled(bus: &Bus, config: &Config, publisher: &TickPublisher) -> Result<PreviousRun, bus::BusError> {
+async fn recalled(
+    bus: &Bus,
+    config: &Config,
+    publisher: &TickPublisher,
+) -> Result<PreviousRun, bus::BusError> {
     let before = PreviousRun::recall(bus, config.shard).await?;
     if let Some(since) = before.since(config.settlement) {
         let trades = bus.stored(Source::RawTrades, Start::Moment(since)).await?;
         info!(trades = trades.len(), %since, "read {} trades that the bus has already", trades.len());
         // What a stream that was lost held is not remembered: its fills are known from its successor's beginning on.
-        let created_at = bus.identity(Work::Raw).await?.created_at();
+        let created_at = bus.identity(SharedConsumer::Raw).await?.created_at();
         publisher.fills.forget(before.fills_known_since(created_at).map_or(since, |known| known.max(since)));
         let trades = trades.iter().filter_map(|seen| decode::<Trade>(&seen.payload).ok());
         trades

@@ -5,14 +5,15 @@
 use std::process::ExitCode;
 
 use chassis::admin::healthcheck;
+use chassis::settings::Settings;
 use chassis::telemetry;
-use chassis::vars::Vars;
 use chassis::{exit, stop};
 use feed::config::Config;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let vars = Vars::of_process("feed", "Reads Polymarket's market channel and publishes ticks to the bus.");
+    let vars =
+        Settings::of_process("feed", "Reads Polymarket's market channel and publishes ticks to the bus.");
     let config = match Config::read(vars) {
         Ok(config) => config,
         Err(stop) => return exit::unusable(stop),

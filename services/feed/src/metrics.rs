@@ -218,7 +218,7 @@ fn wide(count: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use contract::stats::{Depth, SocketReport};
+    use contract::stats::{FeedDetails, SocketReport};
 
     use super::*;
 
@@ -227,7 +227,7 @@ mod tests {
         let mut registry = Registry::with_prefix("polyfeed_feed");
         let metrics = Metrics::register(&mut registry, &PublishQueue::new(1), &exposition::calls());
         let unknown_events = [("settlement_preview".to_owned(), 8)].into();
-        let depth = Depth { clock_offset_ms: Some(-1_500), unknown_events, ..Depth::default() };
+        let depth = FeedDetails { clock_offset_ms: Some(-1_500), unknown_events, ..FeedDetails::default() };
         let connected = SocketReport { state: SocketState::Connected, ..SocketReport::default() };
         let sockets = vec![connected.clone(), connected, SocketReport::default()];
         let mut report = FeedReport { frames: 7, tokens: 5, sockets, depth, ..FeedReport::default() };

@@ -112,7 +112,7 @@ impl Reporter {
                 None => latches[1].fail("no data from the venue for a minute"),
             }
             let stats = self.stats(report, problems, now);
-            if let Err(error) = bus.announce(subject.clone(), encode(&stats)).await {
+            if let Err(error) = bus.publish_unacked(subject.clone(), encode(&stats)).await {
                 debug!(%error, "stats were not published");
             }
         }

@@ -121,7 +121,7 @@ impl Universe {
             let begun = Instant::now();
             // What is announced while a sweep goes on waits in its channel: pages are read within minutes.
             if let Err(error) = self.sweep(&mut news).await {
-                self.stats.universe_failed(chassis::logline::chain(&error));
+                self.stats.universe_failed(chassis::logline::error_chain(&error));
             }
             let next = (begun + SWEEP_EVERY).max(Instant::now() + begun.elapsed());
             self.listen(&mut news, next).await;
@@ -368,7 +368,7 @@ impl Universe {
                 Err(error) => error,
             };
             let pause = backoff.next(fastrand::u64(..)).max(error.retry_after().unwrap_or_default());
-            let problem = chassis::logline::chain(&error);
+            let problem = chassis::logline::error_chain(&error);
             warn!(retry = ?pause, "the catalogue cannot be read: {problem}");
             self.stats.universe_failed(problem);
             sleep(pause).await;

@@ -96,7 +96,7 @@ impl Answers {
             }
             let span = cause.map(|cause| call_span(cause, "POST books", "POST", &self.places.books));
             let told = timeout_at(deadline, self.books.get(trade.token_id.clone(), span)).await;
-            Some(told.ok().flatten().map_or(Answer::Nobody, Answer::Known))
+            Some(told.ok().flatten().map_or(Answer::Unavailable, Answer::Known))
         };
         let (size, book) = tokio::join!(size, book);
         Evidence { size, book }
@@ -111,7 +111,7 @@ impl Answers {
         cause: Option<&Span>,
     ) -> Answer<Vec<g3_size::RestTrade>> {
         let begun = Instant::now();
-        let mut answer = Answer::Nobody;
+        let mut answer = Answer::Unavailable;
         for after in SIZE_ASKED_AFTER {
             if begun + after >= deadline {
                 break;

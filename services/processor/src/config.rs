@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-use chassis::vars::{Stop, Vars};
+use chassis::settings::{EarlyExit, Settings};
 use chassis::{clock, instance};
 use contract::money::Price;
 use contract::stats::Service;
@@ -35,7 +35,7 @@ impl Config {
     ///
     /// # Errors
     /// When help was asked for, or a setting is faulty: all faults at once.
-    pub fn read(mut vars: Vars) -> Result<Self, Stop> {
+    pub fn read(mut vars: Settings) -> Result<Self, EarlyExit> {
         let help = "Asks the processor at ADMIN_ADDR whether it is ready; exit 0 or 1.";
         let command = vars.command(&[("healthcheck", help)]);
         let instance = instance::name("processor");
@@ -52,7 +52,7 @@ impl Config {
 }
 
 /// The processor asks for books and trades; the catalogue and the sockets are the feed's.
-fn questions(vars: &mut Vars) -> RestConfig {
+fn questions(vars: &mut Settings) -> RestConfig {
     let venue = RestConfig::of_venue(|| clock::now().into());
     vars.elsewhere(&["POLYMARKET_GAMMA_URL", "POLYMARKET_WS_URL"]);
     let versions = [("v1", DataVersion::V1), ("v2", DataVersion::V2)];
@@ -74,7 +74,7 @@ fn questions(vars: &mut Vars) -> RestConfig {
     }
 }
 
-fn url(vars: &mut Vars, name: &'static str, default: &str, help: &'static str) -> String {
+fn url(vars: &mut Settings, name: &'static str, default: &str, help: &'static str) -> String {
     let url = vars.text(name, default, help);
     if !(url.starts_with("http://") || url.starts_with("https://")) {
         vars.fault(name, "wants an address that starts with http:// or https://");
@@ -82,7 +82,7 @@ fn url(vars: &mut Vars, name: &'static str, default: &str, help: &'static str) -
     url
 }
 
-fn limits(vars: &mut Vars) -> Limits {
+fn limits(vars: &mut Settings) -> Limits {
     let usual = Limits::default();
     Limits {
         trade_age_max: vars.seconds("GATE_TRADE_AGE_MAX_S", 300, 1..=86_400, "G1: oldest trade that passes"),
@@ -119,7 +119,7 @@ fn limits(vars: &mut Vars) -> Limits {
     }
 }
 
-fn dollars(vars: &mut Vars, name: &'static str, default: Decimal, help: &'static str) -> Decimal {
+fn dollars(vars: &mut Settings, name: &'static str, default: Decimal, help: &'static str) -> Decimal {
     // A difference of two prices lies within the same range as a price.
     let chosen = vars.parsed(name, &default.to_string(), "USDC, 0 to 1", help, Price::of_text);
     chosen.map_or(default, Price::decimal)
@@ -129,8 +129,8 @@ fn dollars(vars: &mut Vars, name: &'static str, default: Decimal, help: &'static
 mod tests {
     use super::*;
 
-    fn read(map: &[(&str, &str)], arguments: &[&str]) -> Result<Config, Stop> {
-        Config::read(Vars::of_map("processor", "…", map.iter().copied(), arguments))
+    fn read(map: &[(&str, &str)], arguments: &[&str]) -> Result<Config, EarlyExit> {
+        Config::read(Settings::of_map("processor", "…", map.iter().copied(), arguments))
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
             ],
             &[],
         );
-        let Err(Stop::Faults(faults)) = faults else { panic!("{faults:?}") };
+        let Err(EarlyExit::Faults(faults)) = faults else { panic!("{faults:?}") };
         assert_eq!(faults.len(), 7, "{faults:?}");
     }
 

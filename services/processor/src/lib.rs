@@ -6,7 +6,7 @@
 
 mod answers;
 pub mod config;
-mod letters;
+mod messages;
 mod metrics;
 mod pipeline;
 mod report;
@@ -66,9 +66,9 @@ async fn judge_what_comes(
     let metrics = Metrics::register(own, &calls);
     let tracer = telemetry.tracer();
     tracer.register(own);
-    let witness = move |route, outcome, took| exposition::called(&calls, route, outcome, took);
-    let rest =
-        Rest::with_observer(config.rest.clone(), witness).context("the client for questions cannot be made")?;
+    let witness = move |route, outcome, took| exposition::observe_call(&calls, route, outcome, took);
+    let rest = Rest::with_observer(config.rest.clone(), witness)
+        .context("the client for questions cannot be made")?;
     info!(admin.address = %admin.address(), "the processor starts");
     let readiness = Readiness::new();
     let bus_latch = readiness.latch("bus");
@@ -111,7 +111,7 @@ async fn reach_bus(config: &Config, latch: &Latch, stop: &CancellationToken) -> 
         if !error.is_transient() {
             return Err(error).context("the bus cannot be used");
         }
-        let why = chassis::logline::chain(&error);
+        let why = chassis::logline::error_chain(&error);
         warn!("the bus is not there yet: {why}");
         latch.fail(why);
         tokio::select! {

@@ -5,13 +5,13 @@
 use std::process::ExitCode;
 
 use chassis::admin::healthcheck;
-use chassis::vars::Vars;
+use chassis::settings::Settings;
 use chassis::{exit, stop, telemetry};
 use processor::config::Config;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let vars = Vars::of_process("processor", "Judges each tick and publishes it with its verdict.");
+    let vars = Settings::of_process("processor", "Judges each tick and publishes it with its verdict.");
     let config = match Config::read(vars) {
         Ok(config) => config,
         Err(stop) => return exit::unusable(stop),

@@ -59,7 +59,7 @@ struct Judging(Histogram);
 
 impl Default for Judging {
     fn default() -> Self {
-        Self(exposition::way())
+        Self(exposition::latency_histogram())
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
     use crate::testing::trade;
 
     fn judgement(trade: &contract::tick::Trade) -> Judgement {
-        let evidence = Evidence { size: Some(Answer::Nobody), book: Some(Answer::Nobody) };
+        let evidence = Evidence { size: Some(Answer::Unavailable), book: Some(Answer::Unavailable) };
         let Decision::Decided(judgement) = judge(trade, &evidence, &Limits::default()) else {
             panic!("asks")
         };

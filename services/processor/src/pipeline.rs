@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bus::{Bus, Delivery, Work};
+use bus::{Bus, Delivery, SharedConsumer};
 use chassis::backoff::Backoff;
 use chassis::clock;
 use chassis::trace::{Role, Span, Tracer};
@@ -26,9 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::answers::Answers;
-use crate::letters::{self, Thread, guarded};
+use crate::messages::{self, MessageContext, catch_panic};
 use crate::metrics::Metrics;
-use crate::settle::{Outgoing, Tally};
+use crate::settle::{Outgoing, PublishOutcome};
 
 /// Messages published and not acknowledged yet: hides a round trip of a second at a thousand ticks a second.
 const UNSETTLED_MAX: usize = 1_024;
@@ -55,7 +55,7 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 enum Next {
     /// Publish this.
-    Publish(bus::Message, Tally),
+    Publish(bus::Message, PublishOutcome),
     /// Ask this about the trade first.
     Ask(Box<Trade>, Vec<Question>),
 }
@@ -66,7 +66,7 @@ impl Pipeline {
     /// # Errors
     /// When a waiting trade's task panicked.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut deliveries = self.bus.consume(Work::Raw);
+        let mut deliveries = self.bus.consume(SharedConsumer::Raw);
         let (mut unsettled, mut asking) = (FuturesUnordered::new(), JoinSet::new());
         let mut backoff = Backoff::new(READ_RETRY.0, READ_RETRY.1);
         loop {
@@ -101,7 +101,7 @@ impl Pipeline {
                     }
                 }
                 Err(error) => {
-                    warn!("reading from the bus broke off: {}", chassis::logline::chain(&error));
+                    warn!("reading from the bus broke off: {}", chassis::logline::error_chain(&error));
                     tokio::select! {
                         () = tokio::time::sleep(backoff.next(fastrand::u64(..))) => {}
                         () = stop.cancelled() => break,
@@ -130,19 +130,19 @@ impl Pipeline {
 
     /// Reads and judges a delivery by what it carries. `may_ask`: whether there is room for one more to wait.
     fn begin(&self, delivery: &Delivery, may_ask: bool) -> Next {
-        let begun = guarded(|| {
-            let tick = letters::read(&delivery.subject, delivery.schema.as_deref(), &delivery.payload)?;
+        let begun = catch_panic(|| {
+            let tick = messages::read(&delivery.subject, delivery.schema.as_deref(), &delivery.payload)?;
             let trade = match tick {
                 Tick::Trade(trade) => trade,
                 other => {
-                    let message = letters::passed_on(&other, delivery.payload.clone(), thread(delivery));
-                    return Ok(Next::Publish(message, Tally::Passed(other.kind())));
+                    let message = messages::passed_on(&other, delivery.payload.clone(), thread(delivery));
+                    return Ok(Next::Publish(message, PublishOutcome::Passed(other.kind())));
                 }
             };
             let decision = match judge(&trade, &Evidence::default(), &self.limits) {
                 Decision::Ask(_) if !may_ask => {
                     self.metrics.not_asked.inc();
-                    judge(&trade, &nobody(), &self.limits)
+                    judge(&trade, &unavailable(), &self.limits)
                 }
                 decision => decision,
             };
@@ -154,17 +154,17 @@ impl Pipeline {
         begun.flatten().unwrap_or_else(|error| dead(delivery, &error))
     }
 
-    fn judged(&self, trade: Trade, judgement: Judgement, thread: Thread) -> Next {
+    fn judged(&self, trade: Trade, judgement: Judgement, thread: MessageContext) -> Next {
         let is_live = trade.origin == Origin::Socket;
         let age_us = is_live.then(|| trade.received_at.micros_since(trade.executed_at));
         for reason in &judgement.reasons {
             let verdict = judgement.verdict;
             debug!(token.id = %trade.token_id, gate = %reason, %verdict, "`{reason}` speaks against a trade");
         }
-        let tally = Tally::Judged { judgement: Box::new(judgement.clone()), age_us };
+        let tally = PublishOutcome::Judged { judgement: Box::new(judgement.clone()), age_us };
         let judged_at = now();
         self.metrics.judged_after(judged_at.micros_since(trade.received_at));
-        Next::Publish(letters::judged(trade, judgement, judged_at, thread), tally)
+        Next::Publish(messages::judged(trade, judgement, judged_at, thread), tally)
     }
 
     /// Waits for the answers about a trade, then judges, publishes and lets go of it.
@@ -178,7 +178,7 @@ impl Pipeline {
         let evidence = self.evidence(&delivery, &trade, &questions, judge_span.as_ref()).await;
         let thread = thread(&delivery);
         let mut overruled = None;
-        let decision = guarded(|| match judge(&trade, &evidence, &self.limits) {
+        let decision = catch_panic(|| match judge(&trade, &evidence, &self.limits) {
             Decision::Decided(judgement) => {
                 overruled = judgement.overruled.then(|| self.overruled(&trade));
                 Ok(self.judged(*trade, judgement, thread))
@@ -210,7 +210,7 @@ impl Pipeline {
     /// The feed's book may be wrong: it looks, and fetches it anew. Best effort: the next such trade says it again.
     async fn tell_feed(&self, overruled: &Overruled) {
         let subject = subject::overruled(&overruled.condition_id);
-        if let Err(error) = self.bus.announce(subject, encode(overruled)).await {
+        if let Err(error) = self.bus.publish_unacked(subject, encode(overruled)).await {
             debug!(%error, token.id = %overruled.token_id, "the feed was not told of an overruled book");
         }
     }
@@ -240,28 +240,28 @@ impl Pipeline {
 }
 
 /// Ends the span of judging and begins that of publishing what came of it.
-fn decided(judge: Span, tally: &Tally, message: &mut bus::Message) -> Span {
+fn decided(judge: Span, tally: &PublishOutcome, message: &mut bus::Message) -> Span {
     let publish = message.traced(&judge);
     let judge = match tally {
-        Tally::Judged { judgement, .. } => {
+        PublishOutcome::Judged { judgement, .. } => {
             let reasons: Vec<String> = judgement.reasons.iter().map(ToString::to_string).collect();
             judge
                 .text("polyfeed.verdict", judgement.verdict.word())
                 .text("polyfeed.reasons", reasons.join(" "))
         }
-        Tally::Passed(_) => judge,
-        Tally::Dead => judge.failed("the message cannot be understood"),
+        PublishOutcome::Passed(_) => judge,
+        PublishOutcome::Dead => judge.failed("the message cannot be understood"),
     };
     judge.end();
     publish
 }
 
-fn nobody() -> Evidence {
-    Evidence { size: Some(Answer::Nobody), book: Some(Answer::Nobody) }
+fn unavailable() -> Evidence {
+    Evidence { size: Some(Answer::Unavailable), book: Some(Answer::Unavailable) }
 }
 
-fn thread(delivery: &Delivery) -> Thread {
-    Thread::of(delivery.correlation_id.as_deref(), delivery.traceparent)
+fn thread(delivery: &Delivery) -> MessageContext {
+    MessageContext::of(delivery.correlation_id.as_deref(), delivery.traceparent)
 }
 
 fn dead(delivery: &Delivery, error: &str) -> Next {
@@ -271,7 +271,10 @@ fn dead(delivery: &Delivery, error: &str) -> Next {
         "a message cannot be understood: {error}"
     );
     let Delivery { subject, sequence, payload, .. } = delivery;
-    Next::Publish(letters::dead(subject, *sequence, error, payload, now(), thread(delivery)), Tally::Dead)
+    Next::Publish(
+        messages::dead(subject, *sequence, error, payload, now(), thread(delivery)),
+        PublishOutcome::Dead,
+    )
 }
 
 fn now() -> Timestamp {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusError, Gauges, Work};
+use bus::{Bus, BusError, Gauges, SharedConsumer};
 use chassis::clock;
 use chassis::ready::Latch;
 use chassis::telemetry::ErrorLog;
@@ -66,7 +66,7 @@ impl Reporter {
             self.gauges.connected(&bus);
             if round.is_multiple_of(BACKLOG_EVERY) {
                 backlog = if connected { backlog_of(&bus).await } else { None };
-                self.gauges.look(&bus, &[Work::Raw]).await;
+                self.gauges.look(&bus, &[SharedConsumer::Raw]).await;
             }
             if connected && round.is_multiple_of(TRIM_EVERY) {
                 make_room(&bus).await;
@@ -74,7 +74,7 @@ impl Reporter {
             round = round.wrapping_add(1);
             let mut stats = self.stats(self.metrics.report(backlog), &standing, clock::now().into());
             stats.problems.extend(bus.recreated());
-            if let Err(error) = bus.announce(subject.clone(), encode(&stats)).await {
+            if let Err(error) = bus.publish_unacked(subject.clone(), encode(&stats)).await {
                 debug!(%error, "stats were not told");
             }
         }
@@ -105,7 +105,7 @@ impl Reporter {
 }
 
 async fn backlog_of(bus: &Bus) -> Option<Backlog> {
-    match timeout(BACKLOG_WITHIN, bus.backlog(Work::Raw)).await {
+    match timeout(BACKLOG_WITHIN, bus.backlog(SharedConsumer::Raw)).await {
         Ok(Ok(backlog)) => Some(backlog),
         Ok(Err(error)) => {
             debug!(%error, "the backlog is not known");
@@ -117,7 +117,7 @@ async fn backlog_of(bus: &Bus) -> Option<Backlog> {
 
 /// What every processor is done with goes once the raw stream is nearly full: a full one refuses the feed.
 async fn make_room(bus: &Bus) {
-    match timeout(BACKLOG_WITHIN, bus.trim(Work::Raw)).await {
+    match timeout(BACKLOG_WITHIN, bus.trim(SharedConsumer::Raw)).await {
         Ok(Ok(0)) | Err(_) => {}
         Ok(Ok(messages)) => debug!(messages, "made room in the raw stream"),
         Ok(Err(error)) => debug!(%error, "could not make room in the raw stream"),

@@ -20,7 +20,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// What is counted once the bus has a message.
 #[derive(Debug)]
-pub(crate) enum Tally {
+pub(crate) enum PublishOutcome {
     /// A message nobody could read.
     Dead,
     /// A tick that is not judged.
@@ -42,7 +42,7 @@ pub(crate) struct Outgoing {
     /// What came of it.
     pub(crate) message: Message,
     /// What it counts as.
-    pub(crate) tally: Tally,
+    pub(crate) tally: PublishOutcome,
     /// The span of its publishing; only of what is sampled.
     pub(crate) span: Option<Span>,
 }
@@ -62,7 +62,7 @@ impl Outgoing {
             };
             if attempt >= ATTEMPTS_MAX || !error.is_transient() {
                 metrics.left_for_redelivery.inc();
-                let why = chassis::logline::chain(&error);
+                let why = chassis::logline::error_chain(&error);
                 debug!(subject = self.message.subject, "left for redelivery: {why}");
                 if let Some(span) = self.span {
                     span.failed(why).end();
@@ -90,9 +90,9 @@ async fn acknowledged(sent: Result<Pending, BusError>) -> Result<bus::Stored, Bu
     sent?.acknowledged().await
 }
 
-// === impl Tally ===
+// === impl PublishOutcome ===
 
-impl Tally {
+impl PublishOutcome {
     fn count(&self, metrics: &Metrics) {
         match self {
             Self::Dead => {
@@ -118,9 +118,9 @@ mod tests {
         let Decision::Decided(judgement) = judge(&trade(), &Evidence::default(), &Limits::default()) else {
             panic!("asks")
         };
-        Tally::Dead.count(&metrics);
-        Tally::Passed(Kind::Price).count(&metrics);
-        Tally::Judged { judgement: Box::new(judgement), age_us: Some(5) }.count(&metrics);
+        PublishOutcome::Dead.count(&metrics);
+        PublishOutcome::Passed(Kind::Price).count(&metrics);
+        PublishOutcome::Judged { judgement: Box::new(judgement), age_us: Some(5) }.count(&metrics);
         let report = metrics.report(None);
         assert_eq!((report.dead, report.published["clean"], report.trade_age_us), (1, 2, 5));
     }

@@ -5,9 +5,9 @@
 use std::net::SocketAddr;
 
 use chassis::instance;
-use chassis::vars::{Secret, Stop, Vars};
+use chassis::settings::{EarlyExit, Secret, Settings};
 use contract::stats::Service;
-use store::Shelf;
+use store::WriterSession;
 
 use crate::batch::BatchLimits;
 
@@ -63,7 +63,7 @@ impl Config {
     ///
     /// # Errors
     /// What is wrong, or the text that was asked for.
-    pub fn read(mut vars: Vars) -> Result<Self, Stop> {
+    pub fn read(mut vars: Settings) -> Result<Self, EarlyExit> {
         let command = match vars.command(&COMMANDS).as_deref() {
             Some("migrate") => Command::Migrate,
             Some("healthcheck") => Command::Healthcheck,
@@ -104,7 +104,7 @@ const COMMANDS: [(&str, &str); 2] = [
 // === impl DatabaseConfig ===
 
 impl DatabaseConfig {
-    fn read(vars: &mut Vars, command: Command) -> Self {
+    fn read(vars: &mut Settings, command: Command) -> Self {
         let url = vars.secret("DATABASE_URL", "Address of the database, with the login that stores.");
         let migrate_url = vars.secret(
             "MIGRATE_DATABASE_URL",
@@ -120,7 +120,7 @@ impl DatabaseConfig {
             vars.fault("DATABASE_URL", "is required and not set (nor is `DATABASE_URL_FILE`)");
         }
         for (name, url) in [("DATABASE_URL", &url), ("MIGRATE_DATABASE_URL", &migrate_url)] {
-            if url.as_ref().is_some_and(|url| Shelf::new(url.expose(), "").is_err()) {
+            if url.as_ref().is_some_and(|url| WriterSession::new(url.expose(), "").is_err()) {
                 vars.fault(name, "must be an address such as postgres://user:password@host:5432/database");
             }
         }
@@ -140,8 +140,8 @@ mod tests {
 
     const DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://writer:hunter2@db/polyfeed");
 
-    fn read(map: &[(&'static str, &'static str)], arguments: &[&str]) -> Result<Config, Stop> {
-        Config::read(Vars::of_map("writer", "stores", map.iter().copied(), arguments))
+    fn read(map: &[(&'static str, &'static str)], arguments: &[&str]) -> Result<Config, EarlyExit> {
+        Config::read(Settings::of_map("writer", "stores", map.iter().copied(), arguments))
     }
 
     fn faults(map: &[(&'static str, &'static str)]) -> String {

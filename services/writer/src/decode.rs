@@ -2,9 +2,9 @@
 //!
 //! Knows: which subject carries which payload. Never: where a row goes.
 
-use bus::Work;
+use bus::SharedConsumer;
 use contract::codec;
-use contract::letter::DeadLetter;
+use contract::dead_letter::DeadLetter;
 use contract::stats::Service;
 use contract::subject;
 use contract::tick::{Book, Kind, PriceChange};
@@ -12,7 +12,7 @@ use contract::time::Timestamp;
 use contract::verdict::JudgedTrade;
 use contract::{gap, market};
 use serde::de::DeserializeOwned;
-use store::row::{self, OddRow, Row};
+use store::row::{self, InvalidRow, Row};
 
 /// What a message is to the writer.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,18 +39,20 @@ pub struct Envelope<'a> {
 /// Reads a message of the consumer `work`, which came at `now`.
 ///
 /// A dead letter always becomes a row, in its own words or as bytes: it must not die a second time.
-pub fn read(work: Work, envelope: Envelope<'_>, payload: &[u8], now: Timestamp) -> Message {
+pub fn read(work: SharedConsumer, envelope: Envelope<'_>, payload: &[u8], now: Timestamp) -> Message {
     match work {
-        Work::Judged => tick(envelope, payload),
-        Work::Markets => {
+        SharedConsumer::Judged => tick(envelope, payload),
+        SharedConsumer::Markets => {
             of::<market::Market>(payload, |market| Ok(Row::Market(Box::new(market.try_into()?))))
         }
-        Work::Gaps => of::<gap::Gap>(payload, |gap| Ok(Row::Gap(gap.try_into()?))),
-        Work::Dead => match of::<DeadLetter>(payload, |letter| Ok(Row::DeadLetter(letter.try_into()?))) {
-            Message::Odd(why) => of_letter(letter(envelope, &why, payload, now)),
-            read => read,
-        },
-        Work::Raw => Message::Odd("raw ticks are not for the writer".to_owned()),
+        SharedConsumer::Gaps => of::<gap::Gap>(payload, |gap| Ok(Row::Gap(gap.try_into()?))),
+        SharedConsumer::Dead => {
+            match of::<DeadLetter>(payload, |letter| Ok(Row::DeadLetter(letter.try_into()?))) {
+                Message::Odd(why) => of_letter(letter(envelope, &why, payload, now)),
+                read => read,
+            }
+        }
+        SharedConsumer::Raw => Message::Odd("raw ticks are not for the writer".to_owned()),
     }
 }
 
@@ -74,7 +76,7 @@ fn tick(envelope: Envelope<'_>, payload: &[u8]) -> Message {
     }
 }
 
-fn of<T: DeserializeOwned>(payload: &[u8], row: impl FnOnce(T) -> Result<Row, OddRow>) -> Message {
+fn of<T: DeserializeOwned>(payload: &[u8], row: impl FnOnce(T) -> Result<Row, InvalidRow>) -> Message {
     match codec::decode::<T>(payload) {
         Ok(payload) => row(payload).map_or_else(|odd| Message::Odd(odd.to_string()), Message::Row),
         Err(error) => Message::Odd(error.to_string()),
@@ -83,7 +85,7 @@ fn of<T: DeserializeOwned>(payload: &[u8], row: impl FnOnce(T) -> Result<Row, Od
 
 fn of_letter(letter: DeadLetter) -> Message {
     letter.try_into().map_or_else(
-        |odd: OddRow| Message::Odd(odd.to_string()),
+        |odd: InvalidRow| Message::Odd(odd.to_string()),
         |letter| Message::Row(Row::DeadLetter(letter)),
     )
 }
@@ -103,7 +105,7 @@ mod tests {
         ConditionId::try_from("0xab").unwrap()
     }
 
-    fn read_from(work: Work, subject: &str, payload: &[u8]) -> Message {
+    fn read_from(work: SharedConsumer, subject: &str, payload: &[u8]) -> Message {
         read(work, Envelope { subject, correlation_id: Some("c1"), sequence: 7 }, payload, NOW)
     }
 
@@ -126,14 +128,17 @@ mod tests {
     #[test]
     fn a_price_change_on_its_subject_is_a_row() {
         let subject = subject::judged(Verdict::Clean, Kind::Price, &condition());
-        assert!(matches!(read_from(Work::Judged, &subject, &change()), Message::Row(Row::Price(_))));
+        assert!(matches!(
+            read_from(SharedConsumer::Judged, &subject, &change()),
+            Message::Row(Row::Price(_))
+        ));
     }
 
     #[test]
     fn quotes_and_grid_changes_are_not_stored() {
         for kind in [Kind::Quote, Kind::TickSize] {
             let subject = subject::judged(Verdict::Clean, kind, &condition());
-            assert_eq!(read_from(Work::Judged, &subject, b"anything"), Message::NotStored);
+            assert_eq!(read_from(SharedConsumer::Judged, &subject, b"anything"), Message::NotStored);
         }
     }
 
@@ -141,32 +146,38 @@ mod tests {
     fn what_cannot_be_decoded_says_what_it_should_have_been() {
         let subject = subject::judged(Verdict::Refused, Kind::Trade, &condition());
         for payload in [b"".as_slice(), b"\xff\x00", &change()] {
-            let Message::Odd(why) = read_from(Work::Judged, &subject, payload) else { panic!("it was read") };
+            let Message::Odd(why) = read_from(SharedConsumer::Judged, &subject, payload) else {
+                panic!("it was read")
+            };
             assert!(why.starts_with("not a JudgedTrade"), "{why}");
         }
         for subject in [subject::raw(Kind::Price, &condition()), "ticks".to_owned()] {
-            assert!(matches!(read_from(Work::Judged, &subject, &change()), Message::Odd(_)), "{subject}");
+            assert!(
+                matches!(read_from(SharedConsumer::Judged, &subject, &change()), Message::Odd(_)),
+                "{subject}"
+            );
         }
-        assert!(matches!(read_from(Work::Raw, "ticks.raw.price.0xab", &change()), Message::Odd(_)));
-        assert!(matches!(read_from(Work::Markets, "markets.0xab", b"x"), Message::Odd(_)));
+        assert!(matches!(read_from(SharedConsumer::Raw, "ticks.raw.price.0xab", &change()), Message::Odd(_)));
+        assert!(matches!(read_from(SharedConsumer::Markets, "markets.0xab", b"x"), Message::Odd(_)));
     }
 
     #[test]
     fn a_gap_is_a_row() {
         let gap = gap::Gap::opened(condition(), "0/1", gap::Cause::Silence, NOW, NOW);
-        let message = read_from(Work::Gaps, "gaps.0xab", &codec::encode(&gap));
+        let message = read_from(SharedConsumer::Gaps, "gaps.0xab", &codec::encode(&gap));
         assert!(matches!(message, Message::Row(Row::Gap(_))));
     }
 
     #[test]
     fn a_dead_letter_is_a_row_even_if_it_cannot_be_read() {
         let sent = DeadLetter::new(Service::Feed, "socket 1", "1", "odd", b"bytes", NOW);
-        let Message::Row(Row::DeadLetter(row)) = read_from(Work::Dead, "dead.feed", &codec::encode(&sent))
+        let Message::Row(Row::DeadLetter(row)) =
+            read_from(SharedConsumer::Dead, "dead.feed", &codec::encode(&sent))
         else {
             panic!("no row")
         };
         assert_eq!((row.service, row.payload.as_slice()), ("feed", b"bytes".as_slice()));
-        let Message::Row(Row::DeadLetter(row)) = read_from(Work::Dead, "dead.feed", b"\xc1") else {
+        let Message::Row(Row::DeadLetter(row)) = read_from(SharedConsumer::Dead, "dead.feed", b"\xc1") else {
             panic!("no row")
         };
         assert_eq!(
@@ -174,6 +185,9 @@ mod tests {
             ("writer", "dead.feed", b"\xc1".as_slice())
         );
         let far = DeadLetter { at: Timestamp::from_micros(i64::MAX), ..sent };
-        assert!(matches!(read_from(Work::Dead, "dead.feed", &codec::encode(&far)), Message::Row(_)));
+        assert!(matches!(
+            read_from(SharedConsumer::Dead, "dead.feed", &codec::encode(&far)),
+            Message::Row(_)
+        ));
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use chassis::backoff::Backoff;
 use chassis::logline;
-use store::{Fit, Shelf, StoreError};
+use store::{SchemaVersion, StoreError, WriterSession};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::board::Board;
 use crate::config::DatabaseConfig;
+use crate::writer_stats::WriterStats;
 
 /// First and longest pause while the database is away or behind.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -23,9 +23,9 @@ const RETENTION_AGAIN: Duration = Duration::from_mins(1);
 /// Waits until the database is there with the schema we need, bringing it there where our login may.
 /// Answers whether it is so; it is not when `stop` came first.
 pub async fn prepare(
-    shelf: &mut Shelf,
+    shelf: &mut WriterSession,
     config: &DatabaseConfig,
-    board: &Board,
+    stats: &WriterStats,
     stop: &CancellationToken,
 ) -> bool {
     let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
@@ -33,18 +33,18 @@ pub async fn prepare(
         match brought_up(shelf, config).await {
             Ok(None) => return true,
             Ok(Some(why)) => {
-                if board.database_refuses(&why) {
+                if stats.database_refuses(&why) {
                     error!("cannot store yet: {why}");
                 }
             }
             Err(failure) => {
-                let why = logline::chain(&failure);
+                let why = logline::error_chain(&failure);
                 if backoff.attempts() == 0 {
                     warn!("the database is not usable yet: {why}");
                 }
                 if failure.is_transient() {
-                    board.database_is_away(&why);
-                } else if board.database_refuses(&why) {
+                    stats.database_is_away(&why);
+                } else if stats.database_refuses(&why) {
                     error!("the database refuses us: {why}");
                 }
             }
@@ -60,14 +60,14 @@ pub async fn prepare(
 ///
 /// # Errors
 /// Never; a failure is told and tried again.
-pub async fn retain(mut shelf: Shelf, days: u16, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn retain(mut shelf: WriterSession, days: u16, stop: CancellationToken) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
         let pause = match tidy(&mut shelf, days).await {
             Ok(()) => RETENTION_EVERY,
             Err(failure) => {
                 warn!(
                     "could not make or drop partitions, trying again in a minute: {}",
-                    logline::chain(&failure)
+                    logline::error_chain(&failure)
                 );
                 RETENTION_AGAIN
             }
@@ -83,10 +83,13 @@ pub async fn retain(mut shelf: Shelf, days: u16, stop: CancellationToken) -> any
 }
 
 /// Migrates where that is needed and allowed. Answers why storing cannot begin, if it cannot.
-async fn brought_up(shelf: &mut Shelf, config: &DatabaseConfig) -> Result<Option<String>, StoreError> {
+async fn brought_up(
+    shelf: &mut WriterSession,
+    config: &DatabaseConfig,
+) -> Result<Option<String>, StoreError> {
     let (found, needed, may_migrate) = match (shelf.fit().await, &config.migrate_url) {
-        (Ok(Fit::Fits), _) => return Ok(None),
-        (Ok(Fit::Behind { found, needed, may_migrate }), _) => (found, needed, may_migrate),
+        (Ok(SchemaVersion::Fits), _) => return Ok(None),
+        (Ok(SchemaVersion::Behind { found, needed, may_migrate }), _) => (found, needed, may_migrate),
         // The storing login is itself made by the first migration.
         (Err(failure), Some(_)) if !failure.is_transient() => (0, 0, false),
         (Err(failure), _) => return Err(failure),
@@ -102,12 +105,14 @@ async fn brought_up(shelf: &mut Shelf, config: &DatabaseConfig) -> Result<Option
     let migrated = store::migrate(url.expose()).await?;
     info!(from = migrated.from, to = migrated.to, "the schema of the database is up to date");
     Ok(match shelf.fit().await? {
-        Fit::Fits => None,
-        Fit::Behind { .. } => Some("MIGRATE_DATABASE_URL and DATABASE_URL name two databases".to_owned()),
+        SchemaVersion::Fits => None,
+        SchemaVersion::Behind { .. } => {
+            Some("MIGRATE_DATABASE_URL and DATABASE_URL name two databases".to_owned())
+        }
     })
 }
 
-async fn tidy(shelf: &mut Shelf, days: u16) -> Result<(), StoreError> {
+async fn tidy(shelf: &mut WriterSession, days: u16) -> Result<(), StoreError> {
     let made = shelf.make_partitions(days).await?;
     let expired = shelf.drop_expired(days).await?;
     if made + expired.partitions + expired.rows > 0 {
@@ -118,7 +123,7 @@ async fn tidy(shelf: &mut Shelf, days: u16) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use chassis::vars::Secret;
+    use chassis::settings::Secret;
     use prometheus_client::registry::Registry;
 
     use super::*;
@@ -127,15 +132,15 @@ mod tests {
     async fn a_database_that_is_away_is_a_problem_with_a_name_until_the_stop() {
         let url = "postgres://u@127.0.0.1:1/d";
         let config = DatabaseConfig { url: Secret::new(url), migrate_url: None, retention_days: 7 };
-        let (board, stop) = (Board::new(&mut Registry::default()), CancellationToken::new());
-        let mut shelf = Shelf::new(url, "writer-1").unwrap();
+        let (stats, stop) = (WriterStats::new(&mut Registry::default()), CancellationToken::new());
+        let mut shelf = WriterSession::new(url, "writer-1").unwrap();
         let watch = async {
-            while !board.readiness().problems().iter().any(|problem| problem.contains("could not connect")) {
+            while !stats.readiness().problems().iter().any(|problem| problem.contains("could not connect")) {
                 tokio::task::yield_now().await;
             }
             stop.cancel();
         };
-        let (ready, ()) = tokio::join!(prepare(&mut shelf, &config, &board, &stop), watch);
+        let (ready, ()) = tokio::join!(prepare(&mut shelf, &config, &stats, &stop), watch);
         assert!(!ready);
         retain(shelf, 7, stop).await.unwrap();
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, Deliveries, Delivery, Work};
+use bus::{Bus, Deliveries, Delivery, SharedConsumer};
 use chassis::backoff::Backoff;
 use chassis::logline;
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ pub struct Intake {
 
 #[derive(Debug)]
 struct Source {
-    work: Work,
+    work: SharedConsumer,
     deliveries: Deliveries,
     backoff: Backoff,
     resume_at: Option<Instant>,
@@ -38,17 +38,25 @@ impl Intake {
             backoff: Backoff::new(PAUSE.0, PAUSE.1),
             resume_at: None,
         };
-        Self { sources: [Work::Judged, Work::Markets, Work::Gaps, Work::Dead].map(source) }
+        Self {
+            sources: [
+                SharedConsumer::Judged,
+                SharedConsumer::Markets,
+                SharedConsumer::Gaps,
+                SharedConsumer::Dead,
+            ]
+            .map(source),
+        }
     }
 
     /// The next message of any consumer; waits for ever when there is none. Dropping the wait loses nothing.
-    pub async fn next(&mut self) -> (Work, Delivery) {
+    pub async fn next(&mut self) -> (SharedConsumer, Delivery) {
         let [judged, markets, gaps, dead] = &mut self.sources;
         tokio::select! {
-            delivery = judged.next() => (Work::Judged, delivery),
-            delivery = markets.next() => (Work::Markets, delivery),
-            delivery = gaps.next() => (Work::Gaps, delivery),
-            delivery = dead.next() => (Work::Dead, delivery),
+            delivery = judged.next() => (SharedConsumer::Judged, delivery),
+            delivery = markets.next() => (SharedConsumer::Markets, delivery),
+            delivery = gaps.next() => (SharedConsumer::Gaps, delivery),
+            delivery = dead.next() => (SharedConsumer::Dead, delivery),
         }
     }
 }
@@ -69,7 +77,7 @@ impl Source {
                 }
                 Err(error) => {
                     if self.backoff.attempts() == 0 {
-                        warn!(consumer = ?self.work, "reading broke off: {}", logline::chain(&error));
+                        warn!(consumer = ?self.work, "reading broke off: {}", logline::error_chain(&error));
                     }
                     self.resume_at = Some(Instant::now() + self.backoff.next(fastrand::u64(..)));
                 }

@@ -6,16 +6,16 @@
 
 pub mod batch;
 pub mod bisect;
-pub mod board;
 pub mod breaker;
 pub mod config;
 pub mod decode;
+pub mod heartbeat;
 pub mod housekeeping;
 pub mod intake;
 pub mod metrics;
 pub mod pump;
 pub mod sink;
-pub mod tell;
+pub mod writer_stats;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,15 +29,15 @@ use chassis::tasks::Tasks;
 use chassis::telemetry::Telemetry;
 use chassis::trace::Tracer;
 use chassis::{exposition, logline};
-use store::Shelf;
+use store::WriterSession;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::board::Board;
 use crate::config::{Command, Config};
 use crate::intake::Intake;
 use crate::pump::Pump;
 use crate::sink::Sink;
+use crate::writer_stats::WriterStats;
 
 /// What the program does, for its help.
 pub const ABOUT: &str = "Stores judged ticks, markets, gaps and dead letters in Postgres.";
@@ -78,28 +78,29 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 
 async fn serve(config: Config, telemetry: Telemetry, stop: CancellationToken) -> anyhow::Result<()> {
     let mut registry = exposition::registry("writer", env!("CARGO_PKG_VERSION"));
-    let board = Board::new(&mut registry);
+    let stats = WriterStats::new(&mut registry);
     telemetry.tracer().register(registry.sub_registry_with_prefix("polyfeed_writer"));
     let admin = Admin::bind(config.admin).await?;
     info!(admin.address = %admin.address(), "the writer starts");
     let mut tasks = Tasks::new(stop.clone());
-    tasks.spawn("admin", admin.serve(board.readiness(), Arc::new(registry), stop.clone()));
-    tasks.spawn("writer", work(config, board, telemetry, stop));
+    tasks.spawn("admin", admin.serve(stats.readiness(), Arc::new(registry), stop.clone()));
+    tasks.spawn("writer", work(config, stats, telemetry, stop));
     tasks.join(GRACE).await
 }
 
 async fn work(
     config: Config,
-    board: Board,
+    stats: WriterStats,
     telemetry: Telemetry,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let Some(bus) = connect(&config, &board, &stop).await else {
+    let Some(bus) = connect(&config, &stats, &stop).await else {
         return Ok(());
     };
     let tracer = telemetry.tracer();
-    let telling = tell::tell(bus.clone(), board.clone(), telemetry, config.instance.clone(), stop.clone());
-    let storing = Box::pin(store_until(&config, bus.clone(), board, tracer, stop.clone()));
+    let telling =
+        heartbeat::run(bus.clone(), stats.clone(), telemetry, config.instance.clone(), stop.clone());
+    let storing = Box::pin(store_until(&config, bus.clone(), stats, tracer, stop.clone()));
     let upkeep = async {
         stop.run_until_cancelled(bus.clone().upkeep()).await;
         Ok(())
@@ -113,38 +114,38 @@ async fn work(
 async fn store_until(
     config: &Config,
     bus: Bus,
-    board: Board,
+    stats: WriterStats,
     tracer: Tracer,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let shelf = || Shelf::new(config.database.url.expose(), &config.instance).context("DATABASE_URL");
+    let shelf = || WriterSession::new(config.database.url.expose(), &config.instance).context("DATABASE_URL");
     let mut first = shelf()?;
-    if !housekeeping::prepare(&mut first, &config.database, &board, &stop).await {
+    if !housekeeping::prepare(&mut first, &config.database, &stats, &stop).await {
         return Ok(());
     }
-    let sink = Sink::new(first, bus.clone(), board.clone(), tracer, stop.clone());
-    let pump = Pump::new(Intake::new(&bus), sink, board, config.batch);
+    let sink = Sink::new(first, bus.clone(), stats.clone(), tracer, stop.clone());
+    let pump = Pump::new(Intake::new(&bus), sink, stats, config.batch);
     let retaining = housekeeping::retain(shelf()?, config.database.retention_days, stop.clone());
     tokio::try_join!(pump.run(stop), retaining).map(drop)
 }
 
 /// The bus, as soon as it can be reached; none when `stop` came first.
-async fn connect(config: &Config, board: &Board, stop: &CancellationToken) -> Option<Bus> {
+async fn connect(config: &Config, stats: &WriterStats, stop: &CancellationToken) -> Option<Bus> {
     let mut backoff = Backoff::new(BUS_PAUSE.0, BUS_PAUSE.1);
     loop {
         tokio::select! {
             () = stop.cancelled() => return None,
             connected = Bus::connect(&config.bus) => match connected {
                 Ok(bus) => {
-                    board.bus_is(Ok(()));
+                    stats.bus_is(Ok(()));
                     return Some(bus);
                 }
                 Err(error) => {
-                    let why = logline::chain(&error);
+                    let why = logline::error_chain(&error);
                     if backoff.attempts() == 0 {
                         warn!("the bus cannot be reached yet: {why}");
                     }
-                    board.bus_is(Err(why));
+                    stats.bus_is(Err(why));
                 }
             },
         }

@@ -4,13 +4,13 @@
 
 use std::process::ExitCode;
 
-use chassis::vars::Vars;
+use chassis::settings::Settings;
 use chassis::{exit, stop, telemetry};
 use writer::config::Config;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config = match Config::read(Vars::of_process("writer", writer::ABOUT)) {
+    let config = match Config::read(Settings::of_process("writer", writer::ABOUT)) {
         Ok(config) => config,
         Err(stop) => return exit::unusable(stop),
     };

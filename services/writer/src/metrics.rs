@@ -76,7 +76,7 @@ impl Metrics {
             retries: Counter::default(),
             batch: Histogram::new(BATCH_SECONDS),
             batch_rows: Histogram::new(BATCH_ROWS),
-            judged_to_stored: exposition::way(),
+            judged_to_stored: exposition::latency_histogram(),
             held: Gauge::default(),
             behind: Gauge::default(),
             database_connected: Gauge::default(),

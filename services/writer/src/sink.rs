@@ -8,18 +8,18 @@ use bus::{Bus, Delivery, Message};
 use chassis::backoff::Backoff;
 use chassis::trace::{Role, Tracer};
 use chassis::{clock, logline};
-use contract::letter::DeadLetter;
+use contract::dead_letter::DeadLetter;
 use contract::stats::Service;
 use contract::{codec, subject};
 use store::row::Row;
-use store::{Class, Fit, Rows, Shelf, StoreError, Stored, Table};
+use store::{Class, Rows, SchemaVersion, StoreError, Stored, Table, WriterSession};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::bisect::Bisect;
-use crate::board::{Board, GivenUp};
 use crate::decode::{self, Envelope};
+use crate::writer_stats::{RejectReason, WriterStats};
 
 /// How often a held message is said to be in progress: twice within the time after which it would come again.
 pub const PROGRESS_EVERY: Duration = Duration::from_secs(4);
@@ -35,16 +35,16 @@ const LETTER_MAX: u32 = 5;
 
 /// A message that is held until it is stored.
 #[derive(Debug)]
-pub struct Held {
+pub struct PendingMessage {
     /// To be acknowledged.
     pub delivery: Delivery,
     /// What to do with it.
-    pub load: Load,
+    pub load: Work,
 }
 
 /// What is to be done with a message.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Load {
+pub enum Work {
     /// To be stored.
     Row(Row),
     /// Not to be understood: this letter goes to `dead.writer`.
@@ -54,9 +54,9 @@ pub enum Load {
 /// The end of the line: one transaction after the other.
 #[derive(Debug)]
 pub struct Sink {
-    shelf: Shelf,
+    shelf: WriterSession,
     bus: Bus,
-    board: Board,
+    stats: WriterStats,
     tracer: Tracer,
     stop: CancellationToken,
     progress: Interval,
@@ -75,38 +75,44 @@ enum Next {
 
 impl Sink {
     /// Stores through `shelf`; gives up waiting when `stop` is cancelled.
-    pub fn new(shelf: Shelf, bus: Bus, board: Board, tracer: Tracer, stop: CancellationToken) -> Self {
+    pub fn new(
+        shelf: WriterSession,
+        bus: Bus,
+        stats: WriterStats,
+        tracer: Tracer,
+        stop: CancellationToken,
+    ) -> Self {
         let mut progress = interval(PROGRESS_EVERY);
         progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (away, refused) = (Backoff::new(AWAY.0, AWAY.1), Backoff::new(REFUSED.0, REFUSED.1));
-        Self { shelf, bus, board, tracer, stop, progress, away, refused }
+        Self { shelf, bus, stats, tracer, stop, progress, away, refused }
     }
 
     /// Stores a batch and acknowledges it. Returns when every message of it is dealt with: stored, buried as a
     /// dead letter, or, after a stop while the database is away, given back to the bus.
-    pub async fn commit(&mut self, batch: Vec<Held>) {
+    pub async fn commit(&mut self, batch: Vec<PendingMessage>) {
         let (mut rows, mut letters) = (Vec::new(), Vec::new());
         for held in batch {
             match held.load {
-                Load::Row(row) => rows.push((held.delivery, row)),
-                Load::Letter(letter) => letters.push((held.delivery, letter)),
+                Work::Row(row) => rows.push((held.delivery, row)),
+                Work::Letter(letter) => letters.push((held.delivery, letter)),
             }
         }
         self.store(&rows).await;
         for (delivery, letter) in &letters {
-            self.board.gave_up(GivenUp::Undecodable, Instant::now());
+            self.stats.gave_up(RejectReason::DecodeError, Instant::now());
             warn!(subject = %letter.subject, "could not read a message: {}", letter.error);
-            self.bury(delivery, letter).await;
+            self.publish_dead_letter(delivery, letter).await;
         }
     }
 
     /// Asks the database whether it is there, while nothing else asks it anything.
     pub async fn check(&mut self) {
         match self.shelf.fit().await {
-            Ok(Fit::Fits) => self.answered(),
-            Ok(Fit::Behind { found, needed, .. }) => {
+            Ok(SchemaVersion::Fits) => self.answered(),
+            Ok(SchemaVersion::Behind { found, needed, .. }) => {
                 let why = format!("its schema has version {found}, this writer needs {needed}");
-                if self.board.database_refuses(&why) {
+                if self.stats.database_refuses(&why) {
                     error!("the database was changed under us: {why}");
                 }
             }
@@ -137,7 +143,7 @@ impl Sink {
                 }
                 Err(failure) => failure,
             };
-            self.board.tries_again();
+            self.stats.tries_again();
             match failure.class() {
                 Class::Data => {
                     if let Some(bad) = plan.failed() {
@@ -175,8 +181,8 @@ impl Sink {
                 }
             }
         };
-        self.board.stored(&stored, rows.len(), begun.elapsed());
-        self.board.committed(part.iter().map(|(_, row)| row), clock::now().into());
+        self.stats.stored(&stored, rows.len(), begun.elapsed());
+        self.stats.committed(part.iter().map(|(_, row)| row), clock::now().into());
         self.answered();
         Ok(stored)
     }
@@ -198,27 +204,27 @@ impl Sink {
     fn answered(&mut self) {
         self.away.reset();
         self.refused.reset();
-        if self.board.database_answers() {
+        if self.stats.database_answers() {
             info!("the database answers");
         }
     }
 
     /// Names a failure that is no row's fault, and logs it when it is news.
     fn note(&self, failure: &StoreError) {
-        let why = logline::chain(failure);
+        let why = logline::error_chain(failure);
         if failure.is_transient() {
-            if self.board.database_is_away(&why) {
+            if self.stats.database_is_away(&why) {
                 warn!("the database is away, holding what has come: {why}");
             }
-        } else if self.board.database_refuses(&why) {
+        } else if self.stats.database_refuses(&why) {
             error!("the database refuses us, reading stops until that is mended: {why}");
         }
     }
 
     /// A row that the database will not take.
     async fn refuse(&mut self, delivery: &Delivery, row: &Row, failure: &StoreError) {
-        let why = logline::chain(failure);
-        self.board.gave_up(GivenUp::Refused, Instant::now());
+        let why = logline::error_chain(failure);
+        self.stats.gave_up(RejectReason::Refused, Instant::now());
         error!(subject = %delivery.subject, sequence = delivery.sequence, "the database will not take a row: {why}");
         if matches!(row, Row::DeadLetter(_)) {
             // A letter about a letter would come back for ever. The log has it, and its bytes stay on the bus.
@@ -226,11 +232,11 @@ impl Sink {
             return;
         }
         let letter = decode::letter(envelope(delivery), &why, &delivery.payload, clock::now().into());
-        self.bury(delivery, &letter).await;
+        self.publish_dead_letter(delivery, &letter).await;
     }
 
     /// Brings a letter to the bus, then acknowledges its message. Without success the message comes again.
-    async fn bury(&self, delivery: &Delivery, letter: &DeadLetter) {
+    async fn publish_dead_letter(&self, delivery: &Delivery, letter: &DeadLetter) {
         let message = Message {
             correlation_id: delivery.correlation_id.clone(),
             traceparent: delivery.traceparent,
@@ -247,7 +253,7 @@ impl Sink {
                 return;
             };
             if !error.is_transient() || backoff.attempts() >= LETTER_MAX || self.stop.is_cancelled() {
-                error!(subject = %delivery.subject, "a dead letter found no way: {}", logline::chain(&error));
+                error!(subject = %delivery.subject, "a dead letter found no way: {}", logline::error_chain(&error));
                 return;
             }
             sleep(backoff.next(fastrand::u64(..))).await;
@@ -267,7 +273,7 @@ fn trace(tracer: &Tracer, part: &[(Delivery, Row)], begun_at: SystemTime, failur
             .number("db.operation.batch.size", part.len() as u64);
         match failure {
             None => span.end(),
-            Some(failure) => span.failed(logline::chain(failure)).end(),
+            Some(failure) => span.failed(logline::error_chain(failure)).end(),
         }
     }
 }
@@ -293,7 +299,7 @@ pub async fn hold(deliveries: impl Iterator<Item = &Delivery>) {
 /// Acknowledges one message. What is lost on the way is delivered again, which is harmless.
 pub async fn acknowledge_one(delivery: &Delivery) {
     if let Err(error) = delivery.ack().await {
-        debug!("an acknowledgement did not leave: {}", logline::chain(&error));
+        debug!("an acknowledgement did not leave: {}", logline::error_chain(&error));
     }
 }
 
@@ -312,7 +318,7 @@ async fn give_back(rest: &[(Delivery, Row)]) {
         "stopping while the database is away: what is not stored goes back to the bus"
     );
     for (delivery, _) in rest {
-        if delivery.later(Duration::ZERO).await.is_err() {
+        if delivery.nak(Duration::ZERO).await.is_err() {
             return;
         }
     }

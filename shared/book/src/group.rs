@@ -7,7 +7,7 @@ use contract::tick::PriceChange;
 use contract::time::Timestamp;
 
 use crate::settled::Undo;
-use crate::{Check, GROUP_QUIET, BookStats, Top, Trust};
+use crate::{BookStats, Check, GROUP_QUIET, Top, Trust};
 
 /// Groups in a row that must differ before a book is broken: one alone may be a late last trade price.
 const DIFFERING_MAX: u32 = 2;

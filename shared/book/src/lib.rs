@@ -3,10 +3,10 @@
 //! Knows: levels, which changes are one match, what was best just before a trade. Never: a socket, a clock.
 
 mod budget;
-mod pending_deltas;
 mod group;
 mod hash;
 mod ladder;
+mod pending_deltas;
 mod settled;
 mod token_book;
 

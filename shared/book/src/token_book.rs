@@ -11,10 +11,10 @@ use contract::tick::{Book, PriceChange, Quote};
 use contract::time::Timestamp;
 use rust_decimal::Decimal;
 
-use crate::pending_deltas::PendingDeltas;
 use crate::group::{ClosedGroup, Group, IntegrityState, Order};
+use crate::pending_deltas::PendingDeltas;
 use crate::settled::Settled;
-use crate::{Applied, HashContext, Budget, Check, Ladder, BookStats, Top, Trust};
+use crate::{Applied, BookStats, Budget, Check, HashContext, Ladder, Top, Trust};
 
 /// The book of one token.
 #[derive(Clone, Debug)]

@@ -11,14 +11,14 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions};
 use chassis::future::Boxed;
-use chassis::vars::Vars;
+use chassis::settings::Settings;
 use contract::stats::{Backlog, Service};
 use tracing::{info, warn};
 
+use crate::connection_health::{Alive, ConnectionHealth};
 use crate::declared::Declared;
 use crate::error::BusError;
-use crate::standing::{Alive, Standing};
-use crate::topology::{self, Limits, Work, declare_error};
+use crate::topology::{self, Limits, SharedConsumer, declare_error};
 
 /// Longest wait for one answer of the server.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ pub struct Bus {
     pub(crate) limits: Limits,
     pub(crate) service: Option<Service>,
     pub(crate) declared: Declared,
-    standing: Standing,
+    standing: ConnectionHealth,
 }
 
 impl Bus {
@@ -89,12 +89,12 @@ impl Bus {
     /// # Errors
     /// As [`Bus::connect`].
     #[inline(never)]
-    pub fn observe(config: &Config) -> Boxed<'_, Result<Self, BusError>> {
+    pub fn connect_read_only(config: &Config) -> Boxed<'_, Result<Self, BusError>> {
         Box::pin(Self::look(config))
     }
 
     async fn look(config: &Config) -> Result<Self, BusError> {
-        let standing = Standing::default();
+        let standing = ConnectionHealth::default();
         let client = open(config, standing.clone()).await?;
         let version = client.server_info().version;
         check_version(&version)?;
@@ -133,7 +133,7 @@ impl Bus {
     ///
     /// # Errors
     /// When the server does not answer within 5 s.
-    pub async fn backlog(&self, work: Work) -> Result<Backlog, BusError> {
+    pub async fn backlog(&self, work: SharedConsumer) -> Result<Backlog, BusError> {
         let info = self.consumer_info(work).await?;
         Ok(Backlog { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 })
     }
@@ -143,7 +143,7 @@ impl Bus {
     ///
     /// # Errors
     /// When the server does not answer within 5 s.
-    pub async fn trim(&self, work: Work) -> Result<u64, BusError> {
+    pub async fn trim(&self, work: SharedConsumer) -> Result<u64, BusError> {
         let failed = |source: async_nats::jetstream::stream::InfoError| declare_error(work.stream(), source);
         let stream = self.jetstream.get_stream_no_info(work.stream()).await;
         let stream = stream.map_err(|source| declare_error(work.stream(), source))?;
@@ -169,7 +169,7 @@ impl Bus {
 
     pub(crate) async fn consumer_info(
         &self,
-        work: Work,
+        work: SharedConsumer,
     ) -> Result<async_nats::jetstream::consumer::Info, BusError> {
         let stream = self.jetstream.get_stream_no_info(work.stream()).await;
         let stream = stream.map_err(|source| declare_error(work.stream(), source))?;
@@ -177,7 +177,7 @@ impl Bus {
     }
 }
 
-async fn open(config: &Config, standing: Standing) -> Result<Client, BusError> {
+async fn open(config: &Config, standing: ConnectionHealth) -> Result<Client, BusError> {
     let alive = Alive(standing);
     let mut options = ConnectOptions::new()
         .name(&config.name)
@@ -289,7 +289,7 @@ fn without_password(url: &str) -> String {
 impl Config {
     /// Reads `NATS_URL`, `NATS_USER`, `NATS_PASSWORD`, `NATS_CREDS`, `NATS_CA_FILE`, `BUS_MAX_MB`, `BUS_MAX_AGE_H`
     /// and `BUS_REPLICAS`: the same for every service. `name`: the instance.
-    pub fn read(vars: &mut Vars, service: Service, name: &str) -> Self {
+    pub fn read(vars: &mut Settings, service: Service, name: &str) -> Self {
         // One environment serves the whole stack: these are for others.
         vars.elsewhere(&["BUS_DURABILITY", "NATS_PORT"]);
         let url = vars.text(
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn a_login_is_whole_and_excludes_a_credentials_file() {
         let faults = |map: &[(&str, &str)]| {
-            let mut vars = Vars::of_map("x", "…", map.iter().copied(), &[]);
+            let mut vars = Settings::of_map("x", "…", map.iter().copied(), &[]);
             let config = Config::read(&mut vars, Service::Writer, "x-1");
             assert_eq!(config.limits, Limits::default());
             vars.finish().map_err(|stop| stop.to_string()).err().unwrap_or_default()

@@ -15,7 +15,7 @@ use tracing::debug;
 
 use crate::connect::{ANSWER_WITHIN, Bus};
 use crate::error::BusError;
-use crate::topology::{Work, declare_error};
+use crate::topology::{SharedConsumer, declare_error};
 
 /// Messages asked for at a time: few enough that a killed instance holds little back.
 const PULL_BATCH: usize = 500;
@@ -29,7 +29,7 @@ const HEARTBEATS_MISSED_MAX: u32 = 2;
 /// What comes from a shared consumer, for ever.
 pub struct Deliveries {
     bus: Bus,
-    work: Work,
+    work: SharedConsumer,
     stream: Option<Box<Stream>>,
     heartbeats_missed: u32,
 }
@@ -59,7 +59,7 @@ pub struct Delivery {
 
 impl Bus {
     /// What the shared consumer `work` delivers to this instance.
-    pub fn consume(&self, work: Work) -> Deliveries {
+    pub fn consume(&self, work: SharedConsumer) -> Deliveries {
         Deliveries { bus: self.clone(), work, stream: None, heartbeats_missed: 0 }
     }
 }
@@ -124,7 +124,7 @@ impl Delivery {
     ///
     /// # Errors
     /// As [`Delivery::ack`].
-    pub async fn later(&self, delay: Duration) -> Result<(), BusError> {
+    pub async fn nak(&self, delay: Duration) -> Result<(), BusError> {
         self.answer(AckKind::Nak(Some(delay))).await
     }
 
@@ -137,7 +137,7 @@ impl Delivery {
     }
 }
 
-async fn open(bus: &Bus, work: Work) -> Result<Stream, BusError> {
+async fn open(bus: &Bus, work: SharedConsumer) -> Result<Stream, BusError> {
     let consumer = bus.jetstream.get_consumer_from_stream(work.durable(), work.stream());
     let consumer: async_nats::jetstream::consumer::PullConsumer =
         consumer.await.map_err(|source| declare_error(work.durable(), source))?;
@@ -151,7 +151,7 @@ async fn open(bus: &Bus, work: Work) -> Result<Stream, BusError> {
     stream.map_err(|source| read_error(work.durable(), source))
 }
 
-fn delivery(message: async_nats::jetstream::Message, work: Work) -> Result<Delivery, BusError> {
+fn delivery(message: async_nats::jetstream::Message, work: SharedConsumer) -> Result<Delivery, BusError> {
     let (sequence, attempt, pending) = match message.info() {
         Ok(info) => (info.stream_sequence, u64::try_from(info.delivered).unwrap_or(1), info.pending),
         Err(source) => return Err(BusError::Read { what: work.durable().to_owned(), source }),

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connect::Bus;
 use crate::error::BusError;
-use crate::topology::{Work, declare_error};
+use crate::topology::{SharedConsumer, declare_error};
 
 /// How long one look may take, all its questions together.
 const LOOK_MAX: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ pub struct Gauges {
 
 /// A stream and its shared consumer, as the server sees them.
 #[derive(Clone, Copy, Debug)]
-struct Standing {
+struct ConnectionHealth {
     messages: u64,
     bytes: u64,
     limit_bytes: i64,
@@ -72,14 +72,14 @@ impl Gauges {
         let connected = bus.connected();
         self.connected.set(i64::from(connected));
         if !connected {
-            for work in Work::ALL {
+            for work in SharedConsumer::ALL {
                 self.forget(work);
             }
         }
     }
 
     /// Asks the server about each of `works` and its stream: two questions each, two seconds for all.
-    pub async fn look(&self, bus: &Bus, works: &[Work]) {
+    pub async fn look(&self, bus: &Bus, works: &[SharedConsumer]) {
         let until = Instant::now() + LOOK_MAX;
         for &work in works {
             match timeout_at(until, bus.standing(work)).await {
@@ -89,7 +89,7 @@ impl Gauges {
         }
     }
 
-    fn show(&self, work: Work, standing: Standing) {
+    fn show(&self, work: SharedConsumer, standing: ConnectionHealth) {
         let (stream, consumer) = labels(work);
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let wide = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -101,7 +101,7 @@ impl Gauges {
         self.redelivered.get_or_create(&consumer).set(count(standing.redelivered));
     }
 
-    fn forget(&self, work: Work) {
+    fn forget(&self, work: SharedConsumer) {
         let (stream, consumer) = labels(work);
         for family in [&self.stream_messages, &self.stream_bytes, &self.stream_limit_bytes] {
             family.remove(&stream);
@@ -113,14 +113,14 @@ impl Gauges {
 }
 
 impl Bus {
-    async fn standing(&self, work: Work) -> Result<Standing, BusError> {
+    async fn standing(&self, work: SharedConsumer) -> Result<ConnectionHealth, BusError> {
         let failed = |source| declare_error(work.stream(), source);
         let stream = self.jetstream.get_stream_no_info(work.stream()).await;
         let stream = stream.map_err(|source| declare_error(work.stream(), source))?;
         let info = stream.get_info().await.map_err(failed)?;
         let consumer = stream.consumer_info(work.durable()).await;
         let consumer = consumer.map_err(|source| declare_error(work.durable(), source))?;
-        Ok(Standing {
+        Ok(ConnectionHealth {
             messages: info.state.messages,
             bytes: info.state.bytes,
             limit_bytes: info.config.max_bytes,
@@ -133,7 +133,7 @@ impl Bus {
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-fn labels(work: Work) -> (Labels<1>, Labels<2>) {
+fn labels(work: SharedConsumer) -> (Labels<1>, Labels<2>) {
     let stream = ("stream", work.stream());
     ([stream], [stream, ("consumer", work.durable())])
 }
@@ -146,7 +146,7 @@ mod tests {
     fn what_the_server_does_not_tell_any_more_is_not_shown() {
         let mut registry = Registry::default();
         let gauges = Gauges::register(&mut registry);
-        let standing = Standing {
+        let standing = ConnectionHealth {
             messages: 3,
             bytes: 200,
             limit_bytes: 1_000,
@@ -154,7 +154,7 @@ mod tests {
             unacknowledged: 1,
             redelivered: 0,
         };
-        gauges.show(Work::Raw, standing);
+        gauges.show(SharedConsumer::Raw, standing);
         let text = |registry| {
             let mut text = String::new();
             prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
@@ -168,7 +168,7 @@ mod tests {
         ] {
             assert!(shown.contains(line), "{shown}");
         }
-        gauges.forget(Work::Raw);
+        gauges.forget(SharedConsumer::Raw);
         assert!(!text(&registry).contains("TICKS_RAW"));
     }
 }

@@ -16,7 +16,7 @@ pub struct Listener(Subscriber);
 
 /// A message heard.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub struct CoreMessage {
     /// Its subject.
     pub subject: String,
     /// Its payload.
@@ -40,9 +40,9 @@ impl Bus {
 
 impl Listener {
     /// The next message; none when the connection is closed for good.
-    pub async fn next(&mut self) -> Option<Heard> {
+    pub async fn next(&mut self) -> Option<CoreMessage> {
         let message = self.0.next().await?;
-        Some(Heard {
+        Some(CoreMessage {
             correlation_id: header(message.headers.as_ref(), "Correlation-Id"),
             subject: message.subject.to_string(),
             payload: message.payload,

@@ -102,7 +102,7 @@ impl Bus {
     ///
     /// # Errors
     /// When the client took nothing for a second because the bus is away.
-    pub async fn announce(&self, subject: String, payload: Vec<u8>) -> Result<(), BusError> {
+    pub async fn publish_unacked(&self, subject: String, payload: Vec<u8>) -> Result<(), BusError> {
         const WITHIN: Duration = Duration::from_secs(1);
         let what = subject.clone();
         if !self.connected() {

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::connect::{ANSWER_WITHIN, Bus};
 use crate::deliver::{context, header, read_error};
 use crate::error::BusError;
-use crate::topology::{Work, stream_info};
+use crate::topology::{SharedConsumer, stream_info};
 
 /// Messages of one request.
 const BATCH_MESSAGES: u64 = 1_000;
@@ -139,7 +139,7 @@ impl Bus {
     ///
     /// # Errors
     /// When the server does not answer within 5 s.
-    pub async fn waiting(&self, work: Work) -> Result<Waiting, BusError> {
+    pub async fn waiting(&self, work: SharedConsumer) -> Result<Waiting, BusError> {
         let info = self.consumer_info(work).await?;
         let backlog = Backlog { pending: info.num_pending, unacknowledged: info.num_ack_pending as u64 };
         let mut waiting = Waiting { backlog, unacknowledged: None, undelivered: None };
@@ -273,10 +273,10 @@ impl ReadUpTo {
 impl Source {
     const fn stream(self) -> &'static str {
         match self {
-            Self::Judged => Work::Judged.stream(),
-            Self::Markets => Work::Markets.stream(),
-            Self::Gaps => Work::Gaps.stream(),
-            Self::RawTrades => Work::Raw.stream(),
+            Self::Judged => SharedConsumer::Judged.stream(),
+            Self::Markets => SharedConsumer::Markets.stream(),
+            Self::Gaps => SharedConsumer::Gaps.stream(),
+            Self::RawTrades => SharedConsumer::Raw.stream(),
         }
     }
 

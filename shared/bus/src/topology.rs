@@ -49,7 +49,7 @@ pub struct Limits {
 
 /// The shared, durable consumers: any number of instances take from one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Work {
+pub enum SharedConsumer {
     /// Raw ticks, for processors.
     Raw,
     /// Judged trades, price changes and books, for writers.
@@ -62,7 +62,7 @@ pub enum Work {
     Dead,
 }
 
-impl Work {
+impl SharedConsumer {
     /// All of them.
     pub(crate) const ALL: [Self; 5] = [Self::Raw, Self::Judged, Self::Markets, Self::Gaps, Self::Dead];
 
@@ -145,23 +145,29 @@ impl Default for Limits {
 
 /// The streams that a service declares: those it publishes to or takes from. The dashboard waits for the others'.
 /// `deploy/nats/accounts.conf` lets it touch no more than these and what it follows.
-pub(crate) const fn streams_of(service: Option<Service>) -> &'static [Work] {
+pub(crate) const fn streams_of(service: Option<Service>) -> &'static [SharedConsumer] {
     match service {
-        Some(Service::Feed) => &[Work::Raw, Work::Markets, Work::Gaps, Work::Dead],
-        Some(Service::Processor) => &[Work::Raw, Work::Judged, Work::Dead],
-        Some(Service::Writer) => &[Work::Judged, Work::Markets, Work::Gaps, Work::Dead],
+        Some(Service::Feed) => {
+            &[SharedConsumer::Raw, SharedConsumer::Markets, SharedConsumer::Gaps, SharedConsumer::Dead]
+        }
+        Some(Service::Processor) => &[SharedConsumer::Raw, SharedConsumer::Judged, SharedConsumer::Dead],
+        Some(Service::Writer) => {
+            &[SharedConsumer::Judged, SharedConsumer::Markets, SharedConsumer::Gaps, SharedConsumer::Dead]
+        }
         Some(Service::Dashboard) => &[],
-        None => &Work::ALL,
+        None => &SharedConsumer::ALL,
     }
 }
 
 /// The shared consumers that a service declares: those it takes from.
-pub(crate) const fn works_of(service: Option<Service>) -> &'static [Work] {
+pub(crate) const fn works_of(service: Option<Service>) -> &'static [SharedConsumer] {
     match service {
-        Some(Service::Processor) => &[Work::Raw],
-        Some(Service::Writer) => &[Work::Judged, Work::Markets, Work::Gaps, Work::Dead],
+        Some(Service::Processor) => &[SharedConsumer::Raw],
+        Some(Service::Writer) => {
+            &[SharedConsumer::Judged, SharedConsumer::Markets, SharedConsumer::Gaps, SharedConsumer::Dead]
+        }
         Some(Service::Feed | Service::Dashboard) => &[],
-        None => &Work::ALL,
+        None => &SharedConsumer::ALL,
     }
 }
 
@@ -195,7 +201,7 @@ pub(crate) async fn declare(
 pub(crate) async fn declare_stream(
     jetstream: &Context,
     limits: &Limits,
-    work: Work,
+    work: SharedConsumer,
     declared: &Declared,
 ) -> Result<Config, BusError> {
     let name = work.stream();
@@ -209,7 +215,7 @@ pub(crate) async fn declare_stream(
 /// Makes a shared consumer where there is none, and brings the settings of one of an earlier version up to date.
 pub(crate) async fn declare_consumer(
     jetstream: &Context,
-    work: Work,
+    work: SharedConsumer,
     declared: &Declared,
 ) -> Result<(), BusError> {
     let consumer = jetstream.create_consumer_on_stream(work.consumer(), work.stream()).await;
@@ -252,7 +258,7 @@ pub(crate) async fn stream_info(jetstream: &Context, name: &str) -> Result<Info,
 }
 
 /// A shared consumer, in words.
-pub(crate) fn consumer_name(work: Work) -> String {
+pub(crate) fn consumer_name(work: SharedConsumer) -> String {
     format!("the consumer `{}` of the stream `{}`", work.durable(), work.stream())
 }
 

@@ -11,7 +11,7 @@ use tracing::debug;
 
 use crate::connect::Bus;
 use crate::error::BusError;
-use crate::topology::{self, Limits, Work, streams_of, works_of};
+use crate::topology::{self, Limits, SharedConsumer, streams_of, works_of};
 
 /// How often it is checked whether everything is still there.
 const CHECK_EVERY: Duration = Duration::from_secs(3);
@@ -65,7 +65,7 @@ impl Bus {
     ///
     /// # Errors
     /// When the server does not answer within 5 s, or one of the two is not there.
-    pub async fn progress(&self, work: Work) -> Result<Progress, BusError> {
+    pub async fn progress(&self, work: SharedConsumer) -> Result<Progress, BusError> {
         let info = topology::stream_info(&self.jetstream, work.stream()).await?;
         let consumer = self.consumer_info(work).await?;
         Ok(Progress {
@@ -79,7 +79,7 @@ impl Bus {
     ///
     /// # Errors
     /// When the server does not answer within 5 s, or it is not there.
-    pub async fn identity(&self, work: Work) -> Result<StreamIdentity, BusError> {
+    pub async fn identity(&self, work: SharedConsumer) -> Result<StreamIdentity, BusError> {
         Ok(StreamIdentity::of(&topology::stream_info(&self.jetstream, work.stream()).await?))
     }
 

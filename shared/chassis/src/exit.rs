@@ -8,21 +8,21 @@ use std::process::ExitCode;
 use tracing::{error, info};
 
 use crate::logline;
-use crate::vars::Stop;
+use crate::settings::EarlyExit;
 
 /// Exit code of a process whose configuration cannot be used (`EX_USAGE` of sysexits.h).
 pub const CONFIGURATION: u8 = 64;
 
 /// Ends a process that was not to run: help and version go to stdout with code 0,
 /// faults to stderr, one a line, with code 64.
-pub fn unusable(stop: Stop) -> ExitCode {
+pub fn unusable(stop: EarlyExit) -> ExitCode {
     // A reader that has gone away (`feed --help | head -1`) is no reason to fail, so write errors are passed over.
     match stop {
-        Stop::Help(text) | Stop::Version(text) => {
+        EarlyExit::Help(text) | EarlyExit::Version(text) => {
             let _ = writeln!(std::io::stdout().lock(), "{text}");
             ExitCode::SUCCESS
         }
-        faults @ Stop::Faults(_) => {
+        faults @ EarlyExit::Faults(_) => {
             let _ = writeln!(std::io::stderr().lock(), "{faults}");
             ExitCode::from(CONFIGURATION)
         }
@@ -37,7 +37,7 @@ pub fn of(result: anyhow::Result<()>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(reason) => {
-            let chain = logline::chain(reason.as_ref());
+            let chain = logline::error_chain(reason.as_ref());
             if tracing::dispatcher::has_been_set() {
                 error!("could not go on: {chain}");
             } else {
@@ -52,7 +52,7 @@ pub fn of(result: anyhow::Result<()>) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vars::Fault;
+    use crate::settings::Fault;
 
     // ExitCode has no equality; its Debug text has the number.
     fn same(left: ExitCode, right: ExitCode) -> bool {
@@ -61,14 +61,14 @@ mod tests {
 
     #[test]
     fn help_and_version_end_with_0() {
-        assert!(same(unusable(Stop::Help("help".to_owned())), ExitCode::from(0)));
-        assert!(same(unusable(Stop::Version("feed 0.1.0".to_owned())), ExitCode::from(0)));
+        assert!(same(unusable(EarlyExit::Help("help".to_owned())), ExitCode::from(0)));
+        assert!(same(unusable(EarlyExit::Version("feed 0.1.0".to_owned())), ExitCode::from(0)));
     }
 
     #[test]
     fn faults_end_with_64() {
         let fault = Fault { name: "FEED_PING_S".to_owned(), message: "is blank".to_owned() };
-        assert!(same(unusable(Stop::Faults(vec![fault])), ExitCode::from(64)));
+        assert!(same(unusable(EarlyExit::Faults(vec![fault])), ExitCode::from(64)));
     }
 
     #[test]

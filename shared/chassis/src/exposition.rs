@@ -43,7 +43,7 @@ pub fn registry(service: &'static str, version: &'static str) -> Registry {
 }
 
 /// A histogram of the time that something is on its way.
-pub fn way() -> Histogram {
+pub fn latency_histogram() -> Histogram {
     Histogram::new(WAY_SECONDS)
 }
 
@@ -59,11 +59,11 @@ pub fn seconds(micros: i64) -> f64 {
 
 /// Calls by HTTP, none made yet.
 pub fn calls() -> Calls {
-    Family::new_with_constructor(way)
+    Family::new_with_constructor(latency_histogram)
 }
 
 /// Notes a call.
-pub fn called(calls: &Calls, route: &'static str, outcome: &'static str, took: Duration) {
+pub fn observe_call(calls: &Calls, route: &'static str, outcome: &'static str, took: Duration) {
     calls.get_or_create(&[("route", route), ("outcome", outcome)]).observe(took.as_secs_f64());
 }
 
@@ -115,7 +115,7 @@ mod tests {
         let ticks = Counter::<u64>::default();
         ticks.inc_by(7);
         own.register("ticks", "Ticks seen", ticks);
-        let duration = way();
+        let duration = latency_histogram();
         duration.observe(0.2);
         own.register_with_unit("duration", "How long", Unit::Seconds, duration);
         answer(&registry, accept).unwrap()

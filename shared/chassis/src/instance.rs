@@ -3,7 +3,7 @@
 //! Knows: the setting `INSTANCE`, the process id, chance. Never: what siblings there are.
 
 use crate::instance_name::{LENGTH_MAX, is_usable};
-use crate::vars;
+use crate::settings;
 
 /// Random digits behind the process id: containers often all have process id 1.
 const RANDOM_DIGITS: usize = 6;
@@ -12,10 +12,10 @@ const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// The name of this process: `INSTANCE` where it is set and usable, else `<service>-<process id><random>`.
 ///
-/// Shape: `^[a-z0-9-]{1,32}$`. An unusable `INSTANCE` is a fault of [`vars::Vars::finish`]; here it is passed over.
+/// Shape: `^[a-z0-9-]{1,32}$`. An unusable `INSTANCE` is a fault of [`settings::Settings::finish`]; here it is passed over.
 /// Call it once and keep the answer: the random part differs from call to call.
 pub fn name(service: &str) -> String {
-    match vars::of_this_process("INSTANCE") {
+    match settings::of_this_process("INSTANCE") {
         Some(chosen) if is_usable(&chosen) => chosen,
         _ => made_up(service, std::process::id(), |count| fastrand::usize(0..count)),
     }

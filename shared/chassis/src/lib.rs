@@ -3,7 +3,7 @@
 //! Knows: processes, signals, sockets for operators. Never: markets, the bus, the database.
 //!
 //! The life of a service, in the order its `main` uses these modules:
-//! [`instance::name`], [`telemetry::start`], [`vars::Vars`], [`exit::unusable`] when the configuration
+//! [`instance::name`], [`telemetry::start`], [`settings::Settings`], [`exit::unusable`] when the configuration
 //! is at fault, [`stop::on_signal`], then inside `run` [`ready::Readiness`], [`admin::Admin`] and
 //! [`tasks::Tasks`], and at last [`telemetry::Telemetry::finish`] and [`exit::of`].
 
@@ -14,9 +14,9 @@ pub mod future;
 pub mod instance;
 pub mod instance_name;
 pub mod logline;
+pub mod settings;
 pub mod telemetry;
 pub mod trace;
-pub mod vars;
 
 pub mod stop;
 pub mod tasks;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 /// `text` with every control, escape, invisible and direction-changing character written as an escape,
 /// cut to at most `max` characters, with `…` behind where something was cut.
-pub fn shown(text: &str, max: usize) -> String {
+pub fn sanitize(text: &str, max: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max));
     let mut length = 0;
     for letter in text.chars() {
@@ -30,7 +30,7 @@ pub fn shown(text: &str, max: usize) -> String {
 /// An error and everything that caused it, outermost first, joined by `: `.
 ///
 /// A cause that its parent's text already ends with is left out: some libraries print their source themselves.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -86,32 +86,32 @@ mod tests {
 
     #[test]
     fn ordinary_text_is_unchanged() {
-        assert_eq!(shown("Will it rain? 50 % – сегодня", 100), "Will it rain? 50 % – сегодня");
+        assert_eq!(sanitize("Will it rain? 50 % – сегодня", 100), "Will it rain? 50 % – сегодня");
     }
 
     #[test]
     fn line_breaks_ansi_and_direction_overrides_are_escaped() {
-        assert_eq!(shown("a\nb", 100), "a\\nb");
-        assert_eq!(shown("\u{1b}[31mred", 100), "\\u{1b}[31mred");
-        assert_eq!(shown("\u{202e}txt\u{2066}", 100), "\\u{202e}txt\\u{2066}");
-        assert_eq!(shown("\u{9b}31m", 100), "\\u{9b}31m");
+        assert_eq!(sanitize("a\nb", 100), "a\\nb");
+        assert_eq!(sanitize("\u{1b}[31mred", 100), "\\u{1b}[31mred");
+        assert_eq!(sanitize("\u{202e}txt\u{2066}", 100), "\\u{202e}txt\\u{2066}");
+        assert_eq!(sanitize("\u{9b}31m", 100), "\\u{9b}31m");
     }
 
     #[test]
     fn text_at_the_limit_is_whole_and_one_more_is_cut() {
-        assert_eq!(shown("abcde", 5), "abcde");
-        assert_eq!(shown("abcdef", 5), "abcde…");
+        assert_eq!(sanitize("abcde", 5), "abcde");
+        assert_eq!(sanitize("abcdef", 5), "abcde…");
     }
 
     #[test]
     fn an_escape_is_never_cut_in_two() {
-        assert_eq!(shown("abcd\n", 5), "abcd…");
+        assert_eq!(sanitize("abcd\n", 5), "abcd…");
     }
 
     #[test]
     fn a_chain_names_every_cause_once() {
         let error = Outer(Echo(std::io::Error::other("it is jammed")));
-        assert_eq!(chain(&error), "could not open the door: lock: it is jammed");
+        assert_eq!(error_chain(&error), "could not open the door: lock: it is jammed");
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Tasks {
             self.first_failure = Some(failure);
         } else {
             // Only the first failure is returned, so a later one is told here.
-            error!("{}", crate::logline::chain(failure.as_ref()));
+            error!("{}", crate::logline::error_chain(failure.as_ref()));
         }
     }
 

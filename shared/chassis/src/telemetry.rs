@@ -18,9 +18,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
+use crate::settings;
 use crate::tasks::panic_text;
 use crate::trace::{self, Exporting, Tracer};
-use crate::vars;
 use errors::ErrorLayer;
 use stamped::Stamped;
 
@@ -82,14 +82,14 @@ impl Telemetry {
 fn start_first(service: &'static str, instance: &str) -> Telemetry {
     let errors = ErrorLog::default();
     let is_terminal = io::stderr().is_terminal();
-    let (format, format_fault) = format_of(vars::of_this_process("LOG_FORMAT").as_deref(), is_terminal);
-    let (filter, filter_fault) = filter_of(vars::of_this_process("RUST_LOG").as_deref());
+    let (format, format_fault) = format_of(settings::of_this_process("LOG_FORMAT").as_deref(), is_terminal);
+    let (filter, filter_fault) = filter_of(settings::of_this_process("RUST_LOG").as_deref());
     let lines = lines(format, is_terminal, service, instance);
     // Only a test may have a log already; then that one stays.
     if layered(lines, filter, errors.clone()).try_init().is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
-    for fault in [format_fault, filter_fault].into_iter().flatten().chain(vars::take_slips()) {
+    for fault in [format_fault, filter_fault].into_iter().flatten().chain(settings::take_slips()) {
         warn!("{fault}");
     }
     let (tracer, exporting) = start_traces(service, instance).unzip();
@@ -98,8 +98,8 @@ fn start_first(service: &'static str, instance: &str) -> Telemetry {
 
 /// The configuration was checked when it was read; what is odd all the same is as if it were not given.
 fn start_traces(service: &'static str, instance: &str) -> Option<(Tracer, Exporting)> {
-    let endpoint = vars::of_this_process(trace::ENDPOINT)?;
-    let ratio = vars::of_this_process(trace::RATIO).as_deref().and_then(trace::ratio_of);
+    let endpoint = settings::of_this_process(trace::ENDPOINT)?;
+    let ratio = settings::of_this_process(trace::RATIO).as_deref().and_then(trace::ratio_of);
     let ratio = ratio.or_else(|| trace::ratio_of(trace::RATIO_DEFAULT))?;
     trace::start(service, instance, trace::endpoint_of(&endpoint).ok()?, ratio)
 }

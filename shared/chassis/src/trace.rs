@@ -110,7 +110,7 @@ pub(crate) fn start(
     let export = match Export::new(endpoint, service, instance, spans, counts.clone()) {
         Ok(export) => export,
         Err(error) => {
-            warn!("traces are off, their export cannot be set up: {}", logline::chain(&error));
+            warn!("traces are off, their export cannot be set up: {}", logline::error_chain(&error));
             return None;
         }
     };

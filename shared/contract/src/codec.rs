@@ -13,7 +13,7 @@ pub const SCHEMA: &str = "1";
 /// Bytes that are not the payload they should be.
 #[derive(Debug, thiserror::Error)]
 #[error("not a {what}: {source}")]
-pub struct Undecodable {
+pub struct DecodeError {
     /// The payload that was expected.
     pub what: &'static str,
     /// What the decoder stumbled over.
@@ -34,9 +34,9 @@ pub fn encode<T: Serialize>(payload: &T) -> Vec<u8> {
 ///
 /// # Errors
 /// When the bytes are no MessagePack, a member is missing or holds a value out of its range.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Undecodable> {
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let what = std::any::type_name::<T>().rsplit("::").next().unwrap_or("payload");
-    rmp_serde::from_slice(bytes).map_err(|source| Undecodable { what, source })
+    rmp_serde::from_slice(bytes).map_err(|source| DecodeError { what, source })
 }
 
 /// Encodes the payload of a raw tick; its kind stands in the subject.
@@ -54,7 +54,7 @@ pub fn encode_tick(tick: &Tick) -> Vec<u8> {
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_tick(kind: Kind, bytes: &[u8]) -> Result<Tick, Undecodable> {
+pub fn decode_tick(kind: Kind, bytes: &[u8]) -> Result<Tick, DecodeError> {
     Ok(match kind {
         Kind::Book => Tick::Book(decode(bytes)?),
         Kind::Price => Tick::Price(decode(bytes)?),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// A text that is no id of its kind.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not a {kind}: `{text}`")]
-pub struct OddId {
+pub struct ParseIdError {
     /// What it should have been.
     pub kind: &'static str,
     /// The text as received, cut to 80 characters, control characters escaped.
@@ -31,12 +31,12 @@ macro_rules! id {
         }
 
         impl TryFrom<&str> for $name {
-            type Error = OddId;
+            type Error = ParseIdError;
 
-            fn try_from(text: &str) -> Result<Self, OddId> {
+            fn try_from(text: &str) -> Result<Self, ParseIdError> {
                 match $check(text) {
                     Some(text) => Ok(Self(text)),
-                    None => Err(OddId { kind: $kind, text: text.chars().take(80).collect::<String>().escape_default().to_string() }),
+                    None => Err(ParseIdError { kind: $kind, text: text.chars().take(80).collect::<String>().escape_default().to_string() }),
                 }
             }
         }
@@ -166,13 +166,13 @@ impl fmt::Display for TickId {
 }
 
 impl TryFrom<&str> for TickId {
-    type Error = OddId;
+    type Error = ParseIdError;
 
-    fn try_from(text: &str) -> Result<Self, OddId> {
+    fn try_from(text: &str) -> Result<Self, ParseIdError> {
         let mut bytes = [0; 16];
         match hex::decode_to_slice(text, &mut bytes) {
             Ok(()) => Ok(Self(bytes)),
-            Err(_) => Err(OddId {
+            Err(_) => Err(ParseIdError {
                 kind: "tick id",
                 text: text.chars().take(80).collect::<String>().escape_default().to_string(),
             }),

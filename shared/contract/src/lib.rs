@@ -3,10 +3,10 @@
 //! Knows: the words of the pipeline. Never: a socket, a clock, a venue's own spelling.
 
 pub mod codec;
+pub mod dead_letter;
 pub mod gap;
 pub mod ids;
 pub mod latency;
-pub mod letter;
 pub mod market;
 pub mod money;
 pub mod overruled;

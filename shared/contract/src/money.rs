@@ -24,7 +24,7 @@ pub struct Size(Decimal);
 
 /// Why a text or number is no price or size.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum OddNumber {
+pub enum ParseDecimalError {
     /// Not digits with at most one point.
     #[error("not a plain decimal number: `{0}`")]
     Spelling(String),
@@ -43,8 +43,8 @@ pub enum OddNumber {
 ///
 /// # Errors
 /// When the text is spelled in any other way, or is no such number once it is written out.
-pub fn plain_decimal(text: &str) -> Result<Decimal, OddNumber> {
-    let odd = || OddNumber::Spelling(text.chars().take(40).collect());
+pub fn plain_decimal(text: &str) -> Result<Decimal, ParseDecimalError> {
+    let odd = || ParseDecimalError::Spelling(text.chars().take(40).collect());
     if let Some((number, exponent)) = text.split_once(['e', 'E']) {
         let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
         if !(1..=2).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -71,7 +71,7 @@ impl Price {
     ///
     /// # Errors
     /// When the text is no plain decimal number or lies outside 0 to 1.
-    pub fn of_text(text: &str) -> Result<Self, OddNumber> {
+    pub fn of_text(text: &str) -> Result<Self, ParseDecimalError> {
         Self::try_from(plain_decimal(text)?)
     }
 
@@ -89,7 +89,7 @@ impl Size {
     ///
     /// # Errors
     /// When the text is no plain decimal number below 10^12.
-    pub fn of_text(text: &str) -> Result<Self, OddNumber> {
+    pub fn of_text(text: &str) -> Result<Self, ParseDecimalError> {
         Self::try_from(plain_decimal(text)?)
     }
 
@@ -107,13 +107,13 @@ impl Size {
 // === impl Price ===
 
 impl TryFrom<Decimal> for Price {
-    type Error = OddNumber;
+    type Error = ParseDecimalError;
 
-    fn try_from(value: Decimal) -> Result<Self, OddNumber> {
+    fn try_from(value: Decimal) -> Result<Self, ParseDecimalError> {
         if (Decimal::ZERO..=Decimal::ONE).contains(&value) {
             Ok(Self(value.normalize()))
         } else {
-            Err(OddNumber::PriceOutOfRange(value))
+            Err(ParseDecimalError::PriceOutOfRange(value))
         }
     }
 }
@@ -133,13 +133,13 @@ impl fmt::Display for Price {
 // === impl Size ===
 
 impl TryFrom<Decimal> for Size {
-    type Error = OddNumber;
+    type Error = ParseDecimalError;
 
-    fn try_from(value: Decimal) -> Result<Self, OddNumber> {
+    fn try_from(value: Decimal) -> Result<Self, ParseDecimalError> {
         if value >= Decimal::ZERO && value < Decimal::from(1_000_000_000_000_u64) {
             Ok(Self(value.normalize()))
         } else {
-            Err(OddNumber::SizeOutOfRange(value))
+            Err(ParseDecimalError::SizeOutOfRange(value))
         }
     }
 }

@@ -154,13 +154,13 @@ pub struct FeedReport {
     pub quote_differences: u64,
     /// What is beyond the first form of this report; a feed of an older version does not tell it.
     #[serde(default)]
-    pub depth: Depth,
+    pub depth: FeedDetails,
 }
 
 /// How deep the feed looks into the venue, and what it found there.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
-pub struct Depth {
+pub struct FeedDetails {
     /// Match groups that ended.
     pub groups: u64,
     /// Books, at the end of a group or as snapshots, held against the venue's hash.

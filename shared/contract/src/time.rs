@@ -22,7 +22,7 @@ pub struct Timestamp(i64);
 /// A venue time that names no moment between 2020 and 2100.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not a time in {unit} between 2020 and 2100: `{text}`")]
-pub struct OddTime {
+pub struct ParseTimeError {
     /// The unit the field is written in.
     pub unit: &'static str,
     /// The text as received, cut to 40 characters.
@@ -56,8 +56,8 @@ impl Timestamp {
     ///
     /// # Errors
     /// When the text is no integer, or names a moment outside 2020 to 2100.
-    pub fn of_venue_millis(text: &str) -> Result<Self, OddTime> {
-        let odd = || OddTime { unit: "milliseconds", text: text.chars().take(40).collect() };
+    pub fn of_venue_millis(text: &str) -> Result<Self, ParseTimeError> {
+        let odd = || ParseTimeError { unit: "milliseconds", text: text.chars().take(40).collect() };
         let plain = !text.is_empty() && text.len() <= 16 && text.bytes().all(|b| b.is_ascii_digit());
         let millis = if plain { text.parse().map_err(|_| odd())? } else { return Err(odd()) };
         if (VENUE_MS_MIN..VENUE_MS_MAX).contains(&millis) {
@@ -71,9 +71,11 @@ impl Timestamp {
     ///
     /// # Errors
     /// When the number names a moment outside 2020 to 2100.
-    pub fn of_venue_seconds(seconds: i64) -> Result<Self, OddTime> {
+    pub fn of_venue_seconds(seconds: i64) -> Result<Self, ParseTimeError> {
         let millis = seconds.checked_mul(1_000).filter(|ms| (VENUE_MS_MIN..VENUE_MS_MAX).contains(ms));
-        millis.map(Self::from_millis).ok_or_else(|| OddTime { unit: "seconds", text: seconds.to_string() })
+        millis
+            .map(Self::from_millis)
+            .ok_or_else(|| ParseTimeError { unit: "seconds", text: seconds.to_string() })
     }
 
     /// Microseconds from `earlier` to this moment; negative when `earlier` is the later one.

@@ -8,5 +8,5 @@ pub enum Answer<T> {
     /// This is known.
     Known(T),
     /// Asked: not known, or not answered in time.
-    Nobody,
+    Unavailable,
 }

@@ -51,7 +51,7 @@ pub fn judge(trade: &Trade, answer: Option<&Answer<Vec<RestTrade>>>, limits: &Li
     }
     match answer {
         None => Finding::Ask,
-        Some(Answer::Nobody) => Finding::Missing,
+        Some(Answer::Unavailable) => Finding::Missing,
         Some(Answer::Known(told)) => {
             find(trade, told, limits).map_or(Finding::Missing, |row| Finding::Found(row.size))
         }
@@ -125,7 +125,7 @@ mod tests {
         for unusable in [None, Some(Size::ZERO)] {
             let trade = Trade { size: unusable, ..trade() };
             assert_eq!(judge(&trade, None, &Limits::default()), Finding::Ask);
-            assert_eq!(judge(&trade, Some(&Answer::Nobody), &Limits::default()), Finding::Missing);
+            assert_eq!(judge(&trade, Some(&Answer::Unavailable), &Limits::default()), Finding::Missing);
         }
     }
 

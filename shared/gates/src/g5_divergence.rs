@@ -57,7 +57,7 @@ pub fn judge(trade: &Trade, answer: Option<&Answer<Top>>, limits: &Limits) -> Fi
     }
     let told = match answer {
         None => return Finding::Ask,
-        Some(Answer::Nobody) => None,
+        Some(Answer::Unavailable) => None,
         Some(Answer::Known(top)) => deviation(trade.price, *top),
     };
     match (told, stamped) {
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_divergence_nobody_could_confirm_stays_unconfirmed() {
         let trade = stamped("0.9", top("0.5", "0.55"), YOUNG_US);
-        assert_eq!(decide(&trade, Some(Answer::Nobody)), far("0.35", false));
+        assert_eq!(decide(&trade, Some(Answer::Unavailable)), far("0.35", false));
         assert_eq!(decide(&trade, Some(Answer::Known(Top::default()))), far("0.35", false));
     }
 
@@ -203,7 +203,7 @@ mod tests {
             assert_eq!(decide(&trade, None), Finding::Ask);
             assert_eq!(decide(&trade, Some(Answer::Known(top("0.5", "0.8")))), near("0.1", false));
             assert_eq!(decide(&trade, Some(Answer::Known(top("0.5", "0.79")))), far("0.11", true));
-            assert_eq!(decide(&trade, Some(Answer::Nobody)), Finding::Unknown);
+            assert_eq!(decide(&trade, Some(Answer::Unavailable)), Finding::Unknown);
             assert_eq!(decide(&trade, Some(Answer::Known(Top::default()))), Finding::Unknown);
         }
     }

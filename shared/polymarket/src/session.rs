@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use contract::dead_letter::PAYLOAD_KEPT_MAX;
 use contract::ids::TokenId;
-use contract::letter::PAYLOAD_KEPT_MAX;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;

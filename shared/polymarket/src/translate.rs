@@ -7,8 +7,8 @@ mod announced;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use contract::dead_letter::PAYLOAD_KEPT_MAX;
 use contract::ids::{BookHash, ConditionId, TickId, TokenId};
-use contract::letter::PAYLOAD_KEPT_MAX;
 use contract::market::{Market, Resolution};
 use contract::money::{Price, Size, plain_decimal};
 use contract::tick::{Book, Level, Origin, PriceChange, Quote, Side, Tick, TickSizeChange, Trade};
@@ -183,7 +183,9 @@ impl<'a> Reader<'a> {
             }
             "best_bid_ask" => FrameEvent::Tick(Tick::Quote(quote(&object(raw)?, received_at)?)),
             "tick_size_change" => FrameEvent::Tick(Tick::TickSize(grid(&object(raw)?, received_at)?)),
-            "new_market" => FrameEvent::NewMarket(Box::new(announced::new_market(&object(raw)?, received_at)?)),
+            "new_market" => {
+                FrameEvent::NewMarket(Box::new(announced::new_market(&object(raw)?, received_at)?))
+            }
             "market_resolved" => {
                 let (market, resolution) = announced::resolved(&object(raw)?, received_at)?;
                 FrameEvent::Resolved(market, resolution)

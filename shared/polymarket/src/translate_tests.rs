@@ -95,7 +95,10 @@ fn each_entry_of_a_price_change_is_a_tick() {
 fn a_bad_entry_costs_its_neighbours_nothing() {
     let text = price_change(&[change("0.63", "9"), change("1.01", "9"), change("0.64", "9")]);
     let parsed = frame(&text, NOW);
-    assert!(matches!(parsed.as_slice(), [FrameEvent::Tick(_), FrameEvent::Tick(_), FrameEvent::Refused { .. }]), "{parsed:?}");
+    assert!(
+        matches!(parsed.as_slice(), [FrameEvent::Tick(_), FrameEvent::Tick(_), FrameEvent::Refused { .. }]),
+        "{parsed:?}"
+    );
 }
 
 #[test]
@@ -103,7 +106,8 @@ fn a_bad_element_of_an_array_costs_its_neighbours_nothing() {
     let good = last_trade(r#""size":"1", "#);
     let text = format!("[{good},{{\"event_type\":\"book\"}},{good},7]");
     let parsed = frame(&text, NOW);
-    let [FrameEvent::Tick(_), FrameEvent::Tick(_), FrameEvent::Refused { error, bytes }] = parsed.as_slice() else {
+    let [FrameEvent::Tick(_), FrameEvent::Tick(_), FrameEvent::Refused { error, bytes }] = parsed.as_slice()
+    else {
         panic!("{parsed:?}")
     };
     assert_eq!(*bytes, format!("{{\"event_type\":\"book\"}},{good},7"));
@@ -117,7 +121,8 @@ fn where_a_frame_breaks_off_what_came_before_is_kept_and_the_rest_is_one_letter(
     let good = last_trade(r#""size":"1", "#);
     let text = format!("[{good},{good},{{\"event_type\":");
     let parsed = frame(&text, NOW);
-    let [FrameEvent::Tick(_), FrameEvent::Tick(_), FrameEvent::Refused { error, bytes }] = parsed.as_slice() else {
+    let [FrameEvent::Tick(_), FrameEvent::Tick(_), FrameEvent::Refused { error, bytes }] = parsed.as_slice()
+    else {
         panic!("{parsed:?}")
     };
     assert!(error.starts_with("no JSON"), "{error}");
@@ -133,7 +138,10 @@ fn of_a_frame_with_more_parts_than_any_the_rest_is_one_letter() {
         assert!(
             matches!(parsed.pop(), Some(FrameEvent::Refused { error, bytes }) if error.starts_with("more than 20000 parts") && bytes.contains("0.63"))
         );
-        assert!(parsed.len() >= PARTS_MAX - 1 && parsed.iter().all(|parsed| matches!(parsed, FrameEvent::Tick(_))));
+        assert!(
+            parsed.len() >= PARTS_MAX - 1
+                && parsed.iter().all(|parsed| matches!(parsed, FrameEvent::Tick(_)))
+        );
     }
 }
 
@@ -178,7 +186,11 @@ fn events_of_unknown_types_are_counted_by_type_and_cost_their_neighbours_nothing
     let text = format!("[{}]", many.join(","));
     let counts: Vec<u64> = frame(&text, NOW)
         .iter()
-        .map(|parsed| if let FrameEvent::Unknown { count, .. } = parsed { *count } else { panic!("{parsed:?}") })
+        .map(
+            |parsed| {
+                if let FrameEvent::Unknown { count, .. } = parsed { *count } else { panic!("{parsed:?}") }
+            },
+        )
         .collect();
     assert_eq!((counts.len(), counts.iter().sum::<u64>()), (UNKNOWN_MAX, 1_000));
 }

@@ -13,7 +13,7 @@ mod insert_sql;
 mod migrate;
 mod read;
 mod retention;
-mod shelf;
+mod writer_session;
 
 pub use error::{Class, StoreError};
 pub use insert::{Rows, Stored, Table};
@@ -23,4 +23,4 @@ pub use read::{
     LastPrices, MarketFilter, Reader, TradeFilter,
 };
 pub use retention::Expired;
-pub use shelf::{Fit, Shelf};
+pub use writer_session::{SchemaVersion, WriterSession};

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::connect;
 use crate::error::StoreError;
-use crate::row::{Gap, Market, ShownGap, ShownMarket, ShownTrade};
+use crate::row::{Gap, GapView, Market, MarketView, TradeView};
 
 pub use coverage::{Coverage, CoverageOrder, CoveredMarket};
 pub use token::{Chart, ChartPrice, ChartTrade, Ladder, LastPrices};
@@ -146,7 +146,7 @@ impl Reader {
         filter: &TradeFilter,
         before: Option<Cursor>,
         limit: usize,
-    ) -> Result<Vec<ShownTrade>, StoreError> {
+    ) -> Result<Vec<TradeView>, StoreError> {
         let params: &[(&(dyn ToSql + Sync), Type)] = &[
             (&filter.condition_id.as_ref().map(ConditionId::as_str), Type::TEXT),
             (&filter.token_id.as_ref().map(TokenId::as_str), Type::TEXT),
@@ -169,7 +169,7 @@ impl Reader {
         filter: &MarketFilter,
         after: Option<&ConditionId>,
         limit: usize,
-    ) -> Result<Vec<ShownMarket>, StoreError> {
+    ) -> Result<Vec<MarketView>, StoreError> {
         let params: &[(&(dyn ToSql + Sync), Type)] = &[
             (&filter.condition_id.as_ref().map(ConditionId::as_str), Type::TEXT),
             (&filter.token_id.as_ref().map(TokenId::as_str), Type::TEXT),
@@ -189,7 +189,7 @@ impl Reader {
         filter: &GapFilter,
         before: Option<Cursor>,
         limit: usize,
-    ) -> Result<Vec<ShownGap>, StoreError> {
+    ) -> Result<Vec<GapView>, StoreError> {
         let params: &[(&(dyn ToSql + Sync), Type)] = &[
             (&filter.condition_id.as_ref().map(ConditionId::as_str), Type::TEXT),
             (&filter.open, Type::BOOL),
@@ -199,7 +199,7 @@ impl Reader {
             (&before.map(|cursor| Uuid::from_bytes(cursor.id.bytes())), Type::UUID),
             (&rows_of(limit), Type::INT8),
         ];
-        let shown = |row: &Row| Ok(ShownGap { gap: gap(row)?, question: get(row, "question")? });
+        let shown = |row: &Row| Ok(GapView { gap: gap(row)?, question: get(row, "question")? });
         self.page("read gaps", GAPS, params).await?.iter().map(shown).collect()
     }
 
@@ -253,8 +253,8 @@ fn rows_of(limit: usize) -> i64 {
     i64::try_from(limit.clamp(1, ROWS_MAX)).expect("at most 500")
 }
 
-fn shown_trade(row: &Row) -> Result<ShownTrade, StoreError> {
-    Ok(ShownTrade {
+fn shown_trade(row: &Row) -> Result<TradeView, StoreError> {
+    Ok(TradeView {
         id: tick_id(row)?,
         condition_id: condition_id(row)?,
         token_id: TokenId::try_from(get::<&str>(row, "token_id")?).map_err(unreadable("token_id"))?,
@@ -280,7 +280,7 @@ fn shown_trade(row: &Row) -> Result<ShownTrade, StoreError> {
     })
 }
 
-fn market(row: &Row) -> Result<ShownMarket, StoreError> {
+fn market(row: &Row) -> Result<MarketView, StoreError> {
     let market = Market {
         condition_id: condition_id(row)?,
         slug: get(row, "slug")?,
@@ -302,7 +302,7 @@ fn market(row: &Row) -> Result<ShownMarket, StoreError> {
         winning_outcome: get(row, "winning_outcome")?,
         resolution_source: get(row, "resolution_source")?,
     };
-    Ok(ShownMarket { market, first_seen_at: get(row, "first_seen_at")? })
+    Ok(MarketView { market, first_seen_at: get(row, "first_seen_at")? })
 }
 
 fn gap(row: &Row) -> Result<Gap, StoreError> {
@@ -342,18 +342,18 @@ fn unreadable<E: std::error::Error>(column: &'static str) -> impl Fn(E) -> Store
     }
 }
 
-// === impl ShownTrade ===
+// === impl TradeView ===
 
-impl ShownTrade {
+impl TradeView {
     /// Its place in the list.
     pub fn cursor(&self) -> Cursor {
         Cursor { at: self.executed_at, id: self.id }
     }
 }
 
-// === impl ShownGap ===
+// === impl GapView ===
 
-impl ShownGap {
+impl GapView {
     /// Its place in the list.
     pub fn cursor(&self) -> Cursor {
         Cursor { at: self.gap.opened_at.into(), id: TickId::of_bytes(self.gap.id.into_bytes()) }

@@ -5,9 +5,9 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
+use contract::dead_letter;
 use contract::gap;
 use contract::ids::{BookHash, ConditionId, TickId, TokenId, TransactionHash};
-use contract::letter;
 use contract::market;
 use contract::tick;
 use contract::time::Timestamp;
@@ -35,7 +35,7 @@ pub enum Row {
 
 /// A payload that cannot become a row.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum OddRow {
+pub enum InvalidRow {
     /// A moment that no calendar of ours has.
     #[error("`{field}` lies outside the years 1 to 9999: {micros} µs since 1970")]
     Moment {
@@ -138,7 +138,7 @@ pub struct Market {
 
 /// A row of `api.markets`, with since when the market is known.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ShownMarket {
+pub struct MarketView {
     /// The market; without `order_size_min`, which the view does not show.
     pub market: Market,
     /// Since when it is known here; none of those that were known before this was kept.
@@ -162,7 +162,7 @@ pub struct Gap {
 
 /// A row of `api.gaps`, with the question of its market.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ShownGap {
+pub struct GapView {
     /// The gap.
     pub gap: Gap,
     /// None where the catalogue never told of its market.
@@ -184,7 +184,7 @@ pub struct DeadLetter {
 /// A row of `api.trades`: a trade with its market's question and its outcome, where the market is known.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "columns of contract section 4, described on the payload `JudgedTrade`")]
-pub struct ShownTrade {
+pub struct TradeView {
     pub id: TickId,
     pub condition_id: ConditionId,
     pub token_id: TokenId,
@@ -215,10 +215,10 @@ fn uuid(id: TickId) -> Uuid {
 }
 
 /// Years 1 to 9999: chrono, Postgres and every reader of text agree on them.
-fn moment(field: &'static str, at: Timestamp) -> Result<DateTime<Utc>, OddRow> {
+fn moment(field: &'static str, at: Timestamp) -> Result<DateTime<Utc>, InvalidRow> {
     const MICROS_MIN: i64 = -62_135_596_800_000_000;
     const MICROS_MAX: i64 = 253_402_300_799_999_999;
-    let odd = OddRow::Moment { field, micros: at.micros() };
+    let odd = InvalidRow::Moment { field, micros: at.micros() };
     if !(MICROS_MIN..=MICROS_MAX).contains(&at.micros()) {
         return Err(odd);
     }
@@ -246,7 +246,7 @@ impl Trade {
     ///
     /// # Errors
     /// When a moment lies outside the years 1 to 9999.
-    pub fn of(judged: JudgedTrade, correlation_id: Option<String>) -> Result<Self, OddRow> {
+    pub fn of(judged: JudgedTrade, correlation_id: Option<String>) -> Result<Self, InvalidRow> {
         let JudgedTrade { trade, verdict, reasons, size_source, deviation, confirmed, judged_at } = judged;
         let quote = trade.prevailing;
         let words: Vec<_> = reasons.into_iter().map(Reason::word).collect();
@@ -279,9 +279,9 @@ impl Trade {
 // === impl Price ===
 
 impl TryFrom<tick::PriceChange> for Price {
-    type Error = OddRow;
+    type Error = InvalidRow;
 
-    fn try_from(change: tick::PriceChange) -> Result<Self, OddRow> {
+    fn try_from(change: tick::PriceChange) -> Result<Self, InvalidRow> {
         Ok(Self {
             id: uuid(change.id),
             condition_id: change.condition_id,
@@ -301,9 +301,9 @@ impl TryFrom<tick::PriceChange> for Price {
 // === impl Book ===
 
 impl TryFrom<tick::Book> for Book {
-    type Error = OddRow;
+    type Error = InvalidRow;
 
-    fn try_from(book: tick::Book) -> Result<Self, OddRow> {
+    fn try_from(book: tick::Book) -> Result<Self, InvalidRow> {
         Ok(Self {
             id: uuid(book.id),
             condition_id: book.condition_id,
@@ -323,9 +323,9 @@ impl TryFrom<tick::Book> for Book {
 // === impl Market ===
 
 impl TryFrom<market::Market> for Market {
-    type Error = OddRow;
+    type Error = InvalidRow;
 
-    fn try_from(market: market::Market) -> Result<Self, OddRow> {
+    fn try_from(market: market::Market) -> Result<Self, InvalidRow> {
         let outcome =
             |told: &market::Outcome| json!({ "token_id": told.token_id.as_str(), "outcome": told.outcome });
         let resolution = market.resolution;
@@ -360,9 +360,9 @@ impl TryFrom<market::Market> for Market {
 // === impl Gap ===
 
 impl TryFrom<gap::Gap> for Gap {
-    type Error = OddRow;
+    type Error = InvalidRow;
 
-    fn try_from(gap: gap::Gap) -> Result<Self, OddRow> {
+    fn try_from(gap: gap::Gap) -> Result<Self, InvalidRow> {
         Ok(Self {
             id: uuid(gap.id),
             condition_id: gap.condition_id,
@@ -392,10 +392,10 @@ impl Gap {
 
 // === impl DeadLetter ===
 
-impl TryFrom<letter::DeadLetter> for DeadLetter {
-    type Error = OddRow;
+impl TryFrom<dead_letter::DeadLetter> for DeadLetter {
+    type Error = InvalidRow;
 
-    fn try_from(letter: letter::DeadLetter) -> Result<Self, OddRow> {
+    fn try_from(letter: dead_letter::DeadLetter) -> Result<Self, InvalidRow> {
         Ok(Self {
             id: uuid(letter.id),
             service: letter.service.word(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use bus::{Bus, Config, Limits, Work};
+use bus::{Bus, Config, Limits, SharedConsumer};
 use stack::launch::{Group, Launch, Process, StopBy};
 use stack::postgres::Server;
 
@@ -70,12 +70,12 @@ impl Stages {
     /// `count` processors empty the raw stream; ticks per second.
     pub(crate) async fn processors(&self, count: usize, ticks: usize) -> anyhow::Result<u64> {
         let names: Vec<String> = (0..count).map(|number| format!("processor-{number}")).collect();
-        self.drained("processor", &names, Work::Raw, ticks).await
+        self.drained("processor", &names, SharedConsumer::Raw, ticks).await
     }
 
     /// One writer empties the judged stream; ticks per second.
     pub(crate) async fn writer(&self, ticks: usize) -> anyhow::Result<u64> {
-        self.drained("writer", &["writer-0".to_owned()], Work::Judged, ticks).await
+        self.drained("writer", &["writer-0".to_owned()], SharedConsumer::Judged, ticks).await
     }
 
     /// A writer, to be started.
@@ -95,7 +95,7 @@ impl Stages {
         &self,
         program: &str,
         names: &[String],
-        work: Work,
+        work: SharedConsumer,
         ticks: usize,
     ) -> anyhow::Result<u64> {
         let launches: Vec<Launch> =

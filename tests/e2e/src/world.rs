@@ -319,7 +319,7 @@ impl World {
     /// # Panics
     /// When it says nothing within 10 s.
     pub async fn feed_report(&self) -> FeedReport {
-        let bus = Bus::observe(&self.bus_as("viewer")).await.expect("the bus answers");
+        let bus = Bus::connect_read_only(&self.bus_as("viewer")).await.expect("the bus answers");
         let mut listener = bus.listen(subject::STATS_ALL).await.expect("stats can be listened to");
         let told = async {
             loop {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusError, REDELIVERY_AFTER, ReadUpTo, Source, StreamMessage, Waiting, Work};
+use bus::{Bus, BusError, REDELIVERY_AFTER, ReadUpTo, SharedConsumer, Source, StreamMessage, Waiting};
 use chassis::clock;
 use contract::codec::{decode, decode_tick};
 use contract::subject;
@@ -109,12 +109,12 @@ fn received_at(message: &StreamMessage) -> Option<Timestamp> {
     decode_tick(tick.kind, &message.payload).ok().map(|tick| tick.received_at())
 }
 
-fn work_of(queue: Queue) -> Work {
+fn work_of(queue: Queue) -> SharedConsumer {
     match queue {
-        Queue::Raw => Work::Raw,
-        Queue::Judged => Work::Judged,
-        Queue::Markets => Work::Markets,
-        Queue::Gaps => Work::Gaps,
-        Queue::Dead => Work::Dead,
+        Queue::Raw => SharedConsumer::Raw,
+        Queue::Judged => SharedConsumer::Judged,
+        Queue::Markets => SharedConsumer::Markets,
+        Queue::Gaps => SharedConsumer::Gaps,
+        Queue::Dead => SharedConsumer::Dead,
     }
 }

@@ -4,7 +4,7 @@
 
 use axum::extract::Query;
 use axum::http::Uri;
-use chassis::logline::shown;
+use chassis::logline::sanitize;
 use contract::ids::{ConditionId, TickId, TokenId};
 use contract::tick::Kind;
 use contract::time::Timestamp;
@@ -38,7 +38,7 @@ impl Asked {
         for (place, (name, _)) in pairs.iter().enumerate() {
             if !allowed.contains(&name.as_str()) {
                 let there_are = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
-                let name = shown(name, SHOWN_MAX);
+                let name = sanitize(name, SHOWN_MAX);
                 return Err(Refused::bad(format!(
                     "`{name}` is not a parameter here; there are: {there_are}"
                 )));
@@ -180,7 +180,9 @@ impl Asked {
         let Some(text) = self.text(name) else { return Ok(None) };
         match parse(text) {
             Some(value) => Ok(Some(value)),
-            None => Err(Refused::bad(format!("`{name}` must be {shape}, not `{}`", shown(text, SHOWN_MAX)))),
+            None => {
+                Err(Refused::bad(format!("`{name}` must be {shape}, not `{}`", sanitize(text, SHOWN_MAX))))
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chassis::vars::Secret;
+use chassis::settings::Secret;
 use tokio::time::timeout;
 
 use super::App;

@@ -56,7 +56,7 @@ pub(crate) async fn gaps(State(app): State<App>, uri: Uri) -> Result<Response, R
 /// A question that the database did not answer, in words that tell nothing of it.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err, which passes the value")]
 pub(crate) fn unanswered(error: StoreError) -> Refused {
-    let why = logline::chain(&error);
+    let why = logline::error_chain(&error);
     let told = match error.class() {
         Class::Away | Class::RetryNow => {
             debug!("a page of history could not be read: {why}");

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use chassis::clock;
-use chassis::logline::shown;
+use chassis::logline::sanitize;
 use contract::ids::{ConditionId, TokenId};
 use contract::time::Timestamp;
 use store::MarketFilter;
@@ -86,7 +86,7 @@ pub(crate) async fn known(app: &App, text: &str, now: Timestamp) -> Result<(Toke
 
 fn token_id(text: &str) -> Result<TokenId, Refused> {
     TokenId::try_from(text).map_err(|_| {
-        Refused::bad(format!("`token_id` must be 1 to 78 decimal digits, not `{}`", shown(text, 80)))
+        Refused::bad(format!("`token_id` must be 1 to 78 decimal digits, not `{}`", sanitize(text, 80)))
     })
 }
 

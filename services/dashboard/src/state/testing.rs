@@ -7,8 +7,8 @@ use contract::ids::{ConditionId, TickId, TokenId};
 use contract::market::{Market, Outcome};
 use contract::money::{Price, Size};
 use contract::stats::{
-    DashboardReport, Depth, FeedReport, ProcessorReport, Report, Service, SocketReport, SocketState, Stats,
-    WriterReport,
+    DashboardReport, FeedDetails, FeedReport, ProcessorReport, Report, Service, SocketReport, SocketState,
+    Stats, WriterReport,
 };
 use contract::tick::{Book, Level, Origin, Prevailing, PriceChange, Side, Tick, Trade};
 use contract::time::Timestamp;
@@ -161,7 +161,12 @@ pub(crate) fn feed(second: i64) -> FeedReport {
         tokens_with_book: 3,
         last_data_at: socket.last_data_at,
         sockets: vec![socket],
-        depth: Depth { trades_recovered: 5, hashes_checked: 30, hash_mismatches: 1, ..Depth::default() },
+        depth: FeedDetails {
+            trades_recovered: 5,
+            hashes_checked: 30,
+            hash_mismatches: 1,
+            ..FeedDetails::default()
+        },
         ..FeedReport::default()
     }
 }

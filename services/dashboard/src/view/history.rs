@@ -110,7 +110,7 @@ pub(crate) fn place(cursor: Cursor) -> String {
 
 impl Page<Trade> {
     /// A page of trades.
-    pub(crate) fn trades(rows: Vec<row::ShownTrade>, limit: usize) -> Self {
+    pub(crate) fn trades(rows: Vec<row::TradeView>, limit: usize) -> Self {
         let next = rows.last().filter(|_| rows.len() == limit).map(|last| place(last.cursor()));
         Self { rows: Rows::Trades(rows.into_iter().map(Trade::of).collect()), limit, next }
     }
@@ -118,7 +118,7 @@ impl Page<Trade> {
 
 impl Page<Market> {
     /// A page of markets.
-    pub(crate) fn markets(rows: Vec<row::ShownMarket>, limit: usize) -> Self {
+    pub(crate) fn markets(rows: Vec<row::MarketView>, limit: usize) -> Self {
         let last = rows.last().filter(|_| rows.len() == limit);
         let next = last.map(|last| last.market.condition_id.to_string());
         Self { rows: Rows::Markets(rows.into_iter().map(Market::of).collect()), limit, next }
@@ -127,7 +127,7 @@ impl Page<Market> {
 
 impl Page<Gap> {
     /// A page of gaps.
-    pub(crate) fn gaps(rows: Vec<row::ShownGap>, limit: usize) -> Self {
+    pub(crate) fn gaps(rows: Vec<row::GapView>, limit: usize) -> Self {
         let next = rows.last().filter(|_| rows.len() == limit).map(|last| place(last.cursor()));
         let gaps = rows.into_iter().map(|shown| Gap::of_row(shown.gap, shown.question)).collect();
         Self { rows: Rows::Gaps(gaps), limit, next }
@@ -137,7 +137,7 @@ impl Page<Gap> {
 // === impl the rows ===
 
 impl Trade {
-    fn of(row: row::ShownTrade) -> Self {
+    fn of(row: row::TradeView) -> Self {
         Self {
             id: row.id,
             condition_id: row.condition_id,
@@ -166,8 +166,8 @@ impl Trade {
 }
 
 impl Market {
-    fn of(shown: row::ShownMarket) -> Self {
-        let row::ShownMarket { market: row, first_seen_at } = shown;
+    fn of(shown: row::MarketView) -> Self {
+        let row::MarketView { market: row, first_seen_at } = shown;
         Self {
             condition_id: row.condition_id,
             slug: row.slug,
@@ -233,8 +233,8 @@ mod tests {
     use crate::state::testing::{at, condition, token};
     use crate::view::json;
 
-    fn shown_trade() -> row::ShownTrade {
-        row::ShownTrade {
+    fn shown_trade() -> row::TradeView {
+        row::TradeView {
             id: TickId::of_content(&["x"]),
             condition_id: condition(1),
             token_id: token(2),
@@ -281,7 +281,7 @@ mod tests {
             ..about
         };
         let market = row::Market::try_from(about).unwrap();
-        let shown = row::ShownMarket { market, first_seen_at: at(7).date_time() };
+        let shown = row::MarketView { market, first_seen_at: at(7).date_time() };
         let text = json(&Page::markets(vec![shown], 1));
         assert!(text.contains(r#""first_seen_at":"2027-01-15T08:00:07.000000Z""#), "{text}");
         assert!(text.contains(r#""volume_24h":"1""#) && text.ends_with(r#""next":"0x7"}"#), "{text}");

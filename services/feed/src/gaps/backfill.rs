@@ -103,7 +103,7 @@ impl Backfill {
                     Err(error) => {
                         let pause =
                             backoff.next(fastrand::u64(..)).max(error.retry_after().unwrap_or_default());
-                        let problem = chassis::logline::chain(&error);
+                        let problem = chassis::logline::error_chain(&error);
                         warn!(retry = ?pause, "the trades of gaps cannot be fetched: {problem}");
                         self.stats.recovery_failed(Some(problem));
                         pause
@@ -135,7 +135,7 @@ impl Backfill {
         markets.dedup();
         let fetched = match self.fetch(&markets, seconds(since)).await {
             Err(error) if !error.is_transient() => {
-                self.at_fault(&due, &markets, now, &chassis::logline::chain(&error));
+                self.at_fault(&due, &markets, now, &chassis::logline::error_chain(&error));
                 return Ok(Duration::ZERO);
             }
             fetched => fetched?,
@@ -263,7 +263,7 @@ impl Backfill {
             Ok(lag) => lag.unwrap_or_default(),
             // Unknown is not zero: it is waited for twice as long.
             Err(error) if !error.is_transient() => {
-                warn!("the Data API does not say how far it lags: {}", chassis::logline::chain(&error));
+                warn!("the Data API does not say how far it lags: {}", chassis::logline::error_chain(&error));
                 self.settlement
             }
             Err(error) => return Err(error),

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Source, Start, Work};
+use bus::{Bus, BusError, SharedConsumer, Source, Start};
 use chassis::clock;
 use contract::codec::{decode, encode};
 use contract::gap::{Cause, Gap, State};
@@ -68,7 +68,7 @@ impl PreviousRun {
     /// # Errors
     /// When the bus does not answer: without the answer a gap might stay untold.
     pub(crate) async fn recall(bus: &Bus, shard: Shard) -> Result<Self, BusError> {
-        let mut before = match bus.kept(&key(shard)).await? {
+        let mut before = match bus.kv_get(&key(shard)).await? {
             Some(bytes) => read_mark(bus, shard, &bytes).await?,
             None => Self::default(),
         };
@@ -162,7 +162,7 @@ pub(crate) async fn keep(
         // A mark stands for markets that are followed, and hides no gap that the bus does not know yet.
         let may_stand = !followed.borrow().is_empty() && queue.all_urgent_acknowledged();
         if let Some(lists) = lists.filter(|_| may_stand) {
-            let kept = match bus.identity(Work::Raw).await {
+            let kept = match bus.identity(SharedConsumer::Raw).await {
                 Ok(raw) => {
                     let created_at = raw.created_at();
                     if stream_created_at.replace(created_at).is_some_and(|before| before != created_at) {
@@ -178,7 +178,7 @@ pub(crate) async fn keep(
                         fills_known_since,
                         fills_needed_since,
                     };
-                    bus.keep(&key(shard), encode(&mark)).await
+                    bus.kv_put(&key(shard), encode(&mark)).await
                 }
                 Err(error) => Err(error),
             };
@@ -198,7 +198,7 @@ pub(crate) async fn keep(
 async fn keep_lists(bus: &Bus, shard: Shard, markets: &[ConditionId]) -> Option<usize> {
     let mut lists = 0;
     for part in markets.chunks(MARKETS_PER_KEY) {
-        if let Err(error) = bus.keep(&list_key(shard, lists), encode(&part)).await {
+        if let Err(error) = bus.kv_put(&list_key(shard, lists), encode(&part)).await {
             debug!(%error, "a list of markets was not kept; it will be");
             return None;
         }
@@ -220,7 +220,7 @@ async fn read_mark(bus: &Bus, shard: Shard, bytes: &[u8]) -> Result<PreviousRun,
     };
     let mut markets = HashSet::new();
     for list in 0..mark.lists {
-        let Some(bytes) = bus.kept(&list_key(shard, list)).await? else { continue };
+        let Some(bytes) = bus.kv_get(&list_key(shard, list)).await? else { continue };
         match decode::<Vec<ConditionId>>(&bytes) {
             Ok(list) => markets.extend(list),
             Err(error) => unread(&error),

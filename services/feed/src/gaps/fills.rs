@@ -154,7 +154,8 @@ impl Fills {
                 let mut trade = trade_of(row, received_at);
                 let content = trade.content_id();
                 let published = known.iter().filter(|fill| fill.content == Some(content)).count();
-                let nth = alike.entry(content).or_insert_with(|| u32::try_from(published).unwrap_or(u32::MAX));
+                let nth =
+                    alike.entry(content).or_insert_with(|| u32::try_from(published).unwrap_or(u32::MAX));
                 trade.id = content.nth(*nth);
                 *nth += 1;
                 untold.push(trade);

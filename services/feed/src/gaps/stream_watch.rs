@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusError, StreamIdentity, Work};
+use bus::{Bus, BusError, SharedConsumer, StreamIdentity};
 use chassis::clock;
 use contract::gap::Cause;
 use contract::ids::ConditionId;
@@ -83,24 +83,24 @@ impl StreamWatch {
 
     async fn look(&self, seen: &mut Seen) -> Result<(), BusError> {
         let at = Timestamp::from(clock::now());
-        if changed(&mut seen.markets, self.bus.identity(Work::Markets).await?) {
+        if changed(&mut seen.markets, self.bus.identity(SharedConsumer::Markets).await?) {
             info!("the stream of markets was made again: every market is published again");
             self.markets.notify_one();
         }
-        if changed(&mut seen.gaps, self.bus.identity(Work::Gaps).await?) {
+        if changed(&mut seen.gaps, self.bus.identity(SharedConsumer::Gaps).await?) {
             info!("the stream of gaps was made again: the gaps are published again");
             self.gaps.publish_again();
         }
         // Whether or not somebody takes from them.
-        let raw = self.bus.identity(Work::Raw).await?;
-        let judged = self.bus.identity(Work::Judged).await?;
+        let raw = self.bus.identity(SharedConsumer::Raw).await?;
+        let judged = self.bus.identity(SharedConsumer::Judged).await?;
         if changed(&mut seen.raw, raw) | changed(&mut seen.judged, judged) {
             let from = seen.stored.lost().unwrap_or(seen.since);
             self.lost(from, clock::now().into());
         }
         // In this order: what the raw stream's consumer had acknowledged is in the judged stream by then.
-        let raw = self.bus.progress(Work::Raw).await?;
-        let judged = self.bus.progress(Work::Judged).await?;
+        let raw = self.bus.progress(SharedConsumer::Raw).await?;
+        let judged = self.bus.progress(SharedConsumer::Judged).await?;
         // One that was lost since the lines above is seen at the next look.
         if seen.raw != Some(raw.identity) || seen.judged != Some(judged.identity) {
             return Ok(());

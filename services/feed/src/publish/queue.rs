@@ -120,7 +120,7 @@ type Outcome = (Item, Result<Stored, BusError>);
 impl PublishQueue {
     /// A buffer that holds ticks of at most `bytes_max` bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let settling = exposition::way();
+        let settling = exposition::latency_histogram();
         let (unstored, queue, wake) = (Unstored::default(), Mutex::default(), Notify::new());
         Self(Arc::new(Shared { bytes_max, unstored, settling, queue, wake }))
     }

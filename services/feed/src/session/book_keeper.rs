@@ -14,7 +14,7 @@ use contract::overruled::Overruled;
 use contract::tick::{Book, Tick, TickSizeChange};
 use contract::time::Timestamp;
 use polymarket::rest::RestBook;
-use polymarket::translate::{FrameEvent, ControlFrame, frame};
+use polymarket::translate::{ControlFrame, FrameEvent, frame};
 use rust_decimal::Decimal;
 
 use crate::control::MarketEvent;
@@ -227,7 +227,9 @@ impl BookKeeper {
         for event in frame(text, received_at) {
             match event {
                 FrameEvent::Tick(tick) => self.take(tick, &mut reading),
-                FrameEvent::Refused { error, bytes } => reading.refused.push((error, bytes.as_bytes().to_vec())),
+                FrameEvent::Refused { error, bytes } => {
+                    reading.refused.push((error, bytes.as_bytes().to_vec()))
+                }
                 FrameEvent::Unknown { kind, count, sample } => {
                     reading.unknown.push(Unknown { kind, count, sample: sample.as_bytes().to_vec() });
                 }

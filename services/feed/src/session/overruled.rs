@@ -34,7 +34,7 @@ pub(crate) async fn listen(
                     }
                 }
                 Err(error) => {
-                    warn!("overruled books cannot be received: {}", chassis::logline::chain(&error));
+                    warn!("overruled books cannot be received: {}", chassis::logline::error_chain(&error));
                 }
             }
             tokio::time::sleep(RETRY).await;

@@ -10,7 +10,7 @@ use contract::ids::TokenId;
 use contract::tick::Tick;
 use contract::time::Timestamp;
 use polymarket::session::{Frame, OPENING_BYTES_MAX, Session, TOKENS_PER_MESSAGE};
-use polymarket::translate::{FrameEvent, ControlFrame, frame};
+use polymarket::translate::{ControlFrame, FrameEvent, frame};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -58,14 +58,7 @@ enum Outcome {
 impl Prober {
     /// A prober that knows no suspects.
     pub(crate) fn new(url: &str, limiter: ConnectRateLimiter, events: mpsc::Sender<ControlEvent>) -> Self {
-        Self {
-            url: url.to_owned(),
-            limiter,
-            events,
-            work: Worklist::default(),
-            session: None,
-            control: None,
-        }
+        Self { url: url.to_owned(), limiter, events, work: Worklist::default(), session: None, control: None }
     }
 
     /// Tries whatever comes until `stop`.

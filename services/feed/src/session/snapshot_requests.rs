@@ -100,7 +100,7 @@ impl SnapshotFetcher {
         let books = match self.rest.books(&tokens).await {
             Ok(books) => books,
             Err(error) => {
-                let problem = chassis::logline::chain(&error);
+                let problem = chassis::logline::error_chain(&error);
                 warn!(tokens = tokens.len(), "books cannot be fetched by REST: {problem}");
                 return;
             }

@@ -112,7 +112,7 @@ impl Socket {
                     continue;
                 }
                 DisconnectReason::Silent => format!("no data for {:?}", self.settings.silence_max),
-                DisconnectReason::WrongBook(error) => chassis::logline::chain(&error),
+                DisconnectReason::WrongBook(error) => chassis::logline::error_chain(&error),
             };
             let pause = backoff.next(fastrand::u64(..)).max(pause);
             warn!(socket = self.number, retry = ?pause, "socket {} lost: {why}", self.number);

@@ -173,7 +173,8 @@ impl SubscriptionManager {
 
     /// A book that REST has overruled: its socket decides.
     fn overruled(&self, overruled: Overruled) {
-        let socket = self.assignments.socket_of(&overruled.token_id).and_then(|socket| self.orders.get(socket));
+        let socket =
+            self.assignments.socket_of(&overruled.token_id).and_then(|socket| self.orders.get(socket));
         if let Some(orders) = socket
             && let Err(error) = orders.try_send(SocketCommand::Doubt(overruled))
         {

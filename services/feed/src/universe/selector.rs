@@ -141,7 +141,7 @@ impl UniverseSelector {
 
 impl std::fmt::Display for UniverseSelector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&chassis::logline::shown(&self.text, SHOWN_MAX))
+        f.write_str(&chassis::logline::sanitize(&self.text, SHOWN_MAX))
     }
 }
 
@@ -163,7 +163,7 @@ impl Pattern {
 
 fn checked(list: &[&str], is_right: impl Fn(&str) -> bool, what: &str) -> Result<Vec<String>, String> {
     match list.iter().find(|name| !is_right(name)) {
-        Some(odd) => Err(format!("`{}` is {what}", chassis::logline::shown(odd, SHOWN_MAX))),
+        Some(odd) => Err(format!("`{}` is {what}", chassis::logline::sanitize(odd, SHOWN_MAX))),
         None => Ok(list.iter().map(|name| (*name).to_owned()).collect()),
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Lookup<K, V> {
 }
 
 /// The end that makes the calls.
-pub(super) struct Desk<K, V, F> {
+pub(super) struct BatchLoader<K, V, F> {
     route: &'static str,
     batch_max: usize,
     fetch: F,
@@ -74,9 +74,9 @@ pub(super) fn lookup<K, V, F>(
     batch_max: usize,
     metrics: Metrics,
     fetch: F,
-) -> (Lookup<K, V>, Desk<K, V, F>) {
+) -> (Lookup<K, V>, BatchLoader<K, V, F>) {
     let (sender, questions) = mpsc::channel(QUESTIONS_MAX);
-    let desk = Desk {
+    let desk = BatchLoader {
         route,
         batch_max,
         fetch,
@@ -110,9 +110,9 @@ impl<K, V> Clone for Lookup<K, V> {
     }
 }
 
-// === impl Desk ===
+// === impl BatchLoader ===
 
-impl<K, V, F, Call> Desk<K, V, F>
+impl<K, V, F, Call> BatchLoader<K, V, F>
 where
     K: Clone + Eq + Hash,
     V: Clone,
@@ -202,7 +202,7 @@ where
             }
             Err(error) => {
                 self.metrics.rest_failures.get_or_create(&[("route", self.route)]).inc();
-                let why = chassis::logline::chain(&error);
+                let why = chassis::logline::error_chain(&error);
                 if self.circuit.failed(now, error.retry_after()) {
                     warn!(rest.route = self.route, "left alone for a while after failures: {why}");
                     suspended.set(1);

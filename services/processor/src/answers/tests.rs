@@ -86,7 +86,7 @@ async fn a_size_that_is_never_told_is_given_up_after_the_third_time() {
 async fn where_every_call_fails_nobody_knows() {
     let (answers, _asked) = answers(vec![None], Some(Top::default()));
     let (evidence, _took) = ask(&answers, &[Question::Size, Question::Book]).await;
-    assert_eq!(evidence.size, Some(Answer::Nobody));
+    assert_eq!(evidence.size, Some(Answer::Unavailable));
     assert_eq!(evidence.book, Some(Answer::Known(Top::default())));
 }
 
@@ -94,7 +94,7 @@ async fn where_every_call_fails_nobody_knows() {
 async fn a_silent_service_costs_the_time_limit_and_no_more() {
     let (answers, _asked) = answers(vec![Some(vec![told("7")])], None);
     let (evidence, took) = ask(&answers, &[Question::Size, Question::Book]).await;
-    assert_eq!((evidence.book, took), (Some(Answer::Nobody), WITHIN));
+    assert_eq!((evidence.book, took), (Some(Answer::Unavailable), WITHIN));
     assert_eq!(sizes(&evidence), ["7"]);
 }
 

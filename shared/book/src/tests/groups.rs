@@ -96,7 +96,10 @@ fn a_group_that_goes_on_after_its_rest_takes_back_what_was_concluded() {
     let mut late = first;
     late.received_at = at(2_200);
     book.apply(&late, budget);
-    assert_eq!((book.trust(), book.stats(), book.has_open_group()), (Trust::Fine, BookStats::default(), true));
+    assert_eq!(
+        (book.trust(), book.stats(), book.has_open_group()),
+        (Trust::Fine, BookStats::default(), true)
+    );
     assert_eq!(quote_at(&book, 2_100).1, Some(price(52)), "its quote is taken back");
     book.apply(&PriceChange { best_bid: Some(price(48)), ..second }, budget);
     assert!(book.close_idle_group(at(2_299), budget), "its idle time begins again");

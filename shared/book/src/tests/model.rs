@@ -142,7 +142,8 @@ fn compare(book: &TokenBook, model: &Model, now: Timestamp) -> Result<(), TestCa
     }
     if let Some(quote) = quote {
         let top = Top { best_bid: quote.best_bid, best_ask: quote.best_ask };
-        let is_quiet = model.group.as_ref().is_none_or(|(_, _, updated_at)| now.since(*updated_at) >= GROUP_QUIET);
+        let is_quiet =
+            model.group.as_ref().is_none_or(|(_, _, updated_at)| now.since(*updated_at) >= GROUP_QUIET);
         prop_assert!(!top.is_crossed());
         prop_assert!(model.settled.contains(&top) || (is_quiet && top == model.top()));
     }

@@ -8,7 +8,7 @@ use contract::tick::Book;
 use contract::time::Timestamp;
 
 use super::TokenBook;
-use crate::hash::{self, HashMatch, HashInput};
+use crate::hash::{self, HashInput, HashMatch};
 use crate::{Budget, Check, Trust};
 
 impl TokenBook {

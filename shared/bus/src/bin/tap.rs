@@ -6,10 +6,10 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bus::{Bus, BusError, Config, Heard, Limits};
+use bus::{Bus, BusError, Config, CoreMessage, Limits};
 use contract::codec::{decode, decode_tick};
+use contract::dead_letter::DeadLetter;
 use contract::gap::Gap;
-use contract::letter::DeadLetter;
 use contract::market::Market;
 use contract::stats::Stats;
 use contract::subject;
@@ -68,7 +68,7 @@ async fn listen(pattern: &str, mut left: u64) -> Result<(), Box<dyn std::error::
         name: "tap".to_owned(),
         limits: Limits::default(),
     };
-    let bus = Bus::observe(&config).await?;
+    let bus = Bus::connect_read_only(&config).await?;
     let mut listener = bus.listen(pattern).await?;
     while left > 0 {
         let heard = tokio::select! {
@@ -95,7 +95,7 @@ async fn refusal(bus: &Bus) -> BusError {
     }
 }
 
-fn line(heard: &Heard) -> Value {
+fn line(heard: &CoreMessage) -> Value {
     let payload = decoded(&heard.subject, &heard.payload);
     json!({ "subject": heard.subject, "correlation_id": heard.correlation_id, "payload": payload })
 }

@@ -125,7 +125,7 @@ impl<S: Subscriber> Layer<S> for ErrorLayer {
         }
         let mut line = Line::default();
         event.record(&mut line);
-        let message = logline::shown(&(line.message + &line.fields), MESSAGE_MAX);
+        let message = logline::sanitize(&(line.message + &line.fields), MESSAGE_MAX);
         self.log.keep(ErrorNote { at: clock::now(), target: event.metadata().target().to_owned(), message });
     }
 }
@@ -143,7 +143,7 @@ impl Visit for Line {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.record_debug(field, &format_args!("{}", logline::chain(value)));
+        self.record_debug(field, &format_args!("{}", logline::error_chain(value)));
     }
 }
 

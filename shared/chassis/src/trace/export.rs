@@ -133,8 +133,8 @@ impl Export {
                 }
                 return;
             }
-            Ok(Err(failure)) => logline::chain(&failure),
-            Err(late) => logline::chain(&late),
+            Ok(Err(failure)) => logline::error_chain(&failure),
+            Err(late) => logline::error_chain(&late),
         };
         self.counts.of("failed").inc_by(spans);
         self.is_failing = true;

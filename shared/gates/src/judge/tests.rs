@@ -40,8 +40,8 @@ fn hopeless() -> Trade {
     Trade { size: None, prevailing: None, price: price("0.9"), ..trade() }
 }
 
-fn nobody() -> Evidence {
-    Evidence { size: Some(Answer::Nobody), book: Some(Answer::Nobody) }
+fn unavailable() -> Evidence {
+    Evidence { size: Some(Answer::Unavailable), book: Some(Answer::Unavailable) }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands where evidence stands")]
@@ -109,13 +109,13 @@ fn both_questions_are_asked_at_once() {
     assert_eq!(decide(&hopeless(), &Evidence::default()), both);
     let size_known = Evidence { size: told(), book: None };
     assert_eq!(decide(&hopeless(), &size_known), Decision::Ask(vec![Question::Book]));
-    let book_known = Evidence { size: None, book: Some(Answer::Nobody) };
+    let book_known = Evidence { size: None, book: Some(Answer::Unavailable) };
     assert_eq!(decide(&hopeless(), &book_known), Decision::Ask(vec![Question::Size]));
 }
 
 #[test]
 fn a_trade_nobody_knows_anything_about_passes_and_is_counted_as_unknown() {
-    let judgement = decided(&hopeless(), &nobody());
+    let judgement = decided(&hopeless(), &unavailable());
     assert_eq!((judgement.verdict, judgement.reasons), (Verdict::Clean, vec![Reason::G3]));
     assert_eq!((judgement.size, judgement.size_source), (None, None));
     assert_eq!((judgement.deviation, judgement.confirmed), (None, None));
@@ -133,7 +133,7 @@ fn a_size_that_was_found_leaves_no_reason_behind() {
 #[test]
 fn a_trade_may_carry_three_reasons_in_order() {
     let ahead = received_after(hopeless(), -5_000_001);
-    let judgement = decided(&ahead, &Evidence { size: Some(Answer::Nobody), book: book("0.1", "0.2") });
+    let judgement = decided(&ahead, &Evidence { size: Some(Answer::Unavailable), book: book("0.1", "0.2") });
     assert_eq!(judgement.verdict, Verdict::Flagged);
     assert_eq!(judgement.reasons, [Reason::G3, Reason::G5, Reason::Skew]);
     assert_eq!((judgement.confirmed, judgement.g5), (Some(true), Outcome::HIT));
@@ -150,7 +150,7 @@ fn an_overruled_divergence_is_clean_and_counted() {
 
 #[test]
 fn a_judged_trade_carries_the_size_that_was_found() {
-    let judgement = decided(&hopeless(), &Evidence { size: told(), book: Some(Answer::Nobody) });
+    let judgement = decided(&hopeless(), &Evidence { size: told(), book: Some(Answer::Unavailable) });
     let judged = judgement.of(hopeless(), Timestamp::from_micros(9));
     assert_eq!((judged.trade.size, judged.size_source), (Some(size("7")), Some(SizeSource::Rest)));
     assert_eq!((judged.trade.id, judged.judged_at), (trade().id, Timestamp::from_micros(9)));
@@ -178,13 +178,13 @@ proptest! {
         trade in any_trade(), size_known: bool, top in proptest::option::of((0_i64..=1000, 0_i64..=1000)),
     ) {
         let of = |mills| Some(Price::try_from(Decimal::new(mills, 3)).unwrap());
-        let book = top.map_or(Answer::Nobody, |(bid, ask)| Answer::Known(Top { best_bid: of(bid), best_ask: of(ask) }));
+        let book = top.map_or(Answer::Unavailable, |(bid, ask)| Answer::Known(Top { best_bid: of(bid), best_ask: of(ask) }));
         let mut evidence = Evidence::default();
         if let Decision::Ask(questions) = decide(&trade, &evidence) {
             prop_assert!(!questions.is_empty());
             for question in questions {
                 match question {
-                    Question::Size => evidence.size = if size_known { told() } else { Some(Answer::Nobody) },
+                    Question::Size => evidence.size = if size_known { told() } else { Some(Answer::Unavailable) },
                     Question::Book => evidence.book = Some(book),
                 }
             }

@@ -199,7 +199,8 @@ mod tests {
         let ask = async |company: &Company| {
             let (url, rate) = (format!("https://{VENUE}"), NonZeroU32::MIN);
             let observer = Box::new(|_, _, _| {});
-            let client = Client::over(&company.link, &[&url], rate, Duration::from_secs(5), observer).unwrap();
+            let client =
+                Client::over(&company.link, &[&url], rate, Duration::from_secs(5), observer).unwrap();
             client.get(&url, "/time", &[]).await
         };
         let company = Company::new(200, true).await;

@@ -78,7 +78,8 @@ async fn the_old_route_is_asked_where_the_new_one_refuses_or_does_not_know_the_f
 async fn how_markets_ended_is_asked_of_the_data_api() {
     let body = r#"{"data":[{"condition_id":"0xab","payouts":["1","0"]},{"condition_id":"0x9","payouts":["1","0"]}]}"#;
     let server = Canned::start(vec![ok(body)]).await;
-    let actual = server.rest(DataVersion::V2).resolutions_of(&[market("0xab"), market("0xcd")]).await.unwrap();
+    let actual =
+        server.rest(DataVersion::V2).resolutions_of(&[market("0xab"), market("0xcd")]).await.unwrap();
     assert_eq!(actual.iter().map(|one| one.winner).collect::<Vec<_>>(), [Some(0)], "only of those asked for");
     assert_eq!(server.asked(), ["GET /v2/resolutions?condition=0xab%2C0xcd"]);
 }
@@ -243,7 +244,8 @@ async fn a_witness_is_told_of_every_call_by_route_and_outcome() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let config = server.config(DataVersion::V2);
     let rest =
-        Rest::with_observer(config, move |route, outcome, _took| sender.send((route, outcome)).unwrap()).unwrap();
+        Rest::with_observer(config, move |route, outcome, _took| sender.send((route, outcome)).unwrap())
+            .unwrap();
     assert!(rest.time().await.is_ok());
     assert!(rest.time().await.is_err() && rest.time().await.is_err());
     drop(rest);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, Limits, Message, Source, Start, Work};
+use bus::{Bus, Limits, Message, SharedConsumer, Source, Start};
 use contract::ids::ConditionId;
 use contract::stats::Service;
 use contract::subject;
@@ -205,8 +205,8 @@ async fn each_service_can_do_all_it_does_with_its_own_rights() {
         let message = Message::new(subject.to_owned(), id.to_owned(), vec![1]);
         bus.publish(&message).await.unwrap().acknowledged().await.unwrap();
     };
-    feed.keep("mark-0-1", vec![7]).await.unwrap();
-    assert_eq!(feed.kept("mark-0-1").await.unwrap().as_deref(), Some(&[7][..]));
+    feed.kv_put("mark-0-1", vec![7]).await.unwrap();
+    assert_eq!(feed.kv_get("mark-0-1").await.unwrap().as_deref(), Some(&[7][..]));
     for subject in
         [&subject::raw(Kind::Trade, &market()), &subject::gap(&market()), &subject::market(&market())]
     {
@@ -215,39 +215,46 @@ async fn each_service_can_do_all_it_does_with_its_own_rights() {
     assert_eq!(feed.stored(Source::RawTrades, Start::Beginning).await.unwrap().len(), 1);
     assert_eq!(feed.stored(Source::Gaps, Start::Beginning).await.unwrap().len(), 1);
 
-    let delivery = processor.consume(Work::Raw).next().await.unwrap();
+    let delivery = processor.consume(SharedConsumer::Raw).next().await.unwrap();
     send(&processor, &subject::judged(Verdict::Clean, Kind::Trade, &market()), "judged").await;
     delivery.progress().await.unwrap();
     delivery.ack().await.unwrap();
-    acknowledged(&processor, Work::Raw).await;
-    processor.trim(Work::Raw).await.unwrap();
+    acknowledged(&processor, SharedConsumer::Raw).await;
+    processor.trim(SharedConsumer::Raw).await.unwrap();
 
     for (bus, service) in
         [(&feed, Service::Feed), (&processor, Service::Processor), (&writer, Service::Writer)]
     {
         send(bus, &subject::dead(service), service.word()).await;
     }
-    for work in [Work::Judged, Work::Markets, Work::Gaps, Work::Dead] {
+    for work in [SharedConsumer::Judged, SharedConsumer::Markets, SharedConsumer::Gaps, SharedConsumer::Dead]
+    {
         let delivery = writer.consume(work).next().await.unwrap();
-        delivery.later(Duration::ZERO).await.unwrap();
+        delivery.nak(Duration::ZERO).await.unwrap();
         writer.consume(work).next().await.unwrap().ack().await.unwrap();
     }
-    writer.trim(Work::Judged).await.unwrap();
+    writer.trim(SharedConsumer::Judged).await.unwrap();
 
     let mut listener = dashboard.listen(subject::STATS_ALL).await.unwrap();
-    dashboard.announce(subject::stats(Service::Dashboard, "one"), vec![1]).await.unwrap();
+    dashboard.publish_unacked(subject::stats(Service::Dashboard, "one"), vec![1]).await.unwrap();
     assert_eq!(listener.next().await.unwrap().subject, "stats.dashboard.one");
     for source in [Source::Judged, Source::Markets, Source::Gaps] {
         dashboard.reader(source, Start::Beginning).next().await.unwrap();
         assert_eq!(dashboard.stored(source, Start::Beginning).await.unwrap().len(), 1);
     }
-    for work in [Work::Raw, Work::Judged] {
+    for work in [SharedConsumer::Raw, SharedConsumer::Judged] {
         feed.progress(work).await.unwrap();
     }
-    for work in [Work::Raw, Work::Judged, Work::Markets, Work::Gaps, Work::Dead] {
+    for work in [
+        SharedConsumer::Raw,
+        SharedConsumer::Judged,
+        SharedConsumer::Markets,
+        SharedConsumer::Gaps,
+        SharedConsumer::Dead,
+    ] {
         dashboard.backlog(work).await.unwrap();
     }
-    for work in [Work::Raw, Work::Judged] {
+    for work in [SharedConsumer::Raw, SharedConsumer::Judged] {
         dashboard.waiting(work).await.unwrap();
     }
     assert_eq!(dashboard.unread(Source::Judged, 0).await.unwrap().0, 1);
@@ -261,7 +268,7 @@ async fn each_service_can_do_all_it_does_with_its_own_rights() {
     }
 }
 
-async fn acknowledged(bus: &Bus, work: Work) {
+async fn acknowledged(bus: &Bus, work: SharedConsumer) {
     eventually("the acknowledgement has arrived", Duration::from_secs(10), async || {
         let backlog = bus.backlog(work).await.map_err(|error| error.to_string())?;
         if backlog.unacknowledged == 0 { Ok(()) } else { Err(format!("{backlog:?}")) }

@@ -2,9 +2,9 @@
 //!
 //! Knows: tables, roles and views by their names. Never: the bus.
 
+use contract::dead_letter::DeadLetter;
 use contract::gap::{Cause, Gap, State};
 use contract::ids::{ConditionId, TickId, TokenId};
-use contract::letter::DeadLetter;
 use contract::market::{Market, Outcome};
 use contract::money::{Price, Size};
 use contract::stats::Service;
@@ -13,9 +13,10 @@ use contract::time::Timestamp;
 use contract::verdict::{JudgedTrade, Reason, SizeSource, Verdict};
 use stack::places::Places;
 use stack::{postgres, wheels};
-use store::row::{self, Row, ShownGap};
+use store::row::{self, GapView, Row};
 use store::{
-    Class, Cursor, Fit, GapFilter, MarketFilter, Migrated, Reader, Rows, Shelf, Stored, Table, TradeFilter,
+    Class, Cursor, GapFilter, MarketFilter, Migrated, Reader, Rows, SchemaVersion, Stored, Table,
+    TradeFilter, WriterSession,
 };
 use tokio_postgres::{Client, NoTls};
 
@@ -25,14 +26,15 @@ const DAY_US: i64 = 86_400_000_000;
 /// A migrated database of its own for one test.
 struct Database {
     server: postgres::Server,
-    writer: Shelf,
+    writer: WriterSession,
     reader: Reader,
 }
 
 impl Database {
     async fn start() -> Self {
         let server = e2e::database::migrated_by_a_superuser(PASSWORD).await;
-        let writer = Shelf::new(&server.url("polyfeed_writer", PASSWORD, "polyfeed"), "writer-1").unwrap();
+        let writer =
+            WriterSession::new(&server.url("polyfeed_writer", PASSWORD, "polyfeed"), "writer-1").unwrap();
         let reader = Reader::connect(&server.url("polyfeed_reader", PASSWORD, "polyfeed")).unwrap();
         Self { server, writer, reader }
     }
@@ -182,13 +184,13 @@ async fn migrations_run_once_even_when_many_begin_and_a_foreign_history_is_refus
     begun.sort_unstable();
     assert_eq!((begun, c), ([0, newest], Migrated { from: 0, to: newest }));
 
-    let mut shelf = Shelf::new(&one, "writer-1").unwrap();
-    assert_eq!(shelf.fit().await.unwrap(), Fit::Fits);
+    let mut shelf = WriterSession::new(&one, "writer-1").unwrap();
+    assert_eq!(shelf.fit().await.unwrap(), SchemaVersion::Fits);
     let delete = format!("delete from polyfeed.migrations where version = {newest}");
     server.psql("one", &delete).await.unwrap();
     assert_eq!(
         shelf.fit().await.unwrap(),
-        Fit::Behind { found: newest - 1, needed: newest, may_migrate: true }
+        SchemaVersion::Behind { found: newest - 1, needed: newest, may_migrate: true }
     );
     let insert = format!("insert into polyfeed.migrations values ({newest}, 'x', 'x')");
     server.psql("one", &insert).await.unwrap();
@@ -414,7 +416,7 @@ async fn an_older_telling_never_undoes_a_newer_one() {
         database.store(&[telling]).await;
     }
     let gaps = database.reader.gaps(&GapFilter::default(), None, 10).await.unwrap();
-    let [ShownGap { gap: told, question: None }] = &gaps[..] else { panic!("{gaps:?}") };
+    let [GapView { gap: told, question: None }] = &gaps[..] else { panic!("{gaps:?}") };
     assert_eq!((told.healed_at.unwrap().timestamp_millis(), told.trades_recovered), (1_789_156_500_000, 3));
 
     database.store(&[market(1, "newer", later)]).await;
@@ -436,7 +438,7 @@ async fn pages_hold_every_row_once_and_filters_narrow_them() {
     loop {
         let page = database.reader.trades(&TradeFilter::default(), before, 7).await.unwrap();
         assert!(page.len() <= 7);
-        seen.extend(page.iter().map(row::ShownTrade::cursor));
+        seen.extend(page.iter().map(row::TradeView::cursor));
         match page.last() {
             Some(last) => before = Some(last.cursor()),
             None => break,

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bus::{Bus, Limits, Message, Source, Start, Work};
+use bus::{Bus, Limits, Message, SharedConsumer, Source, Start};
 use contract::ids::ConditionId;
 use contract::subject;
 use contract::tick::Kind;
@@ -104,7 +104,7 @@ fn growing(bus: &Bus, subject: Subject) -> JoinHandle<()> {
 }
 
 /// Takes until little waits any more.
-async fn taken(bus: &Bus, work: Work) -> u64 {
+async fn taken(bus: &Bus, work: SharedConsumer) -> u64 {
     let mut deliveries = bus.consume(work);
     for count in 1_u64.. {
         let delivery = deliveries.next().await.unwrap();
@@ -144,7 +144,7 @@ async fn whoever_reads_raw_ticks_and_is_far_behind_catches_up_faster_than_the_st
     let plain = Plain::start().await;
     publish(&plain.bus, subject::raw, 0..BEHIND).await;
     let growth = growing(&plain.bus, subject::raw);
-    catches_up("the processors' consumer", taken(&plain.bus, Work::Raw)).await;
+    catches_up("the processors' consumer", taken(&plain.bus, SharedConsumer::Raw)).await;
     let trades = async { plain.bus.stored(Source::RawTrades, Start::Beginning).await.unwrap().len() as u64 };
     catches_up("a feed that starts", trades).await;
     growth.abort();
@@ -155,7 +155,7 @@ async fn whoever_reads_judged_ticks_and_is_far_behind_catches_up_faster_than_the
     let plain = Plain::start().await;
     publish(&plain.bus, judged, 0..BEHIND).await;
     let growth = growing(&plain.bus, judged);
-    catches_up("the writers' consumer", taken(&plain.bus, Work::Judged)).await;
+    catches_up("the writers' consumer", taken(&plain.bus, SharedConsumer::Judged)).await;
     catches_up("a dashboard that starts", read(&plain.bus, Source::Judged)).await;
     growth.abort();
 }
@@ -255,7 +255,7 @@ async fn streams_that_are_deleted_are_made_again_within_ten_seconds_and_no_trade
         if counts[0] == ["20", "0"] { Ok(()) } else { Err(format!("{counts:?}")) }
     })
     .await;
-    let bus = Bus::observe(&world.bus_as("admin")).await.unwrap();
+    let bus = Bus::connect_read_only(&world.bus_as("admin")).await.unwrap();
     let markets = bus.stored(Source::Markets, Start::Beginning).await.unwrap();
     assert_eq!(markets.len(), 20, "every market is there again for a dashboard that starts");
     world.finish().await;

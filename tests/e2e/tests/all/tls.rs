@@ -72,7 +72,7 @@ async fn a_service_with_the_authority_is_let_in_and_nobody_without_tls() {
     let server = Encrypted::start(&["localhost", "127.0.0.1"], Validity::Years).await;
     for scheme in ["tls://", "nats://"] {
         let bus = server.connect(scheme, Some(&server.authority())).await.unwrap();
-        bus.keep("mark", vec![1]).await.unwrap();
+        bus.kv_put("mark", vec![1]).await.unwrap();
         bus.check().unwrap();
     }
     let plain = Wire::connect(server.nats.port(), Some(("feed", server.logins.password("feed")))).await;

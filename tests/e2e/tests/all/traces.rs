@@ -128,7 +128,7 @@ fn settings(scenario: &str, endpoint: &str, ratio: &str) -> Settings {
 
 /// All messages of a stream, by the id in their traceparent.
 async fn messages(world: &World, source: Source) -> BTreeMap<String, StreamMessage> {
-    let bus = Bus::observe(&world.bus_as("admin")).await.unwrap();
+    let bus = Bus::connect_read_only(&world.bus_as("admin")).await.unwrap();
     let stored = bus.stored(source, Start::Beginning).await.unwrap();
     let by_trace =
         |message: StreamMessage| (message.traceparent.unwrap().to_string()[3..35].to_owned(), message);

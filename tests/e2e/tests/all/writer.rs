@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, Limits, Message, Work};
+use bus::{Bus, Limits, Message, SharedConsumer};
 use contract::codec;
 use contract::gap::{Cause, Gap, State};
 use contract::ids::{ConditionId, TickId, TokenId};
@@ -112,7 +112,7 @@ impl Line {
 
     /// Waits until the writer has acknowledged everything.
     async fn is_done(&self) {
-        for work in [Work::Judged, Work::Gaps, Work::Dead] {
+        for work in [SharedConsumer::Judged, SharedConsumer::Gaps, SharedConsumer::Dead] {
             eventually("everything is acknowledged", WITHIN, async || {
                 let backlog = self.bus.backlog(work).await.map_err(|error| error.to_string())?;
                 let left = (backlog.pending, backlog.unacknowledged);

@@ -95,7 +95,11 @@ fn on_a_fine_grid_two_fills_within_the_tolerance_are_two() {
     assert_eq!(missing.iter().map(|trade| trade.price.to_string()).collect::<Vec<_>>(), ["0.5003"]);
     fills.record_backfilled(&missing[0]);
     fills.record_backfilled(&Trade { price: Price::of_text("0.5005").unwrap(), ..missing[0].clone() });
-    assert_eq!(fills.record_socket_trade(&socket_trade("0x1", "0.5005", "3")), Seen::Duplicate, "the nearest is its twin");
+    assert_eq!(
+        fills.record_socket_trade(&socket_trade("0x1", "0.5005", "3")),
+        Seen::Duplicate,
+        "the nearest is its twin"
+    );
     assert_eq!(fills.record_socket_trade(&socket_trade("0x1", "0.5003", "3")), Seen::Duplicate);
 }
 
@@ -121,7 +125,11 @@ fn a_fill_that_comes_over_a_socket_after_rest_told_it_is_recognised_once() {
     }
     assert_eq!(fills.record_socket_trade(&socket_trade("0x1", "0.55", "3")), Seen::Duplicate);
     assert_eq!(fills.recognised(), 1);
-    assert_eq!(fills.record_socket_trade(&socket_trade("0x1", "0.55", "3")), Seen::New, "a second one is another fill");
+    assert_eq!(
+        fills.record_socket_trade(&socket_trade("0x1", "0.55", "3")),
+        Seen::New,
+        "a second one is another fill"
+    );
 }
 
 #[test]

@@ -153,7 +153,9 @@ fn a_group_of_which_nothing_more_comes_ends_by_itself() {
     let mut books = books();
     books.read(&book("71", "0.5"), NOW);
     books.read(&wrong_change("71", 1_789_156_414_000), NOW);
-    assert!(books.close_idle_groups(NOW.plus(Duration::from_millis(50))).is_empty() && books.has_open_groups());
+    assert!(
+        books.close_idle_groups(NOW.plus(Duration::from_millis(50))).is_empty() && books.has_open_groups()
+    );
     books.close_idle_groups(NOW.plus(Duration::from_millis(101)));
     assert_eq!(books.stats().mismatches, 1);
 }
@@ -165,7 +167,10 @@ fn a_suspect_that_no_group_speaks_for_within_two_seconds_is_fetched_anew() {
     books.read(&wrong_change("71", 1_789_156_414_000), NOW);
     let ended = NOW.plus(Duration::from_millis(101));
     assert!(books.close_idle_groups(ended).is_empty());
-    assert!(books.close_idle_groups(ended.plus(Duration::from_micros(1_999_999))).is_empty() && books.has_open_groups());
+    assert!(
+        books.close_idle_groups(ended.plus(Duration::from_micros(1_999_999))).is_empty()
+            && books.has_open_groups()
+    );
     assert_eq!(books.close_idle_groups(ended.plus(SUSPECT_MAX)).len(), 1);
     books.reset_book(&id("71"));
     assert!(!books.has_open_groups());

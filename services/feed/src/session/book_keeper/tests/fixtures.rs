@@ -111,7 +111,8 @@ fn the_crossing_burst_rebuilds_the_closing_book_and_every_hash_agrees() {
 
 #[test]
 fn untrimmed_books_and_their_changes_agree_with_the_venues_hashes() {
-    for (name, expected) in [("polyarb_capture_2026-06-30.jsonl", 3), ("polybot_frames_2025-12-23.jsonl", 3)] {
+    for (name, expected) in [("polyarb_capture_2026-06-30.jsonl", 3), ("polybot_frames_2025-12-23.jsonl", 3)]
+    {
         let Some(frames) = captured(name) else { return };
         let mut books = desk_of(&frames);
         let readings = read_all(&mut books, &frames);

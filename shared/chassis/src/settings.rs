@@ -18,26 +18,26 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::{core_dump, instance_name, logline, trace};
-use given::{Flag, Given, Text, flag_of};
+use given::{Flag, RawSettings, Text, flag_of};
 use help::{Otherwise, Setting, Word};
 
-pub use fault::{Fault, Stop};
+pub use fault::{EarlyExit, Fault};
 pub(crate) use given::of_this_process;
 pub use secret::Secret;
 
 /// Longest part of a value that a fault shows, in characters.
 const SHOWN_MAX: usize = 80;
 
-/// The configuration of a process while it is being read. Read everything, then call [`Vars::finish`].
+/// The configuration of a process while it is being read. Read everything, then call [`Settings::finish`].
 ///
 /// A reading method that meets a fault keeps it and answers with a stand-in, so that one run shows every fault.
 /// Values are trimmed, but for secrets. A flag wins over the environment.
 #[derive(Debug)]
 #[must_use = "faults are told only by `finish`"]
-pub struct Vars {
+pub struct Settings {
     service: &'static str,
     about: &'static str,
-    given: Given,
+    given: RawSettings,
     settings: Vec<Setting>,
     commands: Vec<Word>,
     words: Vec<Word>,
@@ -45,7 +45,7 @@ pub struct Vars {
     faults: Vec<Fault>,
 }
 
-/// What [`Vars::finish`] found and what the log says once there is one.
+/// What [`Settings::finish`] found and what the log says once there is one.
 static SLIPS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Variables that look like a slip of ours, found since this was last asked.
@@ -59,9 +59,9 @@ enum Raw {
     Value(String),
 }
 
-// === impl Vars ===
+// === impl Settings ===
 
-impl Vars {
+impl Settings {
     /// The configuration of this process: its environment and its command line.
     ///
     /// `service` is the name of the program; `about` says in a sentence what it does. From here on the process has
@@ -70,7 +70,7 @@ impl Vars {
         if let Err(error) = core_dump::forbid() {
             eprintln!("{service}: core files cannot be forbidden: {error}");
         }
-        Self::of_given(service, about, Given::of_process())
+        Self::of_given(service, about, RawSettings::of_process())
     }
 
     /// The configuration in `map` and `arguments` (without the program's name) alone, for tests.
@@ -81,11 +81,12 @@ impl Vars {
         arguments: &[&str],
     ) -> Self {
         let readable = |(name, value): (&str, &str)| (name.to_owned(), Text::Readable(value.to_owned()));
-        let given = Given { environment: map.into_iter().map(readable).collect(), ..Given::default() };
+        let given =
+            RawSettings { environment: map.into_iter().map(readable).collect(), ..RawSettings::default() };
         Self::of_given(service, about, given.with_arguments(arguments.iter().map(Into::into)))
     }
 
-    fn of_given(service: &'static str, about: &'static str, given: Given) -> Self {
+    fn of_given(service: &'static str, about: &'static str, given: RawSettings) -> Self {
         let (settings, commands, words, known) = Default::default();
         let mut given = given.with_folder();
         let faults = std::mem::take(&mut given.faults);
@@ -94,7 +95,7 @@ impl Vars {
 
     /// The sub-command, the first word of the command line, if there is one. `allowed`: name and help line of each.
     ///
-    /// A word that is not allowed is a fault. Call it at most once, before [`Vars::word`].
+    /// A word that is not allowed is a fault. Call it at most once, before [`Settings::word`].
     pub fn command(&mut self, allowed: &[(&'static str, &'static str)]) -> Option<String> {
         self.commands.extend(allowed);
         let word = self.given.words.pop_front()?;
@@ -104,7 +105,7 @@ impl Vars {
         let names: Vec<_> = allowed.iter().map(|(name, _)| *name).collect();
         let hint = did_you_mean(near::nearest(&word, names.iter().copied()));
         let message = format!("is not a command (there are: {}){hint}", names.join(", "));
-        self.fault(&logline::shown(&word, SHOWN_MAX), message);
+        self.fault(&logline::sanitize(&word, SHOWN_MAX), message);
         None
     }
 
@@ -147,7 +148,7 @@ impl Vars {
         }
     }
 
-    /// A secret that must be given, as [`Vars::secret`]; a fault and an empty secret where it is not.
+    /// A secret that must be given, as [`Settings::secret`]; a fault and an empty secret where it is not.
     pub fn required_secret(&mut self, name: &'static str, help: &'static str) -> Secret {
         self.declare(name, "secret; NAME_FILE names a file to read it from", Otherwise::Required, help);
         match self.raw_secret(name) {
@@ -272,21 +273,21 @@ impl Vars {
     ///
     /// # Errors
     ///
-    /// [`Stop::Help`] or [`Stop::Version`] where one was asked for, even beside faults; else [`Stop::Faults`]
+    /// [`EarlyExit::Help`] or [`EarlyExit::Version`] where one was asked for, even beside faults; else [`EarlyExit::Faults`]
     /// where there are any, including flags and words that nobody has read. A variable that nobody has read
     /// and that looks like a slip of ours is a warning in the log.
-    pub fn finish(mut self) -> Result<(), Stop> {
+    pub fn finish(mut self) -> Result<(), EarlyExit> {
         self.read_settings_of_the_frame();
         if self.given.help {
             let Self { service, about, commands, words, settings, .. } = &self;
-            return Err(Stop::Help(help::text(service, about, commands, words, settings)));
+            return Err(EarlyExit::Help(help::text(service, about, commands, words, settings)));
         }
         if self.given.version {
-            return Err(Stop::Version(help::version(self.service)));
+            return Err(EarlyExit::Version(help::version(self.service)));
         }
         self.fault_unknown();
         *SLIPS.lock().unwrap_or_else(PoisonError::into_inner) = self.slips();
-        if self.faults.is_empty() { Ok(()) } else { Err(Stop::Faults(self.faults)) }
+        if self.faults.is_empty() { Ok(()) } else { Err(EarlyExit::Faults(self.faults)) }
     }
 
     fn read_settings_of_the_frame(&mut self) {
@@ -336,14 +337,14 @@ impl Vars {
         let mut unknown = Vec::new();
         for flag in self.given.flags.keys().filter(|name| !is_known(name)) {
             let meant = near::nearest(flag, self.known.iter().map(String::as_str)).map(flag_of);
-            let name = logline::shown(&flag_of(flag), SHOWN_MAX);
+            let name = logline::sanitize(&flag_of(flag), SHOWN_MAX);
             unknown.push((
                 name,
                 format!("is not a flag of `{}`{}", self.service, did_you_mean(meant.as_deref())),
             ));
         }
         for word in &self.given.words {
-            unknown.push((logline::shown(word, SHOWN_MAX), "is one word too many".to_owned()));
+            unknown.push((logline::sanitize(word, SHOWN_MAX), "is one word too many".to_owned()));
         }
         self.faults.extend(unknown.into_iter().map(|(name, message)| Fault { name, message }));
     }
@@ -354,7 +355,7 @@ impl Vars {
         let unknown = self.given.environment.keys().filter(|name| !self.known.contains(name));
         let slip = |name: &String| {
             let hint = near::meant(name, &self.known)?;
-            let name = logline::shown(name, SHOWN_MAX);
+            let name = logline::sanitize(name, SHOWN_MAX);
             Some(format!("`{name}` is not a setting of `{}`{}", self.service, did_you_mean(Some(hint))))
         };
         unknown.filter_map(slip).collect()
@@ -478,7 +479,7 @@ fn decimal_seconds(text: &str) -> Option<Duration> {
 }
 
 fn presentable(text: &str) -> String {
-    logline::shown(&logline::without_passwords(text), SHOWN_MAX)
+    logline::sanitize(&logline::without_passwords(text), SHOWN_MAX)
 }
 
 fn did_you_mean(name: Option<&str>) -> String {

@@ -17,7 +17,7 @@ use crate::migrate;
 use crate::retention::{self, Expired};
 
 /// One writer's access to the tables. Every call connects if it must, tries once and takes at most about 20 s.
-pub struct Shelf {
+pub struct WriterSession {
     config: Config,
     writer: String,
     open: Option<Open>,
@@ -31,7 +31,7 @@ struct Open {
 
 /// Whether the schema of the database is the one this program needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Fit {
+pub enum SchemaVersion {
     /// It is.
     Fits,
     /// It is older, or empty (version 0): somebody has to migrate it.
@@ -48,9 +48,9 @@ pub enum Fit {
 const MAY_MIGRATE: &str = "select rolsuper or (rolcreaterole and has_database_privilege(current_database(), 'CREATE')) \
     from pg_catalog.pg_roles where rolname = current_user";
 
-// === impl Shelf ===
+// === impl WriterSession ===
 
-impl Shelf {
+impl WriterSession {
     /// Access to the database at `url` for the writer of this name; nothing is opened yet.
     ///
     /// # Errors
@@ -82,11 +82,11 @@ impl Shelf {
     /// # Errors
     /// When the database is away, newer than this program, or migrated with other migrations.
     #[inline(never)]
-    pub fn fit(&mut self) -> Boxed<'_, Result<Fit, StoreError>> {
+    pub fn fit(&mut self) -> Boxed<'_, Result<SchemaVersion, StoreError>> {
         Box::pin(self.read_fit())
     }
 
-    async fn read_fit(&mut self) -> Result<Fit, StoreError> {
+    async fn read_fit(&mut self) -> Result<SchemaVersion, StoreError> {
         let open = self.opened().await?;
         let fit = timeout(CALL_MAX, fit(&open.session)).await;
         self.keep_or_drop(open, fit, "read the schema version")
@@ -161,20 +161,20 @@ impl Shelf {
     }
 }
 
-impl fmt::Debug for Shelf {
+impl fmt::Debug for WriterSession {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Shelf").field("writer", &self.writer).finish_non_exhaustive()
+        formatter.debug_struct("WriterSession").field("writer", &self.writer).finish_non_exhaustive()
     }
 }
 
-async fn fit(session: &Session) -> Result<Fit, StoreError> {
+async fn fit(session: &Session) -> Result<SchemaVersion, StoreError> {
     let found = migrate::version(&session.client).await?;
     if found == migrate::VERSION {
-        return Ok(Fit::Fits);
+        return Ok(SchemaVersion::Fits);
     }
     let may = session.client.query_one(MAY_MIGRATE, &[]).await;
     let may_migrate = may.map_err(StoreError::statement("read our rights"))?.get(0);
-    Ok(Fit::Behind { found, needed: migrate::VERSION, may_migrate })
+    Ok(SchemaVersion::Behind { found, needed: migrate::VERSION, may_migrate })
 }
 
 #[cfg(test)]
@@ -183,16 +183,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_database_that_is_not_there_is_away_and_nothing_is_kept_open() {
-        let mut shelf = Shelf::new("postgres://u@127.0.0.1:1/d", "writer-1").unwrap();
+        let mut shelf = WriterSession::new("postgres://u@127.0.0.1:1/d", "writer-1").unwrap();
         let error = shelf.store(&Rows::of(&[])).await.unwrap_err();
         assert_eq!(error.class(), Class::Away);
         assert!(shelf.fit().await.is_err());
         shelf.close().await;
-        assert_eq!(format!("{shelf:?}"), "Shelf { writer: \"writer-1\", .. }");
+        assert_eq!(format!("{shelf:?}"), "WriterSession { writer: \"writer-1\", .. }");
     }
 
     #[test]
     fn an_address_that_is_none_is_refused() {
-        assert!(Shelf::new("nonsense", "writer-1").is_err());
+        assert!(WriterSession::new("nonsense", "writer-1").is_err());
     }
 }

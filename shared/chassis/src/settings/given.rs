@@ -11,7 +11,7 @@ use super::folder;
 
 /// Environment and command line of one process, not yet judged.
 #[derive(Debug, Default)]
-pub(super) struct Given {
+pub(super) struct RawSettings {
     pub(super) environment: BTreeMap<String, Text>,
     pub(super) flags: BTreeMap<String, Flag>,
     pub(super) words: VecDeque<String>,
@@ -39,7 +39,7 @@ pub(super) enum Flag {
 ///
 /// For what is needed before the configuration is read: the format of the log and the name of the instance.
 pub(crate) fn of_this_process(name: &str) -> Option<String> {
-    Given::of_process().with_folder().readable(name)
+    RawSettings::of_process().with_folder().readable(name)
 }
 
 /// `--feed-ping-s` for `FEED_PING_S`.
@@ -51,9 +51,9 @@ fn name_of(flag: &str) -> String {
     flag.to_ascii_uppercase().replace('-', "_")
 }
 
-// === impl Given ===
+// === impl RawSettings ===
 
-impl Given {
+impl RawSettings {
     pub(super) fn of_process() -> Self {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, Text::from(value))))

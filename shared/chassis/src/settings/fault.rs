@@ -15,7 +15,7 @@ pub struct Fault {
 
 /// Why a process is not to run.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Stop {
+pub enum EarlyExit {
     /// `--help` was asked for: the text to print.
     Help(String),
     /// `--version` was asked for: the text to print.
@@ -24,7 +24,7 @@ pub enum Stop {
     Faults(Vec<Fault>),
 }
 
-// === impl Fault, Stop ===
+// === impl Fault, EarlyExit ===
 
 impl Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,7 +32,7 @@ impl Display for Fault {
     }
 }
 
-impl Display for Stop {
+impl Display for EarlyExit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Help(text) | Self::Version(text) => formatter.write_str(text),
@@ -44,4 +44,4 @@ impl Display for Stop {
     }
 }
 
-impl std::error::Error for Stop {}
+impl std::error::Error for EarlyExit {}

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusError, Work};
+use bus::{Bus, BusError, SharedConsumer};
 use chassis::clock;
 use chassis::telemetry::Telemetry;
 use contract::stats::{ErrorNote, Report, Service, Stats};
@@ -14,10 +14,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::board::Board;
+use crate::writer_stats::WriterStats;
 
 /// How often.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 /// Every so many tellings the stream is asked for room, and old messages go.
 const TRIM_EVERY: u64 = 10;
 /// Every so many tellings the streams and their consumers are looked at: eight questions to the server.
@@ -29,16 +29,16 @@ const ERRORS_MAX: usize = 20;
 ///
 /// # Errors
 /// Never: what cannot be told now is told the next time.
-pub async fn tell(
+pub async fn run(
     bus: Bus,
-    board: Board,
+    stats: WriterStats,
     telemetry: Telemetry,
     instance: String,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let started_at = clock::now().into();
     let subject = subject::stats(Service::Writer, &instance);
-    let mut ticks = interval(TELL_EVERY);
+    let mut ticks = interval(PUBLISH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for round in 0_u64.. {
         tokio::select! {
@@ -46,43 +46,54 @@ pub async fn tell(
             _ = ticks.tick() => {}
         }
         let is_there = bus.connected();
-        board.gauges().connected(&bus);
+        stats.gauges().connected(&bus);
         let standing = bus.check();
-        board.bus_is(standing.as_ref().copied().map_err(ToString::to_string));
+        stats.bus_is(standing.as_ref().copied().map_err(ToString::to_string));
         if let Err(error @ BusError::Closed) = standing {
             return Err(error.into());
         }
         if !is_there {
-            board.backlog(None, clock::now().into());
+            stats.backlog(None, clock::now().into());
             continue;
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            () = ask(&bus, &board, round) => {}
+            () = ask(&bus, &stats, round) => {}
         }
-        let mut stats = stats(&board, &telemetry, &instance, started_at, clock::now().into());
-        stats.problems.extend(bus.recreated());
-        if let Err(error) = bus.announce(subject.clone(), codec::encode(&stats)).await {
-            debug!("could not tell our state: {error}");
+        let mut heartbeat = heartbeat_of(&stats, &telemetry, &instance, started_at, clock::now().into());
+        heartbeat.problems.extend(bus.recreated());
+        if let Err(error) = bus.publish_unacked(subject.clone(), codec::encode(&heartbeat)).await {
+            debug!("could not publish the heartbeat: {error}");
         }
     }
     Ok(())
 }
 
-async fn ask(bus: &Bus, board: &Board, round: u64) {
-    board.backlog(bus.backlog(Work::Judged).await.ok(), clock::now().into());
+async fn ask(bus: &Bus, stats: &WriterStats, round: u64) {
+    stats.backlog(bus.backlog(SharedConsumer::Judged).await.ok(), clock::now().into());
     if round.is_multiple_of(LOOK_EVERY) {
-        board.gauges().look(bus, &[Work::Judged, Work::Markets, Work::Gaps, Work::Dead]).await;
+        stats
+            .gauges()
+            .look(
+                bus,
+                &[
+                    SharedConsumer::Judged,
+                    SharedConsumer::Markets,
+                    SharedConsumer::Gaps,
+                    SharedConsumer::Dead,
+                ],
+            )
+            .await;
     }
     if round.is_multiple_of(TRIM_EVERY)
-        && let Err(error) = bus.trim(Work::Judged).await
+        && let Err(error) = bus.trim(SharedConsumer::Judged).await
     {
         debug!("could not make room on the bus: {error}");
     }
 }
 
-fn stats(
-    board: &Board,
+fn heartbeat_of(
+    stats: &WriterStats,
     telemetry: &Telemetry,
     instance: &str,
     started_at: Timestamp,
@@ -97,10 +108,10 @@ fn stats(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at,
         at,
-        problems: board.readiness().problems(),
+        problems: stats.readiness().problems(),
         errors: errors.last_hour(now).into_iter().take(ERRORS_MAX).map(note).collect(),
         errors_last_hour: errors.count_last_hour(now),
-        report: Report::Writer(board.report()),
+        report: Report::Writer(stats.report()),
     }
 }
 
@@ -112,11 +123,11 @@ mod tests {
 
     #[test]
     fn a_writer_tells_its_name_its_problems_and_its_counters() {
-        let board = Board::new(&mut Registry::default());
-        board.received(1);
+        let stats = WriterStats::new(&mut Registry::default());
+        stats.received(1);
         let telemetry = chassis::telemetry::start("writer", "writer-1");
         let (start, now) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
-        let told = stats(&board, &telemetry, "writer-1", start, now);
+        let told = stats(&stats, &telemetry, "writer-1", start, now);
         assert_eq!((told.service, told.instance.as_str()), (Service::Writer, "writer-1"));
         assert_eq!(told.problems, ["bus: not ready yet", "database: not ready yet"]);
         let Report::Writer(report) = told.report else { panic!("another service's report") };

@@ -8,23 +8,23 @@ use super::*;
 
 const HELP: &str = "A setting.";
 
-fn vars<'a>(map: impl IntoIterator<Item = (&'a str, &'a str)>, arguments: &[&str]) -> Vars {
-    Vars::of_map("feed", "reads the venue", map, arguments)
+fn vars<'a>(map: impl IntoIterator<Item = (&'a str, &'a str)>, arguments: &[&str]) -> Settings {
+    Settings::of_map("feed", "reads the venue", map, arguments)
 }
 
-fn of<'a>(map: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vars {
+fn of<'a>(map: impl IntoIterator<Item = (&'a str, &'a str)>) -> Settings {
     vars(map, &[])
 }
 
-fn faults(vars: Vars) -> Vec<String> {
+fn faults(vars: Settings) -> Vec<String> {
     match vars.finish() {
         Ok(()) => Vec::new(),
-        Err(Stop::Faults(faults)) => faults.iter().map(ToString::to_string).collect(),
+        Err(EarlyExit::Faults(faults)) => faults.iter().map(ToString::to_string).collect(),
         Err(other) => panic!("{other:?}"),
     }
 }
 
-fn ping(vars: &mut Vars) -> u64 {
+fn ping(vars: &mut Settings) -> u64 {
     vars.integer("FEED_PING_S", 10, 1..=60, "seconds", HELP)
 }
 
@@ -219,7 +219,7 @@ fn the_help_lists_every_setting_with_unit_range_and_default_even_beside_faults()
         ping(&mut vars);
         vars.required_secret("DATABASE_URL", "The database.");
         vars.optional_text("NATS_CREDS", "Credentials.");
-        let Err(Stop::Help(text)) = vars.finish() else { panic!("no help") };
+        let Err(EarlyExit::Help(text)) = vars.finish() else { panic!("no help") };
         for part in [
             ": reads the venue\n",
             "Usage: feed [COMMAND] [SUBJECT] [--SETTING VALUE]...",
@@ -241,7 +241,7 @@ fn the_help_lists_every_setting_with_unit_range_and_default_even_beside_faults()
 fn the_version_is_told() {
     let stop = vars([], &["--version"]).finish().unwrap_err();
     let expected = concat!("feed ", env!("CARGO_PKG_VERSION"));
-    assert_eq!(stop, Stop::Version(expected.to_owned()));
+    assert_eq!(stop, EarlyExit::Version(expected.to_owned()));
     assert_eq!(stop.to_string(), expected);
 }
 
@@ -263,7 +263,7 @@ fn the_environment_of_this_very_process_can_be_read() {
     // The test runner's own flags stand on this command line, so only the environment's side is looked at.
     assert!(of_this_process("PATH").is_some());
     assert_eq!(of_this_process("A_SETTING_THAT_NOBODY_HAS"), None);
-    let mut vars = Vars::of_process("feed", "reads the venue");
+    let mut vars = Settings::of_process("feed", "reads the venue");
     assert_eq!(vars.text("A_SETTING_THAT_NOBODY_HAS", "x", HELP), "x");
 }
 
@@ -273,8 +273,8 @@ fn what_is_not_utf8_is_a_fault() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     let broken = || OsString::from_vec(vec![0xff, 0xfe]);
-    let given = Given::default().with_arguments(["--feed-ping-s".into(), broken(), broken()]);
-    let mut vars = Vars::of_given("feed", "reads the venue", given);
+    let given = RawSettings::default().with_arguments(["--feed-ping-s".into(), broken(), broken()]);
+    let mut vars = Settings::of_given("feed", "reads the venue", given);
     assert_eq!(ping(&mut vars), 10);
     assert_eq!(faults(vars), ["`FEED_PING_S` is not UTF-8", "`(not UTF-8)` is one word too many"]);
 }

@@ -20,7 +20,7 @@ use crate::metrics::{InTable, Metrics, Why};
 
 /// The state of one writer. A clone is the same state.
 #[derive(Clone, Debug)]
-pub struct Board {
+pub struct WriterStats {
     readiness: Readiness,
     bus: Latch,
     database: Latch,
@@ -41,17 +41,17 @@ struct State {
 
 /// Why a message was given up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum GivenUp {
+pub enum RejectReason {
     /// We could not read it.
-    Undecodable,
+    DecodeError,
     /// The database would not take it.
     Refused,
 }
 
-// === impl Board ===
+// === impl WriterStats ===
 
-impl Board {
-    /// A board whose instruments `registry` shows.
+impl WriterStats {
+    /// A stats whose instruments `registry` shows.
     pub fn new(registry: &mut Registry) -> Self {
         let readiness = Readiness::new();
         let (bus, database) = (readiness.latch("bus"), readiness.latch("database"));
@@ -134,10 +134,10 @@ impl Board {
     }
 
     /// A message was given up at `now`.
-    pub fn gave_up(&self, why: GivenUp, now: Instant) {
+    pub fn gave_up(&self, why: RejectReason, now: Instant) {
         let reason = match why {
-            GivenUp::Undecodable => "undecodable",
-            GivenUp::Refused => "refused",
+            RejectReason::DecodeError => "undecodable",
+            RejectReason::Refused => "refused",
         };
         self.metrics.dead.get_or_create(&Why { reason }).inc();
         let mut state = self.state();
@@ -230,19 +230,19 @@ mod tests {
 
     use super::*;
 
-    fn board() -> Board {
-        Board::new(&mut Registry::default())
+    fn board() -> WriterStats {
+        WriterStats::new(&mut Registry::default())
     }
 
     #[test]
     fn stored_rows_add_up_by_table() {
-        let board = board();
+        let stats = board();
         let stored = Stored { inserted: [(Table::Trades, 2), (Table::Prices, 5)].into(), duplicates: 1 };
-        board.stored(&stored, 8, Duration::from_millis(3));
-        board.stored(&stored, 8, Duration::from_millis(4));
-        board.received(1);
-        board.committed_after(&[1_500, 1_600, -1]);
-        let report = board.report();
+        stats.stored(&stored, 8, Duration::from_millis(3));
+        stats.stored(&stored, 8, Duration::from_millis(4));
+        stats.received(1);
+        stats.committed_after(&[1_500, 1_600, -1]);
+        let report = stats.report();
         assert_eq!((report.stored_after[bucket(1_500)], report.stored_after.iter().sum::<u64>()), (2, 3));
         assert_eq!((report.stored["trades"], report.stored["prices"]), (4, 10));
         assert_eq!((report.duplicates, report.batches, report.batch_rows, report.batch_us), (2, 2, 8, 4_000));
@@ -254,10 +254,10 @@ mod tests {
         use contract::ids::{ConditionId, TickId, TokenId};
         use contract::money::{Price, Size};
         use contract::tick::{PriceChange, Side};
-        let (board, at) = (board(), Timestamp::from_millis);
+        let (stats, at) = (board(), Timestamp::from_millis);
         let behind = |backlog, now| {
-            board.backlog(backlog, now);
-            board.metrics.behind.get()
+            stats.backlog(backlog, now);
+            stats.metrics.behind.get()
         };
         let waits = |pending, unacknowledged| Some(Backlog { pending, unacknowledged });
         assert!(behind(waits(1, 0), at(5_000)).is_nan(), "nothing was stored yet");
@@ -276,7 +276,7 @@ mod tests {
             received_at: at(4_000),
         };
         let row = Row::Price(change.try_into().unwrap());
-        board.committed([&row].into_iter(), at(4_100));
+        stats.committed([&row].into_iter(), at(4_100));
         let is = |seconds: f64, told: f64| (told - seconds).abs() < 1e-9;
         assert!(is(0.0, behind(waits(0, 0), at(9_000))));
         assert!(is(5.0, behind(waits(0, 1), at(9_000))));
@@ -285,37 +285,37 @@ mod tests {
 
     #[test]
     fn a_database_that_comes_and_goes_is_news_once_each_time() {
-        let board = board();
-        board.bus_is(Ok(()));
-        assert!(board.database_answers());
-        assert!(!board.database_answers());
-        assert!(board.readiness().is_ready());
-        assert!(board.database_is_away("it is gone"));
-        assert!(!board.database_is_away("it is gone"));
-        assert_eq!(board.readiness().problems(), ["database: it is gone"]);
-        assert!(!board.report().database_connected);
+        let stats = board();
+        stats.bus_is(Ok(()));
+        assert!(stats.database_answers());
+        assert!(!stats.database_answers());
+        assert!(stats.readiness().is_ready());
+        assert!(stats.database_is_away("it is gone"));
+        assert!(!stats.database_is_away("it is gone"));
+        assert_eq!(stats.readiness().problems(), ["database: it is gone"]);
+        assert!(!stats.report().database_connected);
     }
 
     #[test]
     fn a_database_that_refuses_us_blocks_the_reading_until_it_answers() {
-        let board = board();
-        assert!(board.database_refuses("no rights"));
-        assert!(!board.database_refuses("no rights"));
-        assert!(board.is_blocked());
-        board.database_answers();
-        assert!(!board.is_blocked());
+        let stats = board();
+        assert!(stats.database_refuses("no rights"));
+        assert!(!stats.database_refuses("no rights"));
+        assert!(stats.is_blocked());
+        stats.database_answers();
+        assert!(!stats.is_blocked());
     }
 
     #[test]
     fn fifty_dead_letters_at_once_are_a_problem_with_a_name_for_ten_seconds() {
-        let (board, now) = (board(), Instant::now());
-        (0..50).for_each(|_| board.gave_up(GivenUp::Refused, now));
-        assert!(board.closed_until(now).is_some());
-        assert!(board.readiness().problems().iter().any(|problem| problem.starts_with("dead letters:")));
-        assert!(board.closed_until(now + crate::breaker::WINDOW).is_none());
-        assert_eq!(board.report().dead, 50);
-        board.gave_up(GivenUp::Undecodable, now);
-        board.bus_is(Err("away".to_owned()));
-        assert!(board.readiness().problems().contains(&"bus: away".to_owned()));
+        let (stats, now) = (board(), Instant::now());
+        (0..50).for_each(|_| stats.gave_up(RejectReason::Refused, now));
+        assert!(stats.closed_until(now).is_some());
+        assert!(stats.readiness().problems().iter().any(|problem| problem.starts_with("dead letters:")));
+        assert!(stats.closed_until(now + crate::breaker::WINDOW).is_none());
+        assert_eq!(stats.report().dead, 50);
+        stats.gave_up(RejectReason::DecodeError, now);
+        stats.bus_is(Err("away".to_owned()));
+        assert!(stats.readiness().problems().contains(&"bus: away".to_owned()));
     }
 }

@@ -19,20 +19,20 @@ const SHOWN_MAX: usize = 200;
 
 /// What the client's events have told.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Standing {
-    told: Arc<Mutex<Told>>,
+pub(crate) struct ConnectionHealth {
+    told: Arc<Mutex<Metric>>,
     refused: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Metric {
     refusal: Option<(String, Instant)>,
     is_closed: bool,
 }
 
 /// Goes with the client's own tasks: when they end, nobody tries to connect any more.
 #[derive(Debug)]
-pub(crate) struct Alive(pub(crate) Standing);
+pub(crate) struct Alive(pub(crate) ConnectionHealth);
 
 impl Drop for Alive {
     fn drop(&mut self) {
@@ -40,7 +40,7 @@ impl Drop for Alive {
     }
 }
 
-impl Standing {
+impl ConnectionHealth {
     /// Notes an event of the client.
     pub(crate) fn note(&self, event: &Event, now: Instant) {
         match event {
@@ -59,7 +59,7 @@ impl Standing {
     }
 
     fn refuse(&self, text: &str, now: Instant) {
-        let what = chassis::logline::shown(text, SHOWN_MAX);
+        let what = chassis::logline::sanitize(text, SHOWN_MAX);
         let is_new = self.with(|told| {
             let before = told.refusal.replace((what.clone(), now));
             before.is_none_or(|(before, _)| before != what)
@@ -103,7 +103,7 @@ impl Standing {
         }
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Told) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut Metric) -> T) -> T {
         change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_its_subject_and_counts_for_a_minute_or_until_a_new_connection() {
-        let (standing, now) = (Standing::default(), Instant::now());
+        let (standing, now) = (ConnectionHealth::default(), Instant::now());
         assert!(standing.check(now).is_ok());
         standing.note(&refusal("ticks.clean.trade.0xab"), now);
         let told = standing.check(now + Duration::from_secs(59)).unwrap_err();
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn other_words_of_the_server_are_no_refusal_and_a_closed_connection_is_final() {
-        let (standing, now) = (Standing::default(), Instant::now());
+        let (standing, now) = (ConnectionHealth::default(), Instant::now());
         standing.note(&Event::ServerError(ServerError::Other("Stale Connection".to_owned())), now);
         standing.note(&Event::Disconnected, now);
         assert!(standing.check(now).is_ok());
@@ -147,7 +147,7 @@ mod tests {
         standing.note(&Event::Closed, now);
         let told = standing.check(now).unwrap_err();
         assert!(matches!(told, BusError::Closed) && !told.is_transient());
-        let other = Standing::default();
+        let other = ConnectionHealth::default();
         drop(Alive(other.clone()));
         assert!(matches!(other.check(now), Err(BusError::Closed)));
     }

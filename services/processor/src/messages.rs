@@ -9,7 +9,7 @@ use bus::Message;
 use bytes::Bytes;
 use chassis::trace::Traceparent;
 use contract::codec::{self, SCHEMA};
-use contract::letter::DeadLetter;
+use contract::dead_letter::DeadLetter;
 use contract::stats::Service;
 use contract::subject;
 use contract::tick::{Kind, Tick, Trade};
@@ -22,7 +22,7 @@ const HEADER_LENGTH_MAX: usize = 200;
 
 /// What binds a message to the frame it comes from.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Thread {
+pub(crate) struct MessageContext {
     correlation_id: Option<String>,
     traceparent: Option<Traceparent>,
 }
@@ -47,7 +47,7 @@ pub(crate) fn read(subject: &str, schema: Option<&str>, payload: &[u8]) -> Resul
 }
 
 /// A tick that is not judged, with the payload it came with.
-pub(crate) fn passed_on(tick: &Tick, payload: Bytes, thread: Thread) -> Message {
+pub(crate) fn passed_on(tick: &Tick, payload: Bytes, thread: MessageContext) -> Message {
     let kind = match tick {
         Tick::Book(_) => Kind::Book,
         Tick::Price(_) => Kind::Price,
@@ -60,7 +60,12 @@ pub(crate) fn passed_on(tick: &Tick, payload: Bytes, thread: Thread) -> Message 
 }
 
 /// A trade with its verdict.
-pub(crate) fn judged(trade: Trade, judgement: Judgement, judged_at: Timestamp, thread: Thread) -> Message {
+pub(crate) fn judged(
+    trade: Trade,
+    judgement: Judgement,
+    judged_at: Timestamp,
+    thread: MessageContext,
+) -> Message {
     let subject = subject::judged(judgement.verdict, Kind::Trade, &trade.condition_id);
     let (id, verdict) = (trade.id.to_string(), judgement.verdict);
     let payload = codec::encode(&judgement.of(trade, judged_at));
@@ -74,7 +79,7 @@ pub(crate) fn dead(
     error: &str,
     payload: &[u8],
     at: Timestamp,
-    thread: Thread,
+    thread: MessageContext,
 ) -> Message {
     let letter = DeadLetter::new(Service::Processor, subject, &sequence.to_string(), error, payload, at);
     let id = letter.id.to_string();
@@ -85,7 +90,7 @@ pub(crate) fn dead(
 ///
 /// # Errors
 /// When `work` panics.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // Nothing that outlives the call is changed by the work, so a half-done state cannot be seen.
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| format!("panicked: {}", text_of(panic.as_ref())))
 }
@@ -95,9 +100,9 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a text")
 }
 
-// === impl Thread ===
+// === impl MessageContext ===
 
-impl Thread {
+impl MessageContext {
     /// The headers of a message. One that the bus would not take is let go, since no message may be stuck for it.
     pub(crate) fn of(correlation_id: Option<&str>, traceparent: Option<Traceparent>) -> Self {
         let plain =
@@ -127,8 +132,8 @@ mod tests {
         encode_tick(&Tick::Trade(Box::new(trade())))
     }
 
-    fn thread() -> Thread {
-        Thread::of(Some("frame-1"), Some(Traceparent::unsampled([0xab; 16])))
+    fn thread() -> MessageContext {
+        MessageContext::of(Some("frame-1"), Some(Traceparent::unsampled([0xab; 16])))
     }
 
     #[test]
@@ -193,27 +198,30 @@ mod tests {
 
     #[test]
     fn a_dead_letter_keeps_the_bytes_and_says_the_same_when_told_again() {
-        let message = dead(SUBJECT, 7, "why", b"bytes", EXECUTED_AT, Thread::default());
+        let message = dead(SUBJECT, 7, "why", b"bytes", EXECUTED_AT, MessageContext::default());
         let letter: DeadLetter = decode(&message.payload).unwrap();
         assert_eq!(message.subject, "dead.processor");
         assert_eq!((letter.payload.as_slice(), letter.subject.as_str()), (b"bytes".as_slice(), SUBJECT));
         assert_eq!(message.id, Some(letter.id.to_string()));
-        assert_eq!(dead(SUBJECT, 7, "why", b"bytes", EXECUTED_AT, Thread::default()).id, message.id);
-        assert_ne!(dead(SUBJECT, 8, "why", b"bytes", EXECUTED_AT, Thread::default()).id, message.id);
+        assert_eq!(dead(SUBJECT, 7, "why", b"bytes", EXECUTED_AT, MessageContext::default()).id, message.id);
+        assert_ne!(dead(SUBJECT, 8, "why", b"bytes", EXECUTED_AT, MessageContext::default()).id, message.id);
     }
 
     #[test]
     fn a_header_the_bus_would_not_take_is_let_go() {
         let long = "x".repeat(HEADER_LENGTH_MAX + 1);
-        assert_eq!(Thread::of(Some("a\r\nb"), None), Thread::default());
-        assert_eq!(Thread::of(Some(&long), None), Thread::default());
-        assert!(Thread::of(Some(&long[1..]), None).correlation_id.is_some());
+        assert_eq!(MessageContext::of(Some("a\r\nb"), None), MessageContext::default());
+        assert_eq!(MessageContext::of(Some(&long), None), MessageContext::default());
+        assert!(MessageContext::of(Some(&long[1..]), None).correlation_id.is_some());
     }
 
     #[test]
     fn a_panic_becomes_words() {
-        assert_eq!(guarded(|| 7), Ok(7));
-        assert_eq!(guarded(|| -> u8 { panic!("at the disco") }), Err("panicked: at the disco".to_owned()));
-        assert_eq!(guarded(|| -> u8 { panic!("{}", 7) }), Err("panicked: 7".to_owned()));
+        assert_eq!(catch_panic(|| 7), Ok(7));
+        assert_eq!(
+            catch_panic(|| -> u8 { panic!("at the disco") }),
+            Err("panicked: at the disco".to_owned())
+        );
+        assert_eq!(catch_panic(|| -> u8 { panic!("{}", 7) }), Err("panicked: 7".to_owned()));
     }
 }

@@ -13,7 +13,7 @@ impl Bus {
     ///
     /// # Errors
     /// When the bus does not confirm it within 5 s.
-    pub async fn keep(&self, key: &str, value: Vec<u8>) -> Result<(), BusError> {
+    pub async fn kv_put(&self, key: &str, value: Vec<u8>) -> Result<(), BusError> {
         let put = async {
             let bucket = feed_bucket(&self.jetstream).await?;
             let failed = |source| BusError::Unacknowledged { subject: key.to_owned(), source };
@@ -26,7 +26,7 @@ impl Bus {
     ///
     /// # Errors
     /// When the bus does not answer within 5 s.
-    pub async fn kept(&self, key: &str) -> Result<Option<Bytes>, BusError> {
+    pub async fn kv_get(&self, key: &str) -> Result<Option<Bytes>, BusError> {
         let get = async {
             let bucket = feed_bucket(&self.jetstream).await?;
             bucket

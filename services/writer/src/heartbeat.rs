@@ -127,7 +127,7 @@ mod tests {
         stats.received(1);
         let telemetry = chassis::telemetry::start("writer", "writer-1");
         let (start, now) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
-        let told = stats(&stats, &telemetry, "writer-1", start, now);
+        let told = heartbeat_of(&stats, &telemetry, "writer-1", start, now);
         assert_eq!((told.service, told.instance.as_str()), (Service::Writer, "writer-1"));
         assert_eq!(told.problems, ["bus: not ready yet", "database: not ready yet"]);
         let Report::Writer(report) = told.report else { panic!("another service's report") };

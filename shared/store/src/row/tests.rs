@@ -154,7 +154,7 @@ fn merged_tellings_of_a_gap_are_the_same_in_any_order() {
 #[test]
 fn a_dead_letter_loses_the_nul_that_postgres_cannot_keep() {
     let at = Timestamp::from_millis(1);
-    let mut letter = letter::DeadLetter::new(Service::Feed, "socket 1", "1", "bad", &[0, 1], at);
+    let mut letter = dead_letter::DeadLetter::new(Service::Feed, "socket 1", "1", "bad", &[0, 1], at);
     letter.error = "a\0b".to_owned();
     let row = DeadLetter::try_from(letter).unwrap();
     assert_eq!((row.error.as_str(), row.payload.as_slice()), ("a\u{fffd}b", [0, 1].as_slice()));

@@ -25,10 +25,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::board::Board;
-use crate::freshness::IsNews;
+use crate::freshness::Freshness;
 use crate::metrics::Metrics;
-use crate::state::Fold;
+use crate::shared_state::SharedState;
+use crate::state::Projection;
 use crate::state::event::Judged;
 use crate::state::tokens::Seed;
 
@@ -62,7 +62,7 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(crate) struct Follower {
     pub(crate) bus: bus::Config,
     pub(crate) reader: Reader,
-    pub(crate) board: Board,
+    pub(crate) board: SharedState,
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
     /// The bus, once it was reached, for whoever has something to say.
@@ -190,11 +190,11 @@ impl Follower {
         bus: Bus,
         source: Source,
         start: Start,
-        take: fn(&Self, &StreamMessage, IsNews) -> Result<(), DecodeError>,
+        take: fn(&Self, &StreamMessage, Freshness) -> Result<(), DecodeError>,
     ) -> anyhow::Result<()> {
         let mut reader = bus.reader(source, start);
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
-        let mut is_news = IsNews::No;
+        let mut is_news = Freshness::Replayed;
         let mut is_first = true;
         if source == Source::Judged {
             self.read_up_to.get_or_init(|| reader.read_up_to());
@@ -207,10 +207,10 @@ impl Follower {
             match read {
                 Ok(message) => {
                     backoff.reset();
-                    if message.pending < CAUGHT_UP_BELOW && is_news == IsNews::No {
-                        is_news = IsNews::Yes;
+                    if message.pending < CAUGHT_UP_BELOW && is_news == Freshness::Replayed {
+                        is_news = Freshness::Live;
                         if source == Source::Judged {
-                            self.board.with(Fold::has_history);
+                            self.board.with(Projection::has_history);
                         }
                     }
                     if let Err(odd) = take(&self, &message, is_news) {
@@ -234,11 +234,11 @@ impl Follower {
     }
 
     /// How many of the messages to come are to be read, where those are too many to read them all.
-    fn kept_of_pending(&self, message: &StreamMessage, is_first: bool, is_news: IsNews) -> Option<u64> {
+    fn kept_of_pending(&self, message: &StreamMessage, is_first: bool, is_news: Freshness) -> Option<u64> {
         if is_first {
             return (message.pending > HISTORY_MAX).then_some(HISTORY_MAX);
         }
-        let is_far = is_news == IsNews::Yes && message.pending > LEFT_OUT_FROM;
+        let is_far = is_news == Freshness::Live && message.pending > LEFT_OUT_FROM;
         let now = Timestamp::from(clock::now());
         let newest = self.board.with(|fold| fold.newest_at);
         (is_far && newest.is_some_and(|at| now.since(at) > STALE_FROM)).then_some(KEPT_OF_STALE)
@@ -261,18 +261,19 @@ impl Follower {
         }
     }
 
-    fn judged(&self, message: &StreamMessage, is_news: IsNews) -> Result<(), DecodeError> {
+    fn judged(&self, message: &StreamMessage, is_news: Freshness) -> Result<(), DecodeError> {
         let Some(tick) = subject::of_tick(&message.subject) else { return Ok(()) };
         // What was on the bus before this process is not shown now for the first time.
-        let span =
-            (is_news == IsNews::Yes).then(|| message.traced(&self.tracer, "page", Role::Consumer)).flatten();
+        let span = (is_news == Freshness::Live)
+            .then(|| message.traced(&self.tracer, "page", Role::Consumer))
+            .flatten();
         let judged = match tick.kind {
             Kind::Trade => Judged::Trade(decode(&message.payload)?),
             kind => Judged::Other(decode_tick(kind, &message.payload)?),
         };
         self.metrics.events.get_or_create(&[("kind", tick.kind.word())]).inc();
         let now = Timestamp::from(clock::now());
-        if let (Judged::Trade(trade), IsNews::Yes) = (&judged, is_news) {
+        if let (Judged::Trade(trade), Freshness::Live) = (&judged, is_news) {
             self.metrics.shown(now.micros_since(trade.judged_at));
         }
         self.board.tick(judged, is_news, now);
@@ -282,13 +283,13 @@ impl Follower {
         Ok(())
     }
 
-    fn market(&self, message: &StreamMessage, _: IsNews) -> Result<(), DecodeError> {
+    fn market(&self, message: &StreamMessage, _: Freshness) -> Result<(), DecodeError> {
         let market = decode(&message.payload)?;
         self.board.with(|fold| fold.market(&market));
         Ok(())
     }
 
-    fn gap(&self, message: &StreamMessage, is_news: IsNews) -> Result<(), DecodeError> {
+    fn gap(&self, message: &StreamMessage, is_news: Freshness) -> Result<(), DecodeError> {
         self.board.gap(&decode(&message.payload)?, is_news);
         Ok(())
     }
@@ -396,7 +397,7 @@ mod tests {
                 limits: bus::Limits::default(),
             },
             reader: Reader::connect("postgres://u@127.0.0.1:1/d").unwrap(),
-            board: Board::new(Hub::new(clock::now().into()), clock::now().into()),
+            board: SharedState::new(Hub::new(clock::now().into()), clock::now().into()),
             metrics: Metrics::default(),
             tracer: Tracer::default(),
             reached: Arc::default(),
@@ -420,9 +421,9 @@ mod tests {
     async fn messages_of_the_bus_reach_the_fold() {
         let follower = follower();
         let message = read("ticks.flagged.trade.0x1", encode(&trade(1)));
-        follower.judged(&message, IsNews::Yes).unwrap();
-        follower.market(&read("markets.0x1", encode(&market(1))), IsNews::Yes).unwrap();
-        follower.gap(&read("gaps.0x1", encode(&gap(1))), IsNews::Yes).unwrap();
+        follower.judged(&message, Freshness::Live).unwrap();
+        follower.market(&read("markets.0x1", encode(&market(1))), Freshness::Live).unwrap();
+        follower.gap(&read("gaps.0x1", encode(&gap(1))), Freshness::Live).unwrap();
         let page = follower.board.with(|fold| fold.page(&EventFilter::default(), 9, 0));
         assert_eq!((page.total, page.events[0].verdict), (1, Verdict::Clean));
         assert_eq!(page.events[0].name.as_ref().unwrap().outcome.as_ref(), "Yes");
@@ -433,10 +434,10 @@ mod tests {
     async fn what_cannot_be_read_is_counted_and_what_is_no_tick_is_passed_over() {
         let follower = follower();
         let odd = read("ticks.clean.price.0x1", vec![1, 2, 3]);
-        let error = follower.judged(&odd, IsNews::Yes).unwrap_err();
+        let error = follower.judged(&odd, Freshness::Live).unwrap_err();
         follower.undecodable(&odd.subject, &error);
         assert_eq!(follower.board.with(|fold| fold.undecodable), 1);
-        follower.judged(&read("elsewhere", vec![1]), IsNews::Yes).unwrap();
+        follower.judged(&read("elsewhere", vec![1]), Freshness::Live).unwrap();
     }
 
     #[tokio::test]

@@ -4,9 +4,9 @@
 
 /// Whether a message is new, or part of what had come before this process began to follow.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum IsNews {
+pub(crate) enum Freshness {
     /// It just happened.
-    Yes,
+    Live,
     /// It is history, read to catch up.
-    No,
+    Replayed,
 }

@@ -3,15 +3,15 @@
 //! Knows: which path leads where. Never: what is answered there.
 
 pub(crate) mod answer;
-mod ask;
-mod door;
+pub(crate) mod compression;
 mod guard;
 mod history;
-pub(crate) mod pack;
+mod history_routes;
+mod limited_listener;
+mod live_routes;
 mod page;
-mod past;
-mod present;
-mod recent;
+mod query_params;
+mod response_cache;
 mod shares;
 mod socket;
 #[cfg(test)]
@@ -34,12 +34,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::board::Board;
 use crate::hosts::Hosts;
-use crate::listing::Listing;
 use crate::metrics::Metrics;
-use door::{Door, Visit};
-pub(crate) use recent::Recent;
+use crate::shared_state::SharedState;
+use crate::token_table::TokenTable;
+use limited_listener::{ConnectionActivity, LimitedListener};
+pub(crate) use response_cache::Recent;
 pub(crate) use shares::Shares;
 
 /// Live streams at once.
@@ -50,9 +50,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(3);
 /// What every route can reach; a clone is the same.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
-    pub(crate) board: Board,
+    pub(crate) board: SharedState,
     /// The table of tokens.
-    pub(crate) listing: Listing,
+    pub(crate) listing: TokenTable,
     pub(crate) reader: Reader,
     /// What `/api/coverage` said a moment ago, by hours, order, limit and offset.
     pub(crate) grids: Recent<(usize, CoverageOrder, usize, usize)>,
@@ -75,12 +75,12 @@ pub(crate) struct App {
 /// A bound but not yet served door.
 #[derive(Debug)]
 pub(crate) struct Http {
-    door: Door,
+    door: LimitedListener,
     address: SocketAddr,
 }
 
 /// Connections at once, and whether the dashboard at `address` answers 200 to `/ready`.
-pub(crate) use door::{CONNECTIONS_MAX, is_ready};
+pub(crate) use limited_listener::{CONNECTIONS_MAX, is_ready};
 
 // === impl Http ===
 
@@ -96,7 +96,7 @@ impl Http {
                  to another address (port 0 picks a free one)"
             )
         };
-        let door = Door::bind(address, per_address).await.with_context(remedy)?;
+        let door = LimitedListener::bind(address, per_address).await.with_context(remedy)?;
         let address = door.address().with_context(remedy)?;
         Ok(Self { door, address })
     }
@@ -113,7 +113,7 @@ impl Http {
     pub(crate) async fn serve(self, app: App) -> anyhow::Result<()> {
         let (stop, streams) = (app.stop.clone(), app.streams.clone());
         let door = self.door.counting(app.metrics.clone());
-        let service = router(app).into_make_service_with_connect_info::<Visit>();
+        let service = router(app).into_make_service_with_connect_info::<ConnectionActivity>();
         let serving = axum::serve(door, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let all = async {
             let served = serving.await;
@@ -134,29 +134,29 @@ impl Http {
 
 fn router(app: App) -> Router {
     Router::new()
-        .route("/api/status", get(present::status))
-        .route("/api/metrics", get(present::metrics))
-        .route("/api/events", get(present::events))
+        .route("/api/status", get(live_routes::status))
+        .route("/api/metrics", get(live_routes::metrics))
+        .route("/api/events", get(live_routes::events))
         .route("/api/trades", get(history::trades))
         .route("/api/markets", get(history::markets))
         .route("/api/gaps", get(history::gaps))
         .route("/api/tokens", get(tokens::tokens))
         .route("/api/tokens/{token_id}", get(tokens::token))
-        .route("/api/tokens/{token_id}/book", get(past::book))
-        .route("/api/tokens/{token_id}/chart", get(past::chart))
-        .route("/api/coverage", get(past::coverage))
-        .route("/api/sockets", get(present::sockets))
-        .route("/api/flow", get(present::flow))
-        .route("/api/series", get(present::series))
-        .route("/api/latency", get(present::latency))
-        .route("/api/openapi.json", get(present::openapi))
+        .route("/api/tokens/{token_id}/book", get(history_routes::book))
+        .route("/api/tokens/{token_id}/chart", get(history_routes::chart))
+        .route("/api/coverage", get(history_routes::coverage))
+        .route("/api/sockets", get(live_routes::sockets))
+        .route("/api/flow", get(live_routes::flow))
+        .route("/api/series", get(live_routes::series))
+        .route("/api/latency", get(live_routes::latency))
+        .route("/api/openapi.json", get(live_routes::openapi))
         .route("/ws/live", get(socket::live))
-        .route("/metrics", get(present::instruments))
-        .route("/live", get(present::live))
-        .route("/ready", get(present::ready))
+        .route("/metrics", get(live_routes::instruments))
+        .route("/live", get(live_routes::live))
+        .route("/ready", get(live_routes::ready))
         .fallback(page::file)
         .method_not_allowed_fallback(answer::wrong_method)
-        .layer(from_fn(pack::pack))
+        .layer(from_fn(compression::pack))
         .layer(from_fn_with_state(app.clone(), guard::guard))
         .with_state(app)
 }

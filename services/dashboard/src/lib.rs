@@ -2,17 +2,17 @@
 //!
 //! Knows: in which order things start and stop. Never: a tick of its own; it only shows what others say.
 
-mod board;
 pub mod config;
 mod follow;
 mod freshness;
+mod heartbeat;
 pub mod hosts;
 mod http;
-mod listing;
 mod live;
 mod metrics;
-mod pulse;
+mod shared_state;
 mod state;
+mod token_table;
 mod view;
 
 use std::sync::{Arc, OnceLock};
@@ -31,14 +31,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
-use board::Board;
 use config::Config;
 use follow::Follower;
+use heartbeat::Pulse;
 use http::{App, Http, Recent, Shares};
-use listing::Listing;
 use live::Hub;
 use metrics::Metrics;
-use pulse::Pulse;
+use shared_state::SharedState;
+use token_table::TokenTable;
 
 /// Time that the tasks have to end once asked to.
 const GRACE: Duration = Duration::from_secs(7);
@@ -73,7 +73,7 @@ async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> 
     let tracer = telemetry.tracer();
     tracer.register(own);
     let hub = Hub::new(started_at);
-    let board = Board::new(hub.clone(), started_at);
+    let board = SharedState::new(hub.clone(), started_at);
     let reached = Arc::new(OnceLock::new());
     let pulse = Pulse {
         instance: config.instance,
@@ -98,7 +98,7 @@ async fn show(config: Config, telemetry: Telemetry, stop: CancellationToken) -> 
     };
     let app = App {
         board,
-        listing: Listing::default(),
+        listing: TokenTable::default(),
         reader: reader.clone(),
         grids: Recent::default(),
         durability: config.durability,

@@ -2,8 +2,8 @@
 //!
 //! Knows: order, batches, how many events there were. Never: a client, or a wait for one.
 
-mod watcher;
-mod wish;
+mod subscriber;
+mod subscription_filter;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -19,14 +19,14 @@ use tokio::sync::broadcast;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::freshness::IsNews;
+use crate::freshness::Freshness;
 use crate::state::event::Event;
-use crate::state::heat::Heat;
 use crate::state::latency::Samples;
+use crate::state::latency_heatmap::LatencyHeatmap;
 use crate::view;
 
-pub(crate) use watcher::Watcher;
-pub(crate) use wish::{KINDS, Wish};
+pub(crate) use subscriber::Subscriber;
+pub(crate) use subscription_filter::{KINDS, SubscriptionFilter};
 
 /// Shortest time between two batches: 8 a second look live to an eye. Each may have a word before it on what was missed;
 /// with gaps, metrics and status beside them no client gets more than 20 messages a second.
@@ -46,7 +46,7 @@ pub(crate) struct Hub {
     frames: broadcast::Sender<Frame>,
     waiting: Arc<Mutex<Waiting>>,
     /// From the verdict to the live clients, in microseconds: the newest trades, and those of the last hour.
-    measured: Arc<Mutex<(Samples, Heat)>>,
+    measured: Arc<Mutex<(Samples, LatencyHeatmap)>>,
     /// Since when anybody can have listened.
     since: Timestamp,
 }
@@ -57,9 +57,9 @@ pub(crate) enum Frame {
     /// Events, in the order in which they came.
     Events(Arc<Batch>),
     /// Gaps of markets, in the order in which they came.
-    Gaps(Arc<Told>),
+    Gaps(Arc<GapBatch>),
     /// `metrics` or `status`, for everybody.
-    Told(Utf8Bytes),
+    Broadcast(Utf8Bytes),
 }
 
 /// Events that were encoded together.
@@ -67,13 +67,13 @@ pub(crate) enum Frame {
 pub(crate) struct Batch {
     /// The number of its first event, counted over all events ever offered.
     pub(crate) first: u64,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Vec<EncodedEvent>,
     whole: OnceLock<Utf8Bytes>,
 }
 
 /// Gaps that were encoded together.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct GapBatch {
     gaps: Vec<(ConditionId, String)>,
     /// Those for which there was no room.
     missed: u64,
@@ -81,7 +81,7 @@ pub(crate) struct Told {
 
 /// One event, encoded.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct EncodedEvent {
     pub(crate) kind: Kind,
     pub(crate) token_id: TokenId,
     pub(crate) condition_id: ConditionId,
@@ -91,7 +91,7 @@ pub(crate) struct Line {
 #[derive(Debug, Default)]
 struct Waiting {
     events: Vec<Arc<Event>>,
-    gaps: Told,
+    gaps: GapBatch,
     first: u64,
     next: u64,
     /// Up to here clients were sent, or told that they missed it.
@@ -113,8 +113,8 @@ impl Hub {
 
     /// Counts an event, and keeps it for the next batch if somebody listens. What was read to catch up is news where it
     /// was received since there is a hub; nobody missed here what was before.
-    pub(crate) fn offer(&self, event: Arc<Event>, is_news: IsNews) {
-        if is_news == IsNews::No && event.received_at < self.since {
+    pub(crate) fn offer(&self, event: Arc<Event>, is_news: Freshness) {
+        if is_news == Freshness::Replayed && event.received_at < self.since {
             return;
         }
         let mut waiting = self.waiting();
@@ -153,7 +153,7 @@ impl Hub {
     /// Tells everybody something about the whole: `kind` is its type and the name of its one member.
     pub(crate) fn tell<T: Serialize>(&self, kind: &'static str, answer: &T) {
         let text = format!(r#"{{"type":"{kind}","{kind}":{}}}"#, view::json(answer));
-        self.send(Frame::Told(text.into()));
+        self.send(Frame::Broadcast(text.into()));
     }
 
     /// Tells of a gap, within half a second.
@@ -168,7 +168,7 @@ impl Hub {
     }
 
     /// From the verdict to the live clients, in microseconds: the newest trades, and those of the last hour.
-    pub(crate) fn measured(&self) -> (Samples, Heat) {
+    pub(crate) fn measured(&self) -> (Samples, LatencyHeatmap) {
         self.measured.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -205,7 +205,7 @@ impl Hub {
             self.send(Frame::Events(Arc::new(Batch { first, lines: Vec::new(), whole: OnceLock::new() })));
         }
         if !events.is_empty() {
-            let lines = events.iter().map(|event| Line::of(event)).collect();
+            let lines = events.iter().map(|event| EncodedEvent::of(event)).collect();
             self.send(Frame::Events(Arc::new(Batch { first, lines, whole: OnceLock::new() })));
             self.measure(&events, now);
         }
@@ -251,11 +251,11 @@ impl Batch {
     }
 }
 
-// === impl Told ===
+// === impl GapBatch ===
 
-impl Told {
+impl GapBatch {
     /// The gaps that a client wants, as one text; none where it wants none of them.
-    pub(crate) fn text(&self, wish: &Wish) -> Option<Utf8Bytes> {
+    pub(crate) fn text(&self, wish: &SubscriptionFilter) -> Option<Utf8Bytes> {
         let wanted = self.gaps.iter().filter(|(market, _)| wish.takes_gap(market));
         let gaps: Vec<&str> = wanted.map(|(_, json)| json.as_str()).collect();
         if gaps.is_empty() {
@@ -266,7 +266,7 @@ impl Told {
     }
 }
 
-impl Line {
+impl EncodedEvent {
     fn of(event: &Event) -> Self {
         Self {
             kind: event.kind,
@@ -278,7 +278,7 @@ impl Line {
 }
 
 /// `{"type":"event","events":[…]}` of some events.
-fn events_text<'a>(lines: impl Iterator<Item = &'a Line>) -> Utf8Bytes {
+fn events_text<'a>(lines: impl Iterator<Item = &'a EncodedEvent>) -> Utf8Bytes {
     let mut text = String::from(r#"{"type":"event","events":["#);
     for (place, line) in lines.enumerate() {
         if place > 0 {
@@ -307,12 +307,12 @@ mod tests {
     }
 
     fn offer(hub: &Hub, numbers: std::ops::Range<u32>) {
-        numbers.for_each(|number| hub.offer(event(number), IsNews::Yes));
+        numbers.for_each(|number| hub.offer(event(number), Freshness::Live));
         hub.send_batch(at(3));
     }
 
     /// Texts a client with this wish gets from the frames that wait for it, and whether it was ever behind.
-    fn texts(receiver: &mut broadcast::Receiver<Frame>, watcher: &mut Watcher) -> Vec<Value> {
+    fn texts(receiver: &mut broadcast::Receiver<Frame>, watcher: &mut Subscriber) -> Vec<Value> {
         let mut texts = Vec::new();
         loop {
             match receiver.try_recv() {
@@ -327,7 +327,7 @@ mod tests {
     fn events_come_in_order_in_one_batch() {
         let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
-        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        let mut watcher = Subscriber::new(SubscriptionFilter::default(), hub.offered());
         offer(&hub, 0..3);
         let texts = texts(&mut receiver, &mut watcher);
         assert_eq!(texts.len(), 1);
@@ -340,7 +340,7 @@ mod tests {
     fn a_client_that_was_too_slow_is_told_how_many_events_it_missed() {
         let hub = Hub::bounded(2, at(0));
         let mut receiver = hub.listen();
-        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        let mut watcher = Subscriber::new(SubscriptionFilter::default(), hub.offered());
         (0..5).for_each(|batch| offer(&hub, batch * 10..batch * 10 + 10));
         let texts = texts(&mut receiver, &mut watcher);
         assert_eq!(texts[0]["type"], "lagged");
@@ -353,8 +353,8 @@ mod tests {
     fn whoever_came_while_the_dashboard_caught_up_misses_nothing_that_was_received_since_it_started() {
         let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
-        let mut watcher = Watcher::new(Wish::default(), hub.offered());
-        (0..4).for_each(|number| hub.offer(event(number), IsNews::No));
+        let mut watcher = Subscriber::new(SubscriptionFilter::default(), hub.offered());
+        (0..4).for_each(|number| hub.offer(event(number), Freshness::Replayed));
         hub.send_batch(at(3));
         let texts = texts(&mut receiver, &mut watcher);
         assert_eq!((texts.len(), &texts[0]["type"]), (1, &Value::from("event")));
@@ -365,8 +365,8 @@ mod tests {
     fn what_was_on_the_bus_before_the_dashboard_started_nobody_missed() {
         let hub = Hub::new(at(3_600));
         let mut receiver = hub.listen();
-        let mut watcher = Watcher::new(Wish::default(), hub.offered());
-        (0..15_896).for_each(|number| hub.offer(event(number), IsNews::No));
+        let mut watcher = Subscriber::new(SubscriptionFilter::default(), hub.offered());
+        (0..15_896).for_each(|number| hub.offer(event(number), Freshness::Replayed));
         offer(&hub, 0..2);
         let texts = texts(&mut receiver, &mut watcher);
         assert_eq!((texts.len(), &texts[0]["type"]), (1, &Value::from("event")), "{texts:?}");
@@ -377,8 +377,8 @@ mod tests {
     fn what_the_dashboard_passed_over_is_missed_by_whoever_listens() {
         let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
-        let mut watcher = Watcher::new(Wish::default(), hub.offered());
-        (0..3).for_each(|number| hub.offer(event(number), IsNews::Yes));
+        let mut watcher = Subscriber::new(SubscriptionFilter::default(), hub.offered());
+        (0..3).for_each(|number| hub.offer(event(number), Freshness::Live));
         hub.skip(1_000, at(3));
         offer(&hub, 3..5);
         let texts = texts(&mut receiver, &mut watcher);
@@ -391,7 +391,7 @@ mod tests {
     fn what_no_batch_holds_is_missed_and_told_so() {
         let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
-        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        let mut watcher = Subscriber::new(SubscriptionFilter::default(), hub.offered());
         let batch_max = u32::try_from(BATCH_MAX).unwrap();
         offer(&hub, 0..batch_max + 7);
         offer(&hub, 0..1);
@@ -404,8 +404,8 @@ mod tests {
     fn an_event_shown_at_first_does_not_come_again() {
         let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
-        (0..3).for_each(|number| hub.offer(event(number), IsNews::Yes));
-        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        (0..3).for_each(|number| hub.offer(event(number), Freshness::Live));
+        let mut watcher = Subscriber::new(SubscriptionFilter::default(), hub.offered());
         offer(&hub, 3..5);
         let texts = texts(&mut receiver, &mut watcher);
         assert_eq!((texts.len(), texts[0]["events"].as_array().unwrap().len()), (1, 2));
@@ -415,8 +415,8 @@ mod tests {
     fn a_wish_narrows_events_and_gaps_but_not_what_is_told_to_all() {
         let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
-        let wish = Wish::default().of_kinds("trade").unwrap();
-        let mut watcher = Watcher::new(wish, hub.offered());
+        let wish = SubscriptionFilter::default().of_kinds("trade").unwrap();
+        let mut watcher = Subscriber::new(wish, hub.offered());
         offer(&hub, 0..4);
         offer(&hub, 0..1);
         hub.tell_gap(&gap(1), Some("?"));
@@ -432,7 +432,7 @@ mod tests {
     fn gaps_come_in_one_message_and_too_many_are_counted() {
         let hub = Hub::new(at(0));
         let mut receiver = hub.listen();
-        let mut watcher = Watcher::new(Wish::default(), hub.offered());
+        let mut watcher = Subscriber::new(SubscriptionFilter::default(), hub.offered());
         let gaps_max = u32::try_from(GAPS_MAX).unwrap();
         (0..gaps_max + 3).for_each(|number| hub.tell_gap(&gap(number), None));
         hub.send_gaps();
@@ -465,7 +465,7 @@ mod tests {
         let (hub, stop) = (Hub::new(at(0)), CancellationToken::new());
         let mut receiver = hub.listen();
         let running = tokio::spawn(hub.clone().run(stop.clone()));
-        hub.offer(event(1), IsNews::Yes);
+        hub.offer(event(1), Freshness::Live);
         let frame = tokio::time::timeout(Duration::from_secs(30), receiver.recv()).await.unwrap().unwrap();
         assert!(matches!(frame, Frame::Events(batch) if batch.end() == 1));
         stop.cancel();
@@ -478,7 +478,7 @@ mod tests {
         let mut receiver = hub.listen();
         let running = tokio::spawn(hub.clone().run(stop.clone()));
         for hundredth in 0..500 {
-            hub.offer(event(hundredth), IsNews::Yes);
+            hub.offer(event(hundredth), Freshness::Live);
             hub.tell_gap(&gap(hundredth), None);
             tokio::time::advance(Duration::from_millis(10)).await;
         }

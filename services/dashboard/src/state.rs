@@ -4,15 +4,15 @@
 
 pub(crate) mod counters;
 pub(crate) mod delivery;
+pub(crate) mod dependency;
 pub(crate) mod event;
 pub(crate) mod events;
-pub(crate) mod fleet;
 pub(crate) mod gaps;
 pub(crate) mod health;
-pub(crate) mod heat;
 pub(crate) mod incidents;
+pub(crate) mod instances;
 pub(crate) mod latency;
-pub(crate) mod link;
+pub(crate) mod latency_heatmap;
 pub(crate) mod rates;
 pub(crate) mod restarts;
 pub(crate) mod series;
@@ -35,15 +35,15 @@ use contract::time::Timestamp;
 use contract::verdict::Reason;
 
 use delivery::{Delivery, Reading, Stage};
+use dependency::{Consumer, Dependency, Queue};
 use event::{Event, Judged};
 use events::{EventFilter, EventPage, Events};
-use fleet::Fleet;
 use gaps::Gaps;
 use health::{Health, Settled};
-use heat::Heat;
 use incidents::Incidents;
+use instances::Instances;
 use latency::Samples;
-use link::{Consumer, Link, Queue};
+use latency_heatmap::LatencyHeatmap;
 use rates::Rates;
 use series::{Sample, Series};
 use tokens::{Row, Seed, Snapshot, Tokens};
@@ -54,7 +54,7 @@ const STARTING_FOR: Duration = Duration::from_secs(15);
 
 /// What the bus and the database have told so far.
 #[derive(Debug)]
-pub(crate) struct Fold {
+pub(crate) struct Projection {
     events: Events,
     tokens: Tokens,
     /// Per-second counts of the last five minutes.
@@ -64,23 +64,23 @@ pub(crate) struct Fold {
     /// From the match to the feed, in microseconds; socket trades whose time is not at fault (`G1`, `SKEW`).
     pub(crate) executed_to_received: Samples,
     /// The same over the last hour, with those from the future (`SKEW`).
-    pub(crate) received_heat: Heat,
+    pub(crate) received_heat: LatencyHeatmap,
     /// From the feed to the verdict, in microseconds; all trades.
     pub(crate) received_to_judged: Samples,
     /// The same over the last hour.
-    pub(crate) judged_heat: Heat,
+    pub(crate) judged_heat: LatencyHeatmap,
     /// From the verdict to the commit, as the writers count it.
-    pub(crate) stored_heat: Heat,
+    pub(crate) stored_heat: LatencyHeatmap,
     /// When the feed read the newest event.
     pub(crate) newest_at: Option<Timestamp>,
     /// The instances heard of.
-    pub(crate) fleet: Fleet,
+    pub(crate) fleet: Instances,
     /// The gaps now open.
     pub(crate) gaps: Gaps,
     /// The bus.
-    pub(crate) bus: Link,
+    pub(crate) bus: Dependency,
     /// The database.
-    pub(crate) database: Link,
+    pub(crate) database: Dependency,
     /// Rows ever stored, by table; none while the database does not answer.
     pub(crate) totals: Option<BTreeMap<String, u64>>,
     /// How far behind the shared consumers are.
@@ -98,9 +98,9 @@ pub(crate) struct Fold {
     has_history: bool,
 }
 
-// === impl Fold ===
+// === impl Projection ===
 
-impl Fold {
+impl Projection {
     /// Nothing is known yet.
     pub(crate) fn new(now: Timestamp) -> Self {
         Self {
@@ -109,15 +109,15 @@ impl Fold {
             rates: Rates::default(),
             series: Series::default(),
             executed_to_received: Samples::default(),
-            received_heat: Heat::default(),
+            received_heat: LatencyHeatmap::default(),
             received_to_judged: Samples::default(),
-            judged_heat: Heat::default(),
-            stored_heat: Heat::default(),
+            judged_heat: LatencyHeatmap::default(),
+            stored_heat: LatencyHeatmap::default(),
             newest_at: None,
-            fleet: Fleet::default(),
+            fleet: Instances::default(),
             gaps: Gaps::default(),
-            bus: Link::new(now),
-            database: Link::new(now),
+            bus: Dependency::new(now),
+            database: Dependency::new(now),
             totals: None,
             consumers: BTreeMap::new(),
             delivery: Delivery::default(),

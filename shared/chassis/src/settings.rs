@@ -3,11 +3,11 @@
 //! Knows: names, shapes, ranges and defaults. Never: what a setting is for.
 
 mod fault;
-mod folder;
-mod given;
 mod help;
-mod near;
+mod raw;
 mod secret;
+mod settings_dir;
+mod suggest;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +18,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::{core_dump, instance_name, logline, trace};
-use given::{Flag, RawSettings, Text, flag_of};
 use help::{Otherwise, Setting, Word};
+use raw::{Flag, RawSettings, Text, flag_of};
 
 pub use fault::{EarlyExit, Fault};
-pub(crate) use given::of_this_process;
+pub(crate) use raw::of_this_process;
 pub use secret::Secret;
 
 /// Longest part of a value that a fault shows, in characters.
@@ -103,7 +103,7 @@ impl Settings {
             return Some(word);
         }
         let names: Vec<_> = allowed.iter().map(|(name, _)| *name).collect();
-        let hint = did_you_mean(near::nearest(&word, names.iter().copied()));
+        let hint = did_you_mean(suggest::nearest(&word, names.iter().copied()));
         let message = format!("is not a command (there are: {}){hint}", names.join(", "));
         self.fault(&logline::sanitize(&word, SHOWN_MAX), message);
         None
@@ -303,7 +303,7 @@ impl Settings {
         );
         let help =
             "Folder of more settings, one a file that is named like it; the environment and flags win.";
-        self.declare(folder::NAME, "folder", Otherwise::Nothing, help);
+        self.declare(settings_dir::NAME, "folder", Otherwise::Nothing, help);
         // A bad filter is no fault: the log says so and uses the default, and blank is what tools often leave there.
         self.declare("RUST_LOG", "log filter", Otherwise::Default("info".to_owned()), "What is logged.");
         self.read_settings_of_traces();
@@ -336,7 +336,7 @@ impl Settings {
         let is_known = |name: &String| self.known.contains(name);
         let mut unknown = Vec::new();
         for flag in self.given.flags.keys().filter(|name| !is_known(name)) {
-            let meant = near::nearest(flag, self.known.iter().map(String::as_str)).map(flag_of);
+            let meant = suggest::nearest(flag, self.known.iter().map(String::as_str)).map(flag_of);
             let name = logline::sanitize(&flag_of(flag), SHOWN_MAX);
             unknown.push((
                 name,
@@ -354,7 +354,7 @@ impl Settings {
     fn slips(&self) -> Vec<String> {
         let unknown = self.given.environment.keys().filter(|name| !self.known.contains(name));
         let slip = |name: &String| {
-            let hint = near::meant(name, &self.known)?;
+            let hint = suggest::meant(name, &self.known)?;
             let name = logline::sanitize(name, SHOWN_MAX);
             Some(format!("`{name}` is not a setting of `{}`{}", self.service, did_you_mean(Some(hint))))
         };

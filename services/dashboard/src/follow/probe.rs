@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{Follower, PROBE_EVERY, PROBE_MAX, of_bus};
 use crate::state::delivery::{Reading, Stage};
-use crate::state::link::Queue;
+use crate::state::dependency::Queue;
 
 impl Follower {
     /// Asks the bus how far behind its consumers are: that is also how it shows that it answers.

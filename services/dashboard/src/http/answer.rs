@@ -8,12 +8,12 @@ use axum::response::{IntoResponse, Response};
 use contract::time::Timestamp;
 use serde::Serialize;
 
-use crate::board::Board;
+use crate::shared_state::SharedState;
 use crate::view::{self, Refusal};
 
 /// A request that is not answered, and why.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) error: String,
 }
@@ -29,13 +29,13 @@ pub(crate) fn text(status: StatusCode, json: impl Into<Bytes>) -> Response {
 }
 
 /// Any path that leads nowhere.
-pub(crate) fn nowhere() -> Refused {
-    Refused::new(StatusCode::NOT_FOUND, "there is nothing here; /api/openapi.json lists what there is")
+pub(crate) fn nowhere() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "there is nothing here; /api/openapi.json lists what there is")
 }
 
 /// Any method but GET and HEAD.
-pub(crate) async fn wrong_method() -> Refused {
-    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")
+pub(crate) async fn wrong_method() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here")
 }
 
 /// An answer from the database, with the moment before which everything received is in it; null while that is not known.
@@ -47,14 +47,14 @@ struct Dated<'a, T: Serialize> {
 }
 
 /// 200 with what is stored, and up to when that is everything.
-pub(crate) fn stored<T: Serialize>(board: &Board, body: &T) -> Response {
+pub(crate) fn stored<T: Serialize>(board: &SharedState, body: &T) -> Response {
     let stored_until = board.with(|fold| fold.stored_until);
     json(StatusCode::OK, &Dated { body, stored_until })
 }
 
-// === impl Refused ===
+// === impl ApiError ===
 
-impl Refused {
+impl ApiError {
     /// A refusal in words.
     pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into() }
@@ -66,7 +66,7 @@ impl Refused {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         json(self.status, &Refusal { error: self.error })
     }

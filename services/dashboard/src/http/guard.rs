@@ -20,8 +20,8 @@ use chassis::settings::Secret;
 use tokio::time::timeout;
 
 use super::App;
-use super::answer::Refused;
-use super::door::Visit;
+use super::answer::ApiError;
+use super::limited_listener::ConnectionActivity;
 use crate::hosts::Hosts;
 
 /// How long a request may take in all.
@@ -51,12 +51,12 @@ enum Entry {
     Granted,
     /// By a token in the address of the page: it is to become a cookie.
     ByAddress,
-    Refused,
+    ApiError,
 }
 
 /// Guards every route.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let visit = request.extensions().get::<ConnectInfo<Visit>>().map(|info| info.0.clone());
+    let visit = request.extensions().get::<ConnectInfo<ConnectionActivity>>().map(|info| info.0.clone());
     if let Some(visit) = &visit {
         visit.begin();
     }
@@ -93,27 +93,27 @@ async fn admit(app: &App, request: Request, next: Next) -> Response {
     let uri = request.uri();
     if uri.path_and_query().is_some_and(|text| text.as_str().len() > ADDRESS_MAX) {
         let error = format!("the address is longer than {ADDRESS_MAX} bytes");
-        return Refused::new(StatusCode::URI_TOO_LONG, error).into_response();
+        return ApiError::new(StatusCode::URI_TOO_LONG, error).into_response();
     }
     let headers = request.headers().iter();
     if headers.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > HEADERS_MAX {
         let error = format!("the headers are longer than {HEADERS_MAX} bytes");
-        return Refused::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, error).into_response();
+        return ApiError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, error).into_response();
     }
     if !is_meant_for_us(app, &request) {
         let error = "this dashboard does not answer to that name; DASHBOARD_HOSTS tells it its names";
-        return Refused::new(StatusCode::MISDIRECTED_REQUEST, error).into_response();
+        return ApiError::new(StatusCode::MISDIRECTED_REQUEST, error).into_response();
     }
     if let Some(token) = &app.token {
         match entry(token, uri, request.headers()) {
             Entry::Granted => {}
             Entry::ByAddress => return welcome(token),
-            Entry::Refused => return stranger(),
+            Entry::ApiError => return stranger(),
         }
     }
     match timeout(REQUEST_MAX, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Refused::new(StatusCode::SERVICE_UNAVAILABLE, "no answer within 10 s").into_response(),
+        Err(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no answer within 10 s").into_response(),
     }
 }
 
@@ -140,7 +140,7 @@ fn entry(token: &Secret, uri: &Uri, headers: &HeaderMap) -> Entry {
     match path {
         "/" if by_address(token, uri) => Entry::ByAddress,
         "/ws/live" if by_address(token, uri) => Entry::Granted,
-        _ => Entry::Refused,
+        _ => Entry::ApiError,
     }
 }
 
@@ -164,6 +164,6 @@ fn welcome(token: &Secret) -> Response {
 fn stranger() -> Response {
     let error =
         "a token is needed: send `Authorization: Bearer <token>`, or open `/?token=<token>` in a browser";
-    let refused = Refused::new(StatusCode::UNAUTHORIZED, error);
+    let refused = ApiError::new(StatusCode::UNAUTHORIZED, error);
     ([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response()
 }

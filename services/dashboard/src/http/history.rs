@@ -10,14 +10,14 @@ use store::{Class, GapFilter, MarketFilter, StoreError, TradeFilter};
 use tracing::{debug, warn};
 
 use super::App;
-use super::answer::{self, Refused};
-use super::ask::Asked;
+use super::answer::{self, ApiError};
+use super::query_params::QueryParams;
 use crate::view::history::Page;
 
 /// `/api/trades`.
-pub(crate) async fn trades(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
+pub(crate) async fn trades(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
     let allowed = ["limit", "before", "token_id", "condition_id", "verdict", "from", "to"];
-    let asked = Asked::of(&uri, &allowed)?;
+    let asked = QueryParams::of(&uri, &allowed)?;
     let (limit, before, (from, to)) = (asked.limit()?, asked.place()?, asked.span()?);
     let filter = TradeFilter {
         condition_id: asked.condition_id("condition_id")?,
@@ -31,8 +31,8 @@ pub(crate) async fn trades(State(app): State<App>, uri: Uri) -> Result<Response,
 }
 
 /// `/api/markets`.
-pub(crate) async fn markets(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    let asked = Asked::of(&uri, &["limit", "after", "token_id", "condition_id", "closed"])?;
+pub(crate) async fn markets(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    let asked = QueryParams::of(&uri, &["limit", "after", "token_id", "condition_id", "closed"])?;
     let (limit, after) = (asked.limit()?, asked.condition_id("after")?);
     let filter = MarketFilter {
         condition_id: asked.condition_id("condition_id")?,
@@ -44,8 +44,8 @@ pub(crate) async fn markets(State(app): State<App>, uri: Uri) -> Result<Response
 }
 
 /// `/api/gaps`.
-pub(crate) async fn gaps(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    let asked = Asked::of(&uri, &["limit", "before", "condition_id", "open", "from", "to"])?;
+pub(crate) async fn gaps(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    let asked = QueryParams::of(&uri, &["limit", "before", "condition_id", "open", "from", "to"])?;
     let (limit, before, (from, to)) = (asked.limit()?, asked.place()?, asked.span()?);
     let filter =
         GapFilter { condition_id: asked.condition_id("condition_id")?, open: asked.flag("open")?, from, to };
@@ -55,7 +55,7 @@ pub(crate) async fn gaps(State(app): State<App>, uri: Uri) -> Result<Response, R
 
 /// A question that the database did not answer, in words that tell nothing of it.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err, which passes the value")]
-pub(crate) fn unanswered(error: StoreError) -> Refused {
+pub(crate) fn unanswered(error: StoreError) -> ApiError {
     let why = logline::error_chain(&error);
     let told = match error.class() {
         Class::Away | Class::RetryNow => {
@@ -67,5 +67,5 @@ pub(crate) fn unanswered(error: StoreError) -> Refused {
             "the database refused the question; the log of the dashboard says why"
         }
     };
-    Refused::new(StatusCode::SERVICE_UNAVAILABLE, told)
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, told)
 }

@@ -5,7 +5,7 @@
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{answer, pack};
+use super::{answer, compression};
 
 /// A file of the page.
 struct Asset {
@@ -39,7 +39,7 @@ pub(crate) async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Respon
         (header::CACHE_CONTROL, cache),
         (header::VARY, "accept-encoding"),
     ];
-    match asset.gzip.filter(|_| pack::is_wanted(&headers)) {
+    match asset.gzip.filter(|_| compression::is_wanted(&headers)) {
         Some(gzip) => {
             let mut response = (StatusCode::OK, about, gzip).into_response();
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -18,11 +18,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
 use super::App;
-use super::answer::Refused;
-use super::ask::Asked;
-use super::door::Visit;
+use super::answer::ApiError;
+use super::limited_listener::ConnectionActivity;
+use super::query_params::QueryParams;
 use super::shares::Share;
-use crate::live::{Watcher, Wish};
+use crate::live::{Subscriber, SubscriptionFilter};
 use crate::view::event::Event;
 use crate::view::json;
 use crate::view::metrics::Metrics;
@@ -61,13 +61,13 @@ struct Snapshot<'a> {
 /// Opens a live stream.
 pub(crate) async fn live(
     State(app): State<App>,
-    ConnectInfo(visit): ConnectInfo<Visit>,
+    ConnectInfo(visit): ConnectInfo<ConnectionActivity>,
     uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     if !is_own_page(&headers) {
-        return Err(Refused::new(StatusCode::FORBIDDEN, "this page may not listen here: foreign Origin"));
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "this page may not listen here: foreign Origin"));
     }
     let mut wish = wish(&uri)?;
     if let Some(token_id) = &wish.token_id {
@@ -75,11 +75,11 @@ pub(crate) async fn live(
     }
     let upgrade = upgrade.map_err(|odd| {
         let status = odd.into_response().status();
-        Refused::new(status, "this is a WebSocket: open it with one")
+        ApiError::new(status, "this is a WebSocket: open it with one")
     })?;
     let share = app.shares.take(visit.address).ok_or_else(|| too_many(app.shares.most()))?;
     let full =
-        || Refused::new(StatusCode::SERVICE_UNAVAILABLE, "all live streams are taken; try again later");
+        || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "all live streams are taken; try again later");
     let place = app.places.clone().try_acquire_owned().map_err(|_| full())?;
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
     let streams = app.streams.clone();
@@ -87,11 +87,11 @@ pub(crate) async fn live(
     Ok(upgrade.on_upgrade(move |socket| streams.track_future(attend(app, socket, wish, held))))
 }
 
-fn too_many(most: usize) -> Refused {
+fn too_many(most: usize) -> ApiError {
     let error = format!(
         "this address holds its share of {most} live streams: close some, or raise DASHBOARD_STREAMS_PER_ADDRESS"
     );
-    Refused::new(StatusCode::TOO_MANY_REQUESTS, error)
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, error)
 }
 
 /// A browser says which page opens a socket: only our own may. Programs say nothing, and may.
@@ -105,12 +105,12 @@ fn is_own_page(headers: &HeaderMap) -> bool {
     of_origin.zip(host).is_some_and(|(ours, theirs)| ours.eq_ignore_ascii_case(theirs))
 }
 
-fn wish(uri: &Uri) -> Result<Wish, Refused> {
-    let asked = Asked::of(uri, &["kinds", "token_id", "condition_id", "token"])?;
-    let mut wish = Wish::default();
+fn wish(uri: &Uri) -> Result<SubscriptionFilter, ApiError> {
+    let asked = QueryParams::of(uri, &["kinds", "token_id", "condition_id", "token"])?;
+    let mut wish = SubscriptionFilter::default();
     if let Some(words) = asked.text("kinds") {
         let told = || format!("`kinds` must be some of {}, joined by commas", crate::live::KINDS);
-        wish = wish.of_kinds(words).ok_or_else(|| Refused::bad(told()))?;
+        wish = wish.of_kinds(words).ok_or_else(|| ApiError::bad(told()))?;
     }
     wish.token_id = asked.token_id()?;
     wish.condition_id = asked.condition_id("condition_id")?;
@@ -118,7 +118,12 @@ fn wish(uri: &Uri) -> Result<Wish, Refused> {
 }
 
 /// Serves one client until it goes, is too slow, or the process stops.
-async fn attend(app: App, mut socket: WebSocket, wish: Wish, held: (OwnedSemaphorePermit, Share)) {
+async fn attend(
+    app: App,
+    mut socket: WebSocket,
+    wish: SubscriptionFilter,
+    held: (OwnedSemaphorePermit, Share),
+) {
     app.metrics.clients.inc();
     let farewell = stream(&app, &mut socket, wish).await;
     if let Some(Farewell { code, reason }) = farewell {
@@ -132,7 +137,7 @@ async fn attend(app: App, mut socket: WebSocket, wish: Wish, held: (OwnedSemapho
 }
 
 /// Sends what comes; gives the last word, or none when the client went by itself.
-async fn stream(app: &App, socket: &mut WebSocket, wish: Wish) -> Option<Farewell> {
+async fn stream(app: &App, socket: &mut WebSocket, wish: SubscriptionFilter) -> Option<Farewell> {
     // Listening begins before the first picture is taken, so that nothing falls between the two.
     let mut frames = app.board.hub().listen();
     let (snapshot, mut watcher) = first(app, wish);
@@ -177,7 +182,7 @@ async fn stream(app: &App, socket: &mut WebSocket, wish: Wish) -> Option<Farewel
 const GOING_AWAY: Farewell = Farewell { code: close_code::AWAY, reason: "the dashboard stops" };
 
 /// The first picture, and the place in the stream behind it.
-fn first(app: &App, wish: Wish) -> (Utf8Bytes, Watcher) {
+fn first(app: &App, wish: SubscriptionFilter) -> (Utf8Bytes, Subscriber) {
     let now: Timestamp = clock::now().into();
     let mut first = app.board.first(&wish.filter(), FIRST_LOOKED_AT);
     first.page.events.retain(|event| wish.takes_kind(event.kind));
@@ -186,7 +191,7 @@ fn first(app: &App, wish: Wish) -> (Utf8Bytes, Watcher) {
         app.board.with(|fold| (Metrics::of(fold, now), Status::of(fold, app.durability, now)));
     let events = Event::all(&first.page.events);
     let text = json(&Snapshot { r#type: "snapshot", at: now, events, metrics, status });
-    (text.into(), Watcher::new(wish, first.cut))
+    (text.into(), Subscriber::new(wish, first.cut))
 }
 
 async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Option<Farewell>> {

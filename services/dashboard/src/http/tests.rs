@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::freshness::IsNews;
+use crate::freshness::Freshness;
 use crate::live::Hub;
 use crate::state::testing::{gap, judged_trade, price_change, trade};
 
@@ -51,8 +51,8 @@ impl World {
         let readiness = Readiness::new();
         readiness.latch("bus");
         let app = App {
-            board: Board::new(Hub::new(clock::now().into()), clock::now().into()),
-            listing: Listing::default(),
+            board: SharedState::new(Hub::new(clock::now().into()), clock::now().into()),
+            listing: TokenTable::default(),
             reader: Reader::connect("postgres://u@127.0.0.1:1/d").unwrap(),
             grids: Recent::default(),
             durability: "standard",
@@ -291,9 +291,9 @@ async fn bad_parameters_are_400_and_named() {
 async fn events_are_paged_newest_first() {
     let world = World::open(None).await;
     for number in 1..=3 {
-        world.app.board.tick(judged_trade(number, Verdict::Clean), IsNews::Yes, clock::now().into());
+        world.app.board.tick(judged_trade(number, Verdict::Clean), Freshness::Live, clock::now().into());
     }
-    world.app.board.tick(price_change(1), IsNews::Yes, clock::now().into());
+    world.app.board.tick(price_change(1), Freshness::Live, clock::now().into());
     let page = world.get("/api/events?kind=trade&limit=1&offset=1").await.json();
     assert_eq!((&page["total"], &page["limit"], &page["offset"]), (&json!(3), &json!(1), &json!(1)));
     assert_eq!(page["events"][0]["id"], json!(trade(2).trade.id.to_string()));
@@ -396,20 +396,20 @@ async fn a_live_client_gets_a_snapshot_and_then_what_happens() {
     let world = World::open(None).await;
     let hub = tokio::spawn(world.app.board.hub().clone().run(world.app.stop.clone()));
     let board = &world.app.board;
-    board.tick(judged_trade(1, Verdict::Clean), IsNews::Yes, clock::now().into());
-    board.tick(price_change(1), IsNews::Yes, clock::now().into());
+    board.tick(judged_trade(1, Verdict::Clean), Freshness::Live, clock::now().into());
+    board.tick(price_change(1), Freshness::Live, clock::now().into());
     let (status, mut stream) = world.upgrade("/ws/live?kinds=trade,quote,gap", "").await;
     assert_eq!(status, 101);
     let snapshot = text(&mut stream).await;
     assert_eq!((&snapshot["type"], snapshot["events"].as_array().unwrap().len()), (&json!("snapshot"), 1));
     assert!(snapshot["metrics"].is_object() && snapshot["status"].is_object());
-    board.tick(price_change(2), IsNews::Yes, clock::now().into());
-    board.tick(judged_trade(2, Verdict::Refused), IsNews::Yes, clock::now().into());
+    board.tick(price_change(2), Freshness::Live, clock::now().into());
+    board.tick(judged_trade(2, Verdict::Refused), Freshness::Live, clock::now().into());
     let event = text(&mut stream).await;
     assert_eq!(event["type"], "event");
     assert_eq!(event["events"].as_array().unwrap().len(), 1);
     assert_eq!(event["events"][0]["verdict"], "refused");
-    board.gap(&gap(1), IsNews::Yes);
+    board.gap(&gap(1), Freshness::Live);
     assert_eq!(text(&mut stream).await["gaps"][0]["cause"], "silence");
     world.app.stop.cancel();
     assert_eq!(close_code(&mut stream).await, 1001);

@@ -10,9 +10,9 @@ use contract::time::Timestamp;
 
 use rust_decimal::Decimal;
 
-use super::Fold;
+use super::Projection;
 use super::delivery::{Slope, Stage, Standing};
-use super::link::Queue;
+use super::dependency::Queue;
 
 /// Data older than this is said: a quiet venue, or the beginning of a problem.
 const DATA_AGE_NOTICED: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ struct Findings {
 }
 
 /// How things stand; the moment since when is not known here.
-pub(crate) fn assess(fold: &Fold, now: Timestamp) -> Health {
+pub(crate) fn assess(fold: &Projection, now: Timestamp) -> Health {
     let mut findings = Findings::default();
     findings.links(fold, now);
     for service in Service::ALL {
@@ -154,7 +154,7 @@ impl Findings {
         self.notices.push(Problem { who: who.into(), what: what.into() });
     }
 
-    fn links(&mut self, fold: &Fold, now: Timestamp) {
+    fn links(&mut self, fold: &Projection, now: Timestamp) {
         for (who, link) in [("bus", &fold.bus), ("database", &fold.database)] {
             let age = seconds(now.since(link.since));
             let what = match (link.is_up, link.problem.as_deref()) {
@@ -170,7 +170,7 @@ impl Findings {
         }
     }
 
-    fn service(&mut self, fold: &Fold, service: Service, now: Timestamp) {
+    fn service(&mut self, fold: &Projection, service: Service, now: Timestamp) {
         // Without the bus nobody can be heard: that is the bus's fault, and said.
         let heard_until = fold.bus.heard_until(now);
         if fold.bus.is_up == Some(false) || fold.fleet.of(service).any(|one| one.is_present(heard_until)) {
@@ -187,7 +187,7 @@ impl Findings {
         }
     }
 
-    fn venue(&mut self, fold: &Fold, now: Timestamp) {
+    fn venue(&mut self, fold: &Projection, now: Timestamp) {
         if fold.fleet.feeds(now).next().is_none() {
             return; // Said already: nothing is known of the feed.
         }
@@ -216,7 +216,7 @@ impl Findings {
         }
     }
 
-    fn queues(&mut self, fold: &Fold, now: Timestamp) {
+    fn queues(&mut self, fold: &Projection, now: Timestamp) {
         for (queue, consumer) in &fold.consumers {
             let Some(idle) = consumer.stuck_for(fold.fleet.moved_at(queue.service()), now) else { continue };
             self.is_cut |= *queue == Queue::Raw;
@@ -226,7 +226,7 @@ impl Findings {
         }
     }
 
-    fn delivery(&mut self, fold: &Fold, now: Timestamp) {
+    fn delivery(&mut self, fold: &Projection, now: Timestamp) {
         let delivery = &fold.delivery;
         for (end, done) in [(Stage::Stored, "stored"), (Stage::Shown, "shown")] {
             let Some((stage, late)) = delivery.late(end, now) else { continue };
@@ -256,7 +256,7 @@ impl Findings {
         }
     }
 
-    fn complaints(&mut self, fold: &Fold, now: Timestamp) {
+    fn complaints(&mut self, fold: &Projection, now: Timestamp) {
         let mut left_out = 0;
         for instance in fold.fleet.all() {
             let name = &instance.stats.instance;
@@ -286,7 +286,7 @@ impl Findings {
 }
 
 /// `3 gaps are open, the oldest for 35 s: ticks of Will it rain?, Will it snow? and 1 more market may be missing`.
-fn open_gaps(fold: &Fold, oldest: Timestamp, now: Timestamp) -> String {
+fn open_gaps(fold: &Projection, oldest: Timestamp, now: Timestamp) -> String {
     let age = seconds(now.since(oldest));
     let since = match fold.gaps.count() {
         1 => format!("1 gap is open for {age}"),

@@ -15,7 +15,7 @@ use contract::time::Timestamp;
 use contract::verdict::{JudgedTrade, Reason, SizeSource, Verdict};
 use rust_decimal::Decimal;
 
-use super::Fold;
+use super::Projection;
 use super::event::Judged;
 
 /// A moment `seconds` after some morning.
@@ -182,7 +182,7 @@ pub(crate) fn everybody(second: i64) -> [Stats; 4] {
 }
 
 /// Hears one word of each service at second `second`.
-pub(crate) fn hear_everybody(fold: &mut Fold, second: i64) {
+pub(crate) fn hear_everybody(fold: &mut Projection, second: i64) {
     for word in everybody(second) {
         fold.stats(word, at(second));
     }

@@ -10,8 +10,8 @@ use contract::verdict::{JudgedTrade, Reason, Verdict};
 use proptest::prelude::*;
 
 use super::events::EVENTS_MAX;
-use super::fleet::{ERRORS_MAX, INSTANCES_MAX};
 use super::health::{Problem, Trust};
+use super::instances::{ERRORS_MAX, INSTANCES_MAX};
 use super::testing::{
     at, everybody, feed, gap, hear_everybody, judged_trade, market, price_change, stats, trade,
 };
@@ -20,8 +20,8 @@ use super::*;
 mod starts;
 
 /// A fold at second 0 in which all is well.
-fn well() -> Fold {
-    let mut fold = Fold::new(at(0));
+fn well() -> Projection {
+    let mut fold = Projection::new(at(0));
     fold.bus.told(Ok(()), at(0));
     fold.database.told(Ok(()), at(0));
     hear_everybody(&mut fold, 0);
@@ -77,7 +77,7 @@ fn a_trade_whose_time_is_at_fault_counts_but_does_not_age_the_others() {
 fn an_event_that_came_before_its_market_is_named_when_it_is_shown() {
     let mut fold = well();
     fold.tick(price_change(1), at(0));
-    let name = |fold: &Fold| fold.page(&EventFilter::default(), 1, 0).events[0].name.clone();
+    let name = |fold: &Projection| fold.page(&EventFilter::default(), 1, 0).events[0].name.clone();
     assert_eq!(name(&fold), None);
     fold.market(&market(1));
     assert_eq!(name(&fold).map(|name| name.outcome.to_string()), Some("Yes".to_owned()));
@@ -152,7 +152,7 @@ fn what_is_stored_or_shown_too_late_is_a_problem_with_its_seconds_and_where_it_w
 #[test]
 fn what_is_stored_is_complete_up_to_the_oldest_tick_that_waits_and_to_the_last_word_of_every_feed() {
     let mut fold = well();
-    let look = |fold: &mut Fold, oldest: Option<i64>, second: i64| {
+    let look = |fold: &mut Projection, oldest: Option<i64>, second: i64| {
         for stage in [Stage::Judged, Stage::Stored] {
             fold.delivery.read(stage, Reading::of_oldest(oldest.map(at), 1, at(second)));
         }
@@ -259,7 +259,7 @@ fn open_gaps_are_told_with_their_markets_and_since_when() {
     let mut fold = well();
     fold.bus.told(Ok(()), at(4));
     hear_everybody(&mut fold, 4);
-    let notice = |fold: &Fold| fold.health(at(6)).notices.pop().unwrap().what;
+    let notice = |fold: &Projection| fold.health(at(6)).notices.pop().unwrap().what;
     fold.market(&market(1));
     fold.gap(gap(1));
     assert_eq!(notice(&fold), "1 gap is open for 5 s: ticks of Question 1? may be missing");
@@ -276,7 +276,7 @@ fn counters_of_two_instances_add_up_and_one_that_went_still_counts() {
     let mut fold = well();
     fold.stats(stats("processor-1", 0, processor(10, 4)), at(0));
     fold.stats(stats("processor-2", 0, processor(5, 2)), at(50));
-    let counters = |fold: &Fold| fold.fleet.counters(Service::Processor).unwrap();
+    let counters = |fold: &Projection| fold.fleet.counters(Service::Processor).unwrap();
     assert_eq!((counters(&fold).received, counters(&fold).g1.evaluated), (15, 6));
     fold.settle(at(60));
     assert_eq!(fold.fleet.of(Service::Processor).count(), 2);
@@ -305,7 +305,7 @@ fn a_rate_is_taken_over_the_last_tellings_of_an_instance() {
         let report = FeedReport { ticks: [("price".to_owned(), ticks)].into(), ..feed(second) };
         fold.stats(stats("feed-1", second, Report::Feed(report)), at(second));
     }
-    let rate = |fold: &Fold| fold.fleet.of(Service::Feed).next().unwrap().rate().unwrap().to_string();
+    let rate = |fold: &Projection| fold.fleet.of(Service::Feed).next().unwrap().rate().unwrap().to_string();
     assert_eq!(rate(&fold), "100");
 }
 
@@ -318,7 +318,7 @@ fn errors_are_kept_for_an_hour_newest_first_even_of_those_who_went() {
     word.errors_last_hour = 2;
     fold.stats(word.clone(), at(20));
     fold.stats(word, at(21));
-    let told = |fold: &Fold, now| -> Vec<String> {
+    let told = |fold: &Projection, now| -> Vec<String> {
         fold.fleet.errors(at(now)).iter().map(|told| told.note.message.clone()).collect()
     };
     assert_eq!(told(&fold, 21), ["b", "a"]);
@@ -335,7 +335,7 @@ proptest! {
     fn the_fold_never_exceeds_its_bounds(
         steps in proptest::collection::vec((0_u8..6, any::<u16>(), 0_i64..4_000), 1..6_000),
     ) {
-        let mut fold = Fold::new(at(0));
+        let mut fold = Projection::new(at(0));
         for (what, number, second) in steps {
             let (number, now) = (u32::from(number), at(second));
             match what {

@@ -2,8 +2,8 @@
 //!
 //! Knows: each within a bound. Never: the levels of a book, a token's past.
 
-mod pace;
-mod standing;
+mod tick_rate;
+mod token_status;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use contract::verdict::Verdict;
 use rust_decimal::Decimal;
 
 use super::event::{Event, Name};
-use pace::Pace;
+use tick_rate::TickRate;
 
-pub(crate) use standing::{Row, Snapshot, Standing};
+pub(crate) use token_status::{Row, Snapshot, TokenStatus};
 
 /// Tokens kept: more than the venue ever had open at once. Beyond it the first learned go.
 pub(crate) const TOKENS_MAX: usize = 100_000;
@@ -83,7 +83,7 @@ struct Live {
     /// When a book agreed with the venue's hash.
     agreed_at: Option<Timestamp>,
     last_tick_at: Option<Timestamp>,
-    pace: Pace,
+    pace: TickRate,
 }
 
 /// How a token stood when it was last stored.

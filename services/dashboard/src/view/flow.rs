@@ -10,11 +10,11 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::Number;
-use crate::state::Fold;
-use crate::state::fleet::Instance;
+use crate::state::Projection;
+use crate::state::dependency::{Dependency, Queue};
 use crate::state::health::DATA_AGE_MAX;
-use crate::state::heat::percentile;
-use crate::state::link::{Link, Queue};
+use crate::state::instances::Instance;
+use crate::state::latency_heatmap::percentile;
 
 /// Fewer messages that wait are no backlog: a batch under way is not one.
 const LAG_MIN: u64 = 500;
@@ -64,7 +64,7 @@ struct Arrow {
 
 /// What the services say, added up.
 struct Sums<'a> {
-    fold: &'a Fold,
+    fold: &'a Projection,
     now: Timestamp,
 }
 
@@ -72,7 +72,7 @@ struct Sums<'a> {
 
 impl Flow {
     /// The picture as it stands at `now`.
-    pub(crate) fn of(fold: &Fold, now: Timestamp) -> Self {
+    pub(crate) fn of(fold: &Projection, now: Timestamp) -> Self {
         let sums = Sums { fold, now };
         Self { at: now, stages: sums.stages(), arrows: sums.arrows() }
     }
@@ -94,7 +94,7 @@ impl Sums<'_> {
             };
             Stage { name, state, rate: rate.map(Number), instances }
         };
-        let server = |name, link: &Link, rate: Option<Decimal>| {
+        let server = |name, link: &Dependency, rate: Option<Decimal>| {
             let state = match link.is_up {
                 None => "unknown",
                 Some(true) => "ok",

@@ -8,9 +8,9 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::Number;
-use crate::state::Fold;
-use crate::state::heat::{Counts, Heat, STEP_S, began_at, percentile};
+use crate::state::Projection;
 use crate::state::latency::Samples;
+use crate::state::latency_heatmap::{Counts, LatencyHeatmap, STEP_S, began_at, percentile};
 
 /// The stages.
 #[derive(Debug, Serialize)]
@@ -64,7 +64,12 @@ struct Skew {
 
 impl Latencies {
     /// The last `steps` steps. `page`: what the live stream measured.
-    pub(crate) fn of(fold: &Fold, page: &(Samples, Heat), steps: usize, now: Timestamp) -> Self {
+    pub(crate) fn of(
+        fold: &Projection,
+        page: &(Samples, LatencyHeatmap),
+        steps: usize,
+        now: Timestamp,
+    ) -> Self {
         let earlier = i64::try_from(steps.saturating_sub(1)).unwrap_or(0) * STEP_S * 1_000_000;
         let samples = &fold.executed_to_received;
         let spread = samples.spread();
@@ -92,7 +97,7 @@ impl Latencies {
 }
 
 impl Stage {
-    fn measured(samples: &Samples, heat: &Heat, steps: usize, now: Timestamp) -> Self {
+    fn measured(samples: &Samples, heat: &LatencyHeatmap, steps: usize, now: Timestamp) -> Self {
         let spread = samples.spread();
         Self {
             p50: spread.map(|spread| millis(spread.p50)),
@@ -103,14 +108,14 @@ impl Stage {
     }
 
     /// Where only counts are known: read off those of the last two minutes.
-    fn counted(heat: &Heat, steps: usize, now: Timestamp) -> Self {
+    fn counted(heat: &LatencyHeatmap, steps: usize, now: Timestamp) -> Self {
         let sum = heat.recent(now);
         let at = |percent| percentile(&sum, percent).map(millis);
         Self { p50: at(50), p90: at(90), p99: at(99), counts: by_step(heat, steps, now) }
     }
 }
 
-fn by_step(heat: &Heat, steps: usize, now: Timestamp) -> Vec<Option<Counts>> {
+fn by_step(heat: &LatencyHeatmap, steps: usize, now: Timestamp) -> Vec<Option<Counts>> {
     let is_some = |counts: &Counts| counts.iter().any(|count| *count > 0);
     heat.last(steps, now).into_iter().map(|counts| Some(counts).filter(is_some)).collect()
 }

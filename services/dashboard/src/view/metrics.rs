@@ -8,11 +8,11 @@ use contract::verdict::Verdict;
 use serde::Serialize;
 
 use super::Number;
-use crate::state::Fold;
+use crate::state::Projection;
 use crate::state::counters::Counters;
+use crate::state::dependency::Queue;
 use crate::state::incidents::Incident;
 use crate::state::latency::Spread;
-use crate::state::link::Queue;
 use crate::state::rates::Slot;
 
 /// `IngestionMetrics` of the contract, and beyond it what the page needs.
@@ -146,7 +146,7 @@ struct Series {
 
 impl Metrics {
     /// The numbers as they stand at `now`.
-    pub(crate) fn of(fold: &Fold, now: Timestamp) -> Self {
+    pub(crate) fn of(fold: &Projection, now: Timestamp) -> Self {
         let fleet = &fold.fleet;
         let feed = fleet.counters(Service::Feed);
         let processor = fleet.counters(Service::Processor);
@@ -211,22 +211,22 @@ impl Metrics {
 }
 
 /// Since when the longest-running feed runs that is there; none without one.
-pub(crate) fn uptime(fold: &Fold, now: Timestamp) -> Option<u64> {
+pub(crate) fn uptime(fold: &Projection, now: Timestamp) -> Option<u64> {
     let there = fold.fleet.of(Service::Feed).filter(|instance| instance.is_present(now));
     let since = there.map(|instance| instance.stats.started_at).min()?;
     Some(now.since(since).as_secs())
 }
 
-fn of_feeds(fold: &Fold, now: Timestamp, pick: fn(&FeedReport) -> u64) -> Option<u64> {
+fn of_feeds(fold: &Projection, now: Timestamp, pick: fn(&FeedReport) -> u64) -> Option<u64> {
     fold.fleet.feeds(now).map(pick).reduce(u64::saturating_add)
 }
 
-fn sockets(fold: &Fold, now: Timestamp, counts: fn(&SocketReport) -> bool) -> Option<u64> {
+fn sockets(fold: &Projection, now: Timestamp, counts: fn(&SocketReport) -> bool) -> Option<u64> {
     fold.fleet.feeds(now).next()?;
     Some(fold.fleet.sockets(now).filter(|socket| counts(socket)).count() as u64)
 }
 
-fn connected_at(fold: &Fold, now: Timestamp) -> Option<Timestamp> {
+fn connected_at(fold: &Projection, now: Timestamp) -> Option<Timestamp> {
     let connected = fold.fleet.sockets(now).filter(|socket| socket.state == SocketState::Connected);
     connected.filter_map(|socket| socket.connected_at).min()
 }
@@ -236,8 +236,8 @@ fn average_age(sum: &Slot) -> Option<Number> {
     Some(Number::seconds(sum.age_us / trades))
 }
 
-fn errors(fold: &Fold, now: Timestamp) -> Vec<Error> {
-    let error = |told: &crate::state::fleet::Told| Error {
+fn errors(fold: &Projection, now: Timestamp) -> Vec<Error> {
+    let error = |told: &crate::state::instances::Told| Error {
         at: told.note.at,
         until: None,
         service: told.service.word(),
@@ -257,7 +257,7 @@ fn errors(fold: &Fold, now: Timestamp) -> Vec<Error> {
     errors
 }
 
-fn clients(fold: &Fold, now: Timestamp) -> Option<u64> {
+fn clients(fold: &Projection, now: Timestamp) -> Option<u64> {
     let there = fold.fleet.of(Service::Dashboard).filter(|instance| instance.is_present(now));
     let clients = there.filter_map(|instance| match &instance.stats.report {
         Report::Dashboard(dashboard) => Some(dashboard.clients),
@@ -303,7 +303,7 @@ impl Judged {
 }
 
 impl Waiting {
-    fn of(fold: &Fold, queue: Queue, now: Timestamp) -> Self {
+    fn of(fold: &Projection, queue: Queue, now: Timestamp) -> Self {
         let backlog: Option<Backlog> = fold.consumers.get(&queue).and_then(|queue| queue.present(now));
         Self {
             consumer: queue.word(),
@@ -315,7 +315,7 @@ impl Waiting {
 }
 
 impl Latency {
-    fn of(fold: &Fold) -> Self {
+    fn of(fold: &Projection) -> Self {
         let percentiles = |spread: Spread| Percentiles {
             p50_us: spread.p50,
             p90_us: spread.p90,
@@ -350,13 +350,13 @@ mod tests {
     use super::*;
     use crate::state::testing::{at, feed, hear_everybody, judged_trade, price_change, stats};
 
-    fn shown(fold: &Fold, second: i64) -> Value {
+    fn shown(fold: &Projection, second: i64) -> Value {
         serde_json::from_str(&crate::view::json(&Metrics::of(fold, at(second)))).unwrap()
     }
 
     #[test]
     fn before_anything_is_known_every_number_is_null() {
-        let shown = shown(&Fold::new(at(0)), 1);
+        let shown = shown(&Projection::new(at(0)), 1);
         let Value::Object(members) = &shown else { panic!("{shown}") };
         let known = ["at", "errors_last_hour", "gates", "judged", "backlog", "latency", "counted_since"];
         for (name, value) in members.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_those_of_bus_and_database() {
-        let mut fold = Fold::new(at(0));
+        let mut fold = Projection::new(at(0));
         fold.bus.told(Ok(()), at(0));
         hear_everybody(&mut fold, 0);
         let mut report = feed(1);
@@ -429,7 +429,7 @@ mod tests {
 
     #[test]
     fn what_a_silent_feed_said_is_not_told_as_the_present() {
-        let mut fold = Fold::new(at(0));
+        let mut fold = Projection::new(at(0));
         hear_everybody(&mut fold, 0);
         let shown = shown(&fold, 6);
         for name in [

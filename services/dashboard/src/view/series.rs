@@ -6,7 +6,7 @@ use contract::time::Timestamp;
 use serde::Serialize;
 
 use super::Number;
-use crate::state::Fold;
+use crate::state::Projection;
 use crate::state::rates::SECONDS;
 use crate::state::series::Sample;
 
@@ -40,7 +40,7 @@ struct Series {
 
 impl Seconds {
     /// The last `seconds` seconds, at most 300, without the present one.
-    pub(crate) fn of(fold: &Fold, seconds: usize, now: Timestamp) -> Self {
+    pub(crate) fn of(fold: &Projection, seconds: usize, now: Timestamp) -> Self {
         let seconds = seconds.clamp(1, SECONDS);
         let span = i64::try_from(seconds).unwrap_or(1);
         let from = now.micros().div_euclid(1_000_000) - span + 1;
@@ -84,7 +84,7 @@ impl Series {
 }
 
 /// Errors logged in each second from `from` on.
-fn errors(fold: &Fold, from: i64, seconds: usize, now: Timestamp) -> Vec<u64> {
+fn errors(fold: &Projection, from: i64, seconds: usize, now: Timestamp) -> Vec<u64> {
     let mut counts = vec![0; seconds];
     for told in fold.fleet.errors(now) {
         let place = usize::try_from(told.note.at.micros().div_euclid(1_000_000) - from);

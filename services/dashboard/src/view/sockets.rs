@@ -1,4 +1,4 @@
-//! Answer of `/api/sockets`: each connection to the venue, and the tokens that are silent for longest.
+//! TablePage of `/api/sockets`: each connection to the venue, and the tokens that are silent for longest.
 //!
 //! Knows: members. Never: why a socket broke; the feed says it.
 
@@ -8,8 +8,8 @@ use contract::time::Timestamp;
 use serde::Serialize;
 
 use super::Number;
-use crate::listing::Answer;
-use crate::state::Fold;
+use crate::state::Projection;
+use crate::token_table::TablePage;
 
 /// Silent tokens that are told.
 const SILENT_MAX: usize = 20;
@@ -61,7 +61,7 @@ struct Silent {
 
 impl Sockets {
     /// The sockets as they stand at `now`. `by_age`: the tokens, those silent for longest first.
-    pub(crate) fn of(fold: &Fold, by_age: &Answer, now: Timestamp) -> Self {
+    pub(crate) fn of(fold: &Projection, by_age: &TablePage, now: Timestamp) -> Self {
         let mut sockets = Vec::new();
         for instance in fold.fleet.current(Service::Feed) {
             let Some(feed) = instance.feed() else { continue };
@@ -95,7 +95,7 @@ impl Sockets {
     }
 }
 
-fn silent(by_age: &Answer, now: Timestamp) -> Vec<Silent> {
+fn silent(by_age: &TablePage, now: Timestamp) -> Vec<Silent> {
     let rows = by_age.places.iter().map(|&place| &by_age.table.snapshot.rows[place]);
     // Those of which nothing ever came stand at the end; the table of tokens has them by their state.
     let heard = rows.filter(|row| row.last_tick_at.is_some()).take(SILENT_MAX);

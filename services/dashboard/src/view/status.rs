@@ -10,10 +10,10 @@ use super::Number;
 use super::delivery::Delivery;
 use super::history::Gap;
 use super::metrics::uptime;
-use crate::state::Fold;
-use crate::state::fleet::Instance;
+use crate::state::Projection;
+use crate::state::dependency::Dependency;
 use crate::state::health::{Health, Problem};
-use crate::state::link::Link;
+use crate::state::instances::Instance;
 use crate::state::restarts::Restart;
 
 /// Open gaps that are told one by one.
@@ -138,7 +138,7 @@ enum OfReport {
 
 impl Status {
     /// How things stand at `now`. `durability`: the mode the bus was set up with.
-    pub(crate) fn of(fold: &Fold, durability: &'static str, now: Timestamp) -> Self {
+    pub(crate) fn of(fold: &Projection, durability: &'static str, now: Timestamp) -> Self {
         let health = fold.health(now);
         Self {
             healthy: health.is_healthy(),
@@ -153,7 +153,7 @@ impl Status {
 }
 
 /// One word for all sockets: the best of their states; none while no feed is heard of.
-fn websocket_state(fold: &Fold, now: Timestamp) -> Option<SocketState> {
+fn websocket_state(fold: &Projection, now: Timestamp) -> Option<SocketState> {
     fold.fleet.feeds(now).next()?;
     let has = |state| fold.fleet.sockets(now).any(|socket| socket.state == state);
     let states = [SocketState::Connected, SocketState::Connecting, SocketState::Reconnecting];
@@ -163,7 +163,7 @@ fn websocket_state(fold: &Fold, now: Timestamp) -> Option<SocketState> {
 // === impl Details ===
 
 impl Details {
-    fn of(fold: &Fold, health: Health, durability: &'static str, now: Timestamp) -> Self {
+    fn of(fold: &Projection, health: Health, durability: &'static str, now: Timestamp) -> Self {
         let wrong = |problem: Problem| Wrong { who: problem.who, what: problem.what };
         let gap = |gap: &contract::gap::Gap| Gap::of_bus(gap, fold.question(&gap.condition_id).as_deref());
         Self {
@@ -193,13 +193,13 @@ impl Restarted {
 }
 
 impl Server {
-    fn of(link: &Link) -> Self {
+    fn of(link: &Dependency) -> Self {
         Self { connected: link.is_up, since: link.since, problem: link.problem.clone(), durability: None }
     }
 }
 
 impl OfService {
-    fn of(fold: &Fold, service: Service, now: Timestamp) -> Self {
+    fn of(fold: &Projection, service: Service, now: Timestamp) -> Self {
         let instances = || fold.fleet.of(service);
         let heard_at = fold.fleet.last_heard(service);
         Self {
@@ -278,13 +278,13 @@ mod tests {
     use super::*;
     use crate::state::testing::{at, feed, gap, hear_everybody, market, stats};
 
-    fn shown(fold: &Fold, second: i64) -> Value {
+    fn shown(fold: &Projection, second: i64) -> Value {
         serde_json::from_str(&crate::view::json(&Status::of(fold, "standard", at(second)))).unwrap()
     }
 
     #[test]
     fn before_anything_is_known_nothing_is_claimed() {
-        let shown = shown(&Fold::new(at(0)), 1);
+        let shown = shown(&Projection::new(at(0)), 1);
         assert_eq!(shown["healthy"], json!(false));
         for name in ["uptime_seconds", "websocket_state", "last_event_age_seconds", "database_connected"] {
             assert!(shown[name].is_null(), "{name}");
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_healthy_system_shows_each_service_with_its_instances() {
-        let mut fold = Fold::new(at(0));
+        let mut fold = Projection::new(at(0));
         fold.bus.told(Ok(()), at(0));
         fold.database.told(Ok(()), at(0));
         hear_everybody(&mut fold, 0);
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_best_socket_gives_the_word_for_all() {
-        let mut fold = Fold::new(at(0));
+        let mut fold = Projection::new(at(0));
         let mut report = feed(0);
         for (state, word) in [
             (SocketState::Reconnecting, "reconnecting"),
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn open_gaps_are_told_with_their_question() {
-        let mut fold = Fold::new(at(0));
+        let mut fold = Projection::new(at(0));
         fold.market(&market(1));
         fold.gap(gap(1));
         let details = &shown(&fold, 2)["details"];

@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::Number;
 use super::history::Gap;
-use crate::listing::Answer;
 use crate::state::tokens::Row;
+use crate::token_table::TablePage;
 
 /// One token.
 #[derive(Debug, Serialize)]
@@ -93,7 +93,7 @@ impl<'a> Token<'a> {
 
 impl<'a> Tokens<'a> {
     /// `limit` rows behind the first `offset`.
-    pub(crate) fn of(answer: &'a Answer, limit: usize, offset: usize) -> Self {
+    pub(crate) fn of(answer: &'a TablePage, limit: usize, offset: usize) -> Self {
         let (table, places) = (&answer.table, &answer.places);
         let (snapshot, counts) = (&table.snapshot, &table.counts);
         let rows = places.iter().skip(offset).take(limit).map(|&place| &snapshot.rows[place]);

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::given::flag_of;
+use super::raw::flag_of;
 
 /// One setting as it is shown.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use contract::latency::{BUCKETS, bucket};
 use contract::stats::{Backlog, Report, WriterReport};
 
 use super::*;
-use crate::state::link::Queue;
+use crate::state::dependency::Queue;
 use crate::state::testing::{feed, stats};
 
 /// The clock, in seconds after the moment that stands for 0 in made-up stats.
@@ -53,7 +53,7 @@ async fn world() -> World {
 #[tokio::test]
 async fn each_socket_is_told_with_its_rate_and_the_silent_tokens_beside_it() {
     let world = world().await;
-    world.app.board.tick(judged_trade(1, Verdict::Clean), IsNews::Yes, clock::now().into());
+    world.app.board.tick(judged_trade(1, Verdict::Clean), Freshness::Live, clock::now().into());
     let told = world.get("/api/sockets").await.json();
     let socket = &told["sockets"][0];
     assert_eq!((&socket["name"], &socket["state"]), (&json!("feed-1 #0"), &json!("connected")));
@@ -101,7 +101,7 @@ async fn a_series_has_one_number_a_second_and_null_where_nothing_was_measured() 
 #[tokio::test]
 async fn latency_has_every_stage_by_step_and_bucket() {
     let world = world().await;
-    world.app.board.tick(judged_trade(1, Verdict::Clean), IsNews::Yes, clock::now().into());
+    world.app.board.tick(judged_trade(1, Verdict::Clean), Freshness::Live, clock::now().into());
     let told = world.get("/api/latency?minutes=2").await.json();
     let stored = &told["stages"]["stored"];
     assert_eq!(stored["counts"].as_array().unwrap().len(), 4);

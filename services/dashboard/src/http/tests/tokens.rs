@@ -11,8 +11,8 @@ async fn world() -> World {
     world.app.board.with(|fold| (1..=2).for_each(|number| fold.market(&market(number))));
     let now = clock::now().into();
     let second = Timestamp::micros_since(now, crate::state::testing::at(0)) / 1_000_000;
-    world.app.board.tick(book(1, second), IsNews::Yes, now);
-    world.app.board.tick(judged_trade(1, Verdict::Clean), IsNews::Yes, now);
+    world.app.board.tick(book(1, second), Freshness::Live, now);
+    world.app.board.tick(judged_trade(1, Verdict::Clean), Freshness::Live, now);
     world
 }
 
@@ -39,7 +39,7 @@ async fn the_table_of_tokens_is_sorted_filtered_and_cut() {
 #[tokio::test]
 async fn a_token_is_told_with_its_market_and_the_gaps_open_now() {
     let world = world().await;
-    world.app.board.gap(&gap(1), IsNews::Yes);
+    world.app.board.gap(&gap(1), Freshness::Live);
     let known = world.get("/api/tokens/2").await.json();
     assert_eq!((&known["slug"], &known["gaps"][0]["cause"]), (&json!("market-1"), &json!("silence")));
     assert_eq!(known["gaps"][0]["question"], json!("Question 1?"));

@@ -4,7 +4,7 @@
 
 use super::*;
 
-fn hear_everybody_but_the_writer(fold: &mut Fold, second: i64) {
+fn hear_everybody_but_the_writer(fold: &mut Projection, second: i64) {
     for word in everybody(second).into_iter().filter(|word| word.service != Service::Writer) {
         fold.stats(word, at(second));
     }
@@ -12,7 +12,7 @@ fn hear_everybody_but_the_writer(fold: &mut Fold, second: i64) {
 
 #[test]
 fn before_anything_is_known_everything_is_unknown_first_starting_and_after_15_s_down() {
-    let fold = Fold::new(at(0));
+    let fold = Projection::new(at(0));
     let health = fold.health(at(14));
     let who: Vec<&str> = health.problems.iter().map(|problem| problem.who.as_str()).collect();
     assert_eq!(who, ["bus", "database", "feed", "processor", "writer", "dashboard"]);
@@ -22,13 +22,13 @@ fn before_anything_is_known_everything_is_unknown_first_starting_and_after_15_s_
 
 #[test]
 fn what_is_known_to_be_broken_is_down_even_at_the_start() {
-    let mut fold = Fold::new(at(0));
+    let mut fold = Projection::new(at(0));
     fold.bus.told(Err("no server answers".to_owned()), at(1));
     assert_eq!(fold.health(at(1)).trust, Trust::Starting, "the bus may start at the same time");
     fold.bus.told(Ok(()), at(2));
     fold.bus.told(Err("gone".to_owned()), at(3));
     assert_eq!(fold.health(at(3)).trust, Trust::Down);
-    let mut fold = Fold::new(at(0));
+    let mut fold = Projection::new(at(0));
     fold.bus.told(Ok(()), at(0));
     let mut report = FeedReport { last_data_at: None, ..feed(0) };
     report.sockets[0].state = SocketState::Connecting;
@@ -43,7 +43,7 @@ fn what_is_known_to_be_broken_is_down_even_at_the_start() {
 
 #[test]
 fn who_is_missing_but_for_live_data_is_waited_for_at_the_start_and_degrades_later() {
-    let mut fold = Fold::new(at(0));
+    let mut fold = Projection::new(at(0));
     for second in [1, 15] {
         fold.bus.told(Ok(()), at(second));
         fold.database.told(Ok(()), at(second));
@@ -55,13 +55,13 @@ fn who_is_missing_but_for_live_data_is_waited_for_at_the_start_and_degrades_late
 
 #[test]
 fn events_from_before_the_start_are_read_when_the_first_of_afterwards_comes() {
-    let mut fold = Fold::new(at(1));
+    let mut fold = Projection::new(at(1));
     assert!(fold.is_catching_up(at(2)));
     fold.tick(price_change(1), at(2));
     assert!(fold.is_catching_up(at(2)), "it was received at second 0");
     fold.tick(judged_trade(1, Verdict::Clean), at(2));
     assert!(!fold.is_catching_up(at(2)), "however many are still to come");
-    assert!(!Fold::new(at(1)).is_catching_up(at(16)), "a quiet bus tells nothing");
+    assert!(!Projection::new(at(1)).is_catching_up(at(16)), "a quiet bus tells nothing");
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn counters_say_since_when_they_count() {
     let mut fold = well();
     let mut word = stats("processor-2", 40, processor(5, 2));
     word.started_at = at(30);
-    let since = |fold: &Fold| fold.fleet.counted_since(Service::Processor);
-    let mut late = Fold::new(at(35));
+    let since = |fold: &Projection| fold.fleet.counted_since(Service::Processor);
+    let mut late = Projection::new(at(35));
     assert_eq!(since(&late), None);
     late.stats(word.clone(), at(40));
     assert_eq!(since(&late), Some(at(30)), "of what was before it knows nothing");

@@ -67,10 +67,10 @@ fn a_token_is_never_seen_then_live_then_quiet() {
     let mut tokens = Tokens::default();
     tokens.learn(&market(1));
     let gaps = Gaps::default();
-    assert_eq!(row(&tokens, &gaps, 2, 0).standing, Standing::NeverSeen);
+    assert_eq!(row(&tokens, &gaps, 2, 0).standing, TokenStatus::NeverSeen);
     tokens.tick(&Event::of(book(1, 0)), at(0));
-    assert_eq!(row(&tokens, &gaps, 2, 60).standing, Standing::Live);
-    assert_eq!(row(&tokens, &gaps, 2, 61).standing, Standing::Quiet);
+    assert_eq!(row(&tokens, &gaps, 2, 60).standing, TokenStatus::Live);
+    assert_eq!(row(&tokens, &gaps, 2, 61).standing, TokenStatus::Quiet);
 }
 
 #[test]
@@ -80,15 +80,15 @@ fn a_gap_makes_a_token_resyncing_until_a_tick_comes_and_a_mismatch_suspect_until
     tokens.tick(&Event::of(book(1, 0)), at(0));
     let mut gaps = Gaps::default();
     gaps.take(gap(1));
-    assert_eq!(row(&tokens, &gaps, 2, 2).standing, Standing::Resyncing);
+    assert_eq!(row(&tokens, &gaps, 2, 2).standing, TokenStatus::Resyncing);
     tokens.tick(&Event::of(book(2, 3)), at(3));
-    assert_eq!(row(&tokens, &gaps, 2, 3).standing, Standing::Live);
+    assert_eq!(row(&tokens, &gaps, 2, 3).standing, TokenStatus::Live);
     gaps.take(Gap::opened(condition(1), "0/1", Cause::BookMismatch, at(4), at(4)));
-    assert_eq!(row(&tokens, &gaps, 2, 5).standing, Standing::Suspect);
+    assert_eq!(row(&tokens, &gaps, 2, 5).standing, TokenStatus::Suspect);
     tokens.tick(&Event::of(book(3, 6)), at(6));
-    assert_eq!(row(&tokens, &gaps, 2, 6).standing, Standing::Live);
+    assert_eq!(row(&tokens, &gaps, 2, 6).standing, TokenStatus::Live);
     let aside = HashSet::from([token(2).to_string()]);
-    assert_eq!(tokens.row(&token(2), &gaps, &aside, at(6)).unwrap().standing, Standing::Suspect);
+    assert_eq!(tokens.row(&token(2), &gaps, &aside, at(6)).unwrap().standing, TokenStatus::Suspect);
 }
 
 #[test]
@@ -123,6 +123,6 @@ fn what_was_stored_last_stands_in_until_something_comes() {
     let known = row(&tokens, &Gaps::default(), 2, 0);
     assert_eq!((known.bid, known.last, known.last_tick_at), (price("0.4"), price("0.2"), Some(at(0))));
     tokens.seed(&seed(3, -100));
-    assert_eq!(row(&tokens, &Gaps::default(), 3, 0).standing, Standing::Quiet);
+    assert_eq!(row(&tokens, &Gaps::default(), 3, 0).standing, TokenStatus::Quiet);
     assert!(tokens.bare().is_empty());
 }

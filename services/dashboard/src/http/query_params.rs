@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::value::{Error as Odd, StrDeserializer};
 use store::Cursor;
 
-use super::answer::Refused;
+use super::answer::ApiError;
 
 /// Longest text to search for, in characters.
 pub(crate) const TEXT_MAX: usize = 100;
@@ -22,29 +22,29 @@ const SHOWN_MAX: usize = 80;
 
 /// The parameters of a request: each is allowed, and there once.
 #[derive(Debug)]
-pub(crate) struct Asked(Vec<(String, String)>);
+pub(crate) struct QueryParams(Vec<(String, String)>);
 
-// === impl Asked ===
+// === impl QueryParams ===
 
-impl Asked {
+impl QueryParams {
     /// Reads the parameters of an address.
     ///
     /// # Errors
     /// When one is not among `allowed`, or is there twice.
-    pub(crate) fn of(uri: &Uri, allowed: &[&str]) -> Result<Self, Refused> {
+    pub(crate) fn of(uri: &Uri, allowed: &[&str]) -> Result<Self, ApiError> {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| Refused::bad("the parameters cannot be read"))?
+            .map_err(|_| ApiError::bad("the parameters cannot be read"))?
             .0;
         for (place, (name, _)) in pairs.iter().enumerate() {
             if !allowed.contains(&name.as_str()) {
                 let there_are = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
                 let name = sanitize(name, SHOWN_MAX);
-                return Err(Refused::bad(format!(
+                return Err(ApiError::bad(format!(
                     "`{name}` is not a parameter here; there are: {there_are}"
                 )));
             }
             if pairs[..place].iter().any(|(other, _)| other == name) {
-                return Err(Refused::bad(format!("`{name}` is there more than once")));
+                return Err(ApiError::bad(format!("`{name}` is there more than once")));
             }
         }
         Ok(Self(pairs))
@@ -59,7 +59,13 @@ impl Asked {
     ///
     /// # Errors
     /// When it is none, or out of its range.
-    pub(crate) fn whole(&self, name: &str, default: usize, min: usize, max: usize) -> Result<usize, Refused> {
+    pub(crate) fn whole(
+        &self,
+        name: &str,
+        default: usize,
+        min: usize,
+        max: usize,
+    ) -> Result<usize, ApiError> {
         let shape = format!("a whole number from {min} to {max}");
         let parse = |text: &str| {
             let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -72,7 +78,7 @@ impl Asked {
     ///
     /// # Errors
     /// As [`Asked::whole`].
-    pub(crate) fn limit(&self) -> Result<usize, Refused> {
+    pub(crate) fn limit(&self) -> Result<usize, ApiError> {
         self.whole("limit", 50, 1, 500)
     }
 
@@ -80,7 +86,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is no kind.
-    pub(crate) fn kind(&self) -> Result<Option<Kind>, Refused> {
+    pub(crate) fn kind(&self) -> Result<Option<Kind>, ApiError> {
         self.parsed("kind", "one of trade, price, book, quote, tick_size", Kind::of_word)
     }
 
@@ -88,7 +94,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is none.
-    pub(crate) fn verdict(&self) -> Result<Option<Verdict>, Refused> {
+    pub(crate) fn verdict(&self) -> Result<Option<Verdict>, ApiError> {
         self.parsed("verdict", "one of clean, flagged, refused", Verdict::of_word)
     }
 
@@ -96,7 +102,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is no token id.
-    pub(crate) fn token_id(&self) -> Result<Option<TokenId>, Refused> {
+    pub(crate) fn token_id(&self) -> Result<Option<TokenId>, ApiError> {
         self.parsed("token_id", "1 to 78 decimal digits", |text| TokenId::try_from(text).ok())
     }
 
@@ -104,7 +110,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is no condition id.
-    pub(crate) fn condition_id(&self, name: &str) -> Result<Option<ConditionId>, Refused> {
+    pub(crate) fn condition_id(&self, name: &str) -> Result<Option<ConditionId>, ApiError> {
         self.parsed(name, "0x and 1 to 64 hexadecimal digits", |text| ConditionId::try_from(text).ok())
     }
 
@@ -112,7 +118,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is no id.
-    pub(crate) fn event_id(&self) -> Result<Option<TickId>, Refused> {
+    pub(crate) fn event_id(&self) -> Result<Option<TickId>, ApiError> {
         self.parsed("before", "the id of an event, 32 hexadecimal digits", |text| TickId::try_from(text).ok())
     }
 
@@ -120,7 +126,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is none.
-    pub(crate) fn place(&self) -> Result<Option<Cursor>, Refused> {
+    pub(crate) fn place(&self) -> Result<Option<Cursor>, ApiError> {
         self.parsed("before", "a place as `next` gives it", |text| {
             let (micros, id) = text.rsplit_once('-')?;
             let at = Timestamp::from_micros(micros.parse().ok()?);
@@ -134,7 +140,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is neither.
-    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, Refused> {
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
         self.parsed(name, "true or false", |text| text.parse().ok())
     }
 
@@ -142,7 +148,7 @@ impl Asked {
     ///
     /// # Errors
     /// When one is no moment, or they are the wrong way round.
-    pub(crate) fn span(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), Refused> {
+    pub(crate) fn span(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
         let moment = |name| {
             self.parsed(name, "a time such as 2026-01-31T12:00:00Z", |text| {
                 Timestamp::deserialize(StrDeserializer::<Odd>::new(text)).ok()
@@ -152,7 +158,7 @@ impl Asked {
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
-            return Err(Refused::bad("`from` must be before `to`"));
+            return Err(ApiError::bad("`from` must be before `to`"));
         }
         Ok((from, to))
     }
@@ -161,7 +167,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is longer than `max` characters.
-    pub(crate) fn search(&self, max: usize) -> Result<String, Refused> {
+    pub(crate) fn search(&self, max: usize) -> Result<String, ApiError> {
         let shape = format!("a text of at most {max} characters");
         let parse = |text: &str| (text.chars().count() <= max).then(|| text.to_lowercase());
         Ok(self.parsed("q", &shape, parse)?.unwrap_or_default())
@@ -176,12 +182,12 @@ impl Asked {
         name: &str,
         shape: &str,
         parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Refused> {
+    ) -> Result<Option<T>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         match parse(text) {
             Some(value) => Ok(Some(value)),
             None => {
-                Err(Refused::bad(format!("`{name}` must be {shape}, not `{}`", sanitize(text, SHOWN_MAX))))
+                Err(ApiError::bad(format!("`{name}` must be {shape}, not `{}`", sanitize(text, SHOWN_MAX))))
             }
         }
     }
@@ -191,14 +197,14 @@ impl Asked {
 mod tests {
     use super::*;
 
-    fn asked(query: &str) -> Asked {
+    fn asked(query: &str) -> QueryParams {
         let uri: Uri = format!("/api/x?{query}").parse().unwrap();
         let name = query.split('=').next().unwrap();
         let all = ["from", "to", name];
-        Asked::of(&uri, &all).unwrap()
+        QueryParams::of(&uri, &all).unwrap()
     }
 
-    fn error<T>(result: Result<T, Refused>) -> String {
+    fn error<T>(result: Result<T, ApiError>) -> String {
         result.err().expect("it is refused").error
     }
 
@@ -264,11 +270,11 @@ mod tests {
     #[test]
     fn unknown_and_repeated_parameters_are_refused_by_name() {
         let uri: Uri = "/api/events?limt=5".parse().unwrap();
-        let told = error(Asked::of(&uri, &["limit", "offset"]));
+        let told = error(QueryParams::of(&uri, &["limit", "offset"]));
         assert_eq!(told, "`limt` is not a parameter here; there are: limit, offset");
         let uri: Uri = "/api/events?limit=5&limit=6".parse().unwrap();
-        assert_eq!(error(Asked::of(&uri, &["limit"])), "`limit` is there more than once");
+        assert_eq!(error(QueryParams::of(&uri, &["limit"])), "`limit` is there more than once");
         let uri: Uri = "/api/status?x=1".parse().unwrap();
-        assert!(error(Asked::of(&uri, &[])).ends_with("there are: none"));
+        assert!(error(QueryParams::of(&uri, &[])).ends_with("there are: none"));
     }
 }

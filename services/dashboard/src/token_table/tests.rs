@@ -5,16 +5,16 @@
 use contract::verdict::Verdict;
 
 use super::*;
-use crate::state::Fold;
+use crate::state::Projection;
 use crate::state::testing::{at, book, judged_trade, market};
 
-fn question(sort: Sort, descending: bool) -> Question {
-    Question { sort, descending, text: String::new(), standings: Vec::new() }
+fn question(sort: Sort, descending: bool) -> TableQuery {
+    TableQuery { sort, descending, text: String::new(), standings: Vec::new() }
 }
 
 /// Three markets: volume 10, 30 and unknown; the first token has a book and a trade.
-fn fold() -> Fold {
-    let mut fold = Fold::new(at(0));
+fn fold() -> Projection {
+    let mut fold = Projection::new(at(0));
     for (number, volume) in [(1, Some(10)), (2, Some(30)), (3, None)] {
         let mut market = market(number);
         market.volume_24h = volume.map(Decimal::from);
@@ -25,7 +25,7 @@ fn fold() -> Fold {
     fold
 }
 
-fn ids(fold: &Fold, question: &Question) -> Vec<String> {
+fn ids(fold: &Projection, question: &TableQuery) -> Vec<String> {
     let table = Table::of(fold.snapshot(at(1)), None);
     table.places(question).into_iter().map(|place| table.snapshot.rows[place].token_id.to_string()).collect()
 }
@@ -45,37 +45,37 @@ fn the_unknown_comes_last_whichever_way_round() {
 fn names_are_sorted_both_ways_and_states_from_the_worst() {
     let fold = fold();
     let by_question = ["3", "2", "5", "4", "7", "6"].map(String::from);
-    assert_eq!(ids(&fold, &question(Sort::Question, false)), by_question);
+    assert_eq!(ids(&fold, &question(Sort::TableQuery, false)), by_question);
     let by_outcome = ["3", "5", "7", "2", "4", "6"].map(String::from);
     assert_eq!(ids(&fold, &question(Sort::Outcome, false)), by_outcome);
     assert_eq!(ids(&fold, &question(Sort::Outcome, true))[0], "6");
-    assert_eq!(ids(&fold, &question(Sort::Standing, false)).last().unwrap(), "2");
+    assert_eq!(ids(&fold, &question(Sort::TokenStatus, false)).last().unwrap(), "2");
 }
 
 #[test]
 fn a_search_takes_all_its_words_or_the_start_of_an_id() {
     let fold = fold();
     let search =
-        |text: &str| ids(&fold, &Question { text: text.to_owned(), ..question(Sort::Question, false) });
+        |text: &str| ids(&fold, &TableQuery { text: text.to_owned(), ..question(Sort::TableQuery, false) });
     assert_eq!(search("question 2"), ["2", "5", "4"].map(String::from), "token 2, and both of market 2");
     assert_eq!(search("yes market-3"), ["6".to_owned()]);
     assert_eq!(search("0x1"), ["3", "2"].map(String::from));
     assert!(search("nobody").is_empty());
-    let standings = vec![Standing::Live];
-    assert_eq!(ids(&fold, &Question { standings, ..question(Sort::Question, false) }), ["2".to_owned()]);
+    let standings = vec![TokenStatus::Live];
+    assert_eq!(ids(&fold, &TableQuery { standings, ..question(Sort::TableQuery, false) }), ["2".to_owned()]);
 }
 
 /// Tokens of the table that answers at a second.
-async fn total(listing: &Listing, fold: &Fold, second: i64) -> usize {
+async fn total(listing: &TokenTable, fold: &Projection, second: i64) -> usize {
     let snapshot = fold.snapshot(at(second));
     let answer = listing.answer(&question(Sort::Volume, true), at(second), || snapshot).await.unwrap();
-    assert_eq!(answer.table.counts[&Standing::Live], 1);
+    assert_eq!(answer.table.counts[&TokenStatus::Live], 1);
     answer.table.snapshot.rows.len()
 }
 
 #[tokio::test]
 async fn a_table_of_a_second_answers_while_the_next_one_is_made_aside() {
-    let (listing, mut fold) = (Listing::default(), fold());
+    let (listing, mut fold) = (TokenTable::default(), fold());
     assert_eq!(total(&listing, &fold, 0).await, 6);
     fold.market(&market(4));
     let asked = question(Sort::Volume, true);
@@ -90,7 +90,7 @@ async fn a_table_of_a_second_answers_while_the_next_one_is_made_aside() {
 
 #[tokio::test]
 async fn a_table_of_two_seconds_or_from_before_the_clock_was_set_back_answers_nobody() {
-    let (listing, mut fold) = (Listing::default(), fold());
+    let (listing, mut fold) = (TokenTable::default(), fold());
     assert_eq!(total(&listing, &fold, 10).await, 6);
     fold.market(&market(4));
     assert_eq!(total(&listing, &fold, 12).await, 8);
@@ -100,7 +100,7 @@ async fn a_table_of_two_seconds_or_from_before_the_clock_was_set_back_answers_no
 
 #[tokio::test]
 async fn those_who_ask_at_once_share_one_table() {
-    let (listing, fold) = (Listing::default(), fold());
+    let (listing, fold) = (TokenTable::default(), fold());
     let snapshot = fold.snapshot(at(0));
     let asked = question(Sort::Age, true);
     let first = listing.answer(&asked, at(0), || snapshot);
@@ -111,7 +111,7 @@ async fn those_who_ask_at_once_share_one_table() {
 
 #[tokio::test]
 async fn the_next_table_has_ready_what_was_asked_and_forgets_what_is_asked_no_more() {
-    let (listing, fold) = (Listing::default(), fold());
+    let (listing, fold) = (TokenTable::default(), fold());
     let ready = || {
         let table = listing.table().clone().unwrap();
         let mut sorts: Vec<String> =

@@ -10,11 +10,11 @@ use contract::verdict::Reason;
 use serde_json::json;
 
 use super::App;
-use super::answer::{self, Refused};
-use super::ask::{Asked, TEXT_MAX};
+use super::answer::{self, ApiError};
+use super::query_params::{QueryParams, TEXT_MAX};
 use super::tokens::listed;
-use crate::listing::{Question, Sort};
 use crate::state::events::EventFilter;
+use crate::token_table::{Sort, TableQuery};
 use crate::view::event::Newest;
 use crate::view::flow::Flow;
 use crate::view::latency::Latencies;
@@ -27,24 +27,24 @@ use crate::view::status::Status;
 const OFFSET_MAX: usize = 10_000;
 
 /// `/api/status`: 200 when healthy, else 503.
-pub(crate) async fn status(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    Asked::of(&uri, &[])?;
+pub(crate) async fn status(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    QueryParams::of(&uri, &[])?;
     let status = app.board.with(|fold| Status::of(fold, app.durability, clock::now().into()));
     let code = if status.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok(answer::json(code, &status))
 }
 
 /// `/api/metrics`.
-pub(crate) async fn metrics(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    Asked::of(&uri, &[])?;
+pub(crate) async fn metrics(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    QueryParams::of(&uri, &[])?;
     let metrics = app.board.with(|fold| Metrics::of(fold, clock::now().into()));
     Ok(answer::json(StatusCode::OK, &metrics))
 }
 
 /// `/api/events`.
-pub(crate) async fn events(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
+pub(crate) async fn events(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
     let allowed = ["limit", "offset", "kind", "verdict", "token_id", "condition_id", "before", "reason", "q"];
-    let asked = Asked::of(&uri, &allowed)?;
+    let asked = QueryParams::of(&uri, &allowed)?;
     let (limit, offset) = (asked.limit()?, asked.whole("offset", 0, 0, OFFSET_MAX)?);
     let filter = EventFilter {
         kind: asked.kind()?,
@@ -60,32 +60,33 @@ pub(crate) async fn events(State(app): State<App>, uri: Uri) -> Result<Response,
 }
 
 /// `/api/sockets`.
-pub(crate) async fn sockets(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    Asked::of(&uri, &[])?;
+pub(crate) async fn sockets(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    QueryParams::of(&uri, &[])?;
     let now = clock::now().into();
-    let question = Question { sort: Sort::Age, descending: true, text: String::new(), standings: Vec::new() };
+    let question =
+        TableQuery { sort: Sort::Age, descending: true, text: String::new(), standings: Vec::new() };
     let by_age = listed(&app, &question, now).await?;
     let sockets = app.board.with(|fold| Sockets::of(fold, &by_age, now));
     Ok(answer::json(StatusCode::OK, &sockets))
 }
 
 /// `/api/flow`.
-pub(crate) async fn flow(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    Asked::of(&uri, &[])?;
+pub(crate) async fn flow(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    QueryParams::of(&uri, &[])?;
     let flow = app.board.with(|fold| Flow::of(fold, clock::now().into()));
     Ok(answer::json(StatusCode::OK, &flow))
 }
 
 /// `/api/series`.
-pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    let minutes = Asked::of(&uri, &["minutes"])?.whole("minutes", 5, 1, 5)?;
+pub(crate) async fn series(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    let minutes = QueryParams::of(&uri, &["minutes"])?.whole("minutes", 5, 1, 5)?;
     let series = app.board.with(|fold| Seconds::of(fold, minutes * 60, clock::now().into()));
     Ok(answer::json(StatusCode::OK, &series))
 }
 
 /// `/api/latency`.
-pub(crate) async fn latency(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    let minutes = Asked::of(&uri, &["minutes"])?.whole("minutes", 60, 1, 60)?;
+pub(crate) async fn latency(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    let minutes = QueryParams::of(&uri, &["minutes"])?.whole("minutes", 60, 1, 60)?;
     let page = app.board.hub().measured();
     let latency = app.board.with(|fold| Latencies::of(fold, &page, minutes * 2, clock::now().into()));
     Ok(answer::json(StatusCode::OK, &latency))
@@ -101,7 +102,7 @@ pub(crate) async fn instruments(State(app): State<App>, headers: HeaderMap) -> R
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     match exposition::answer(&app.registry, accept) {
         Ok((kind, text)) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
-        Err(error) => Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        Err(error) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::fault::Fault;
-use super::folder;
+use super::settings_dir;
 
 /// Environment and command line of one process, not yet judged.
 #[derive(Debug, Default)]
@@ -91,8 +91,8 @@ impl RawSettings {
 
     /// Adds what lies in the folder that `SETTINGS_DIR` names; whatever is given otherwise wins.
     pub(super) fn with_folder(mut self) -> Self {
-        let Some(path) = self.readable(folder::NAME) else { return self };
-        match folder::read(Path::new(&path)) {
+        let Some(path) = self.readable(settings_dir::NAME) else { return self };
+        match settings_dir::read(Path::new(&path)) {
             Ok(settings) => {
                 for (name, text) in settings {
                     self.environment.entry(name).or_insert(Text::Readable(text));
@@ -100,7 +100,7 @@ impl RawSettings {
             }
             Err(error) => {
                 let message = format!("names a folder that cannot be read: {error}");
-                self.faults.push(Fault { name: folder::NAME.to_owned(), message });
+                self.faults.push(Fault { name: settings_dir::NAME.to_owned(), message });
             }
         }
         self

@@ -38,7 +38,7 @@ const HEALTHCHECK_MAX: Duration = Duration::from_secs(2);
 
 /// The listening socket.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct LimitedListener {
     listener: TcpListener,
     permits: Arc<Semaphore>,
     /// What of them each address holds.
@@ -49,9 +49,9 @@ pub(crate) struct Door {
 
 /// One connection.
 #[derive(Debug)]
-pub(crate) struct Guest {
+pub(crate) struct GuardedStream {
     stream: TcpStream,
-    visit: Visit,
+    visit: ConnectionActivity,
     served: u64,
     read_until: Pin<Box<Sleep>>,
     write_until: Option<Pin<Box<Sleep>>>,
@@ -61,7 +61,7 @@ pub(crate) struct Guest {
 
 /// What the requests of a connection tell its socket. A clone is the same visit.
 #[derive(Clone, Debug)]
-pub(crate) struct Visit {
+pub(crate) struct ConnectionActivity {
     /// Whose it is.
     pub(crate) address: IpAddr,
     progress: Arc<Progress>,
@@ -88,9 +88,9 @@ pub(crate) async fn is_ready(address: SocketAddr, token: Option<&Secret>) -> boo
     matches!(timeout(HEALTHCHECK_MAX, asking).await, Ok(Ok(true)))
 }
 
-// === impl Door ===
+// === impl LimitedListener ===
 
-impl Door {
+impl LimitedListener {
     /// Binds `address`.
     pub(crate) async fn bind(address: SocketAddr, per_address: usize) -> io::Result<Self> {
         Ok(Self {
@@ -144,11 +144,11 @@ fn too_many(most: usize) -> String {
     )
 }
 
-impl Listener for Door {
-    type Io = Guest;
+impl Listener for LimitedListener {
+    type Io = GuardedStream;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Guest, SocketAddr) {
+    async fn accept(&mut self) -> (GuardedStream, SocketAddr) {
         let permit = self.permits.clone().acquire_owned().await.expect("nobody closes the semaphore");
         loop {
             let (stream, address) = Listener::accept(&mut self.listener).await;
@@ -158,7 +158,7 @@ impl Listener for Door {
             };
             // Small messages are not to wait for company; where the system cannot do that, they do.
             let _ = stream.set_nodelay(true);
-            return (Guest::new(stream, address.ip(), permit, share), address);
+            return (GuardedStream::new(stream, address.ip(), permit, share), address);
         }
     }
 
@@ -167,9 +167,9 @@ impl Listener for Door {
     }
 }
 
-// === impl Visit ===
+// === impl ConnectionActivity ===
 
-impl Visit {
+impl ConnectionActivity {
     /// A request has arrived: silence is ours now.
     pub(crate) fn begin(&self) {
         self.progress.is_busy.store(true, Ordering::Relaxed);
@@ -182,19 +182,19 @@ impl Visit {
     }
 }
 
-impl Connected<IncomingStream<'_, Door>> for Visit {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+impl Connected<IncomingStream<'_, LimitedListener>> for ConnectionActivity {
+    fn connect_info(stream: IncomingStream<'_, LimitedListener>) -> Self {
         stream.io().visit.clone()
     }
 }
 
-// === impl Guest ===
+// === impl GuardedStream ===
 
-impl Guest {
+impl GuardedStream {
     fn new(stream: TcpStream, address: IpAddr, permit: OwnedSemaphorePermit, share: Share) -> Self {
         Self {
             stream,
-            visit: Visit { address, progress: Arc::default() },
+            visit: ConnectionActivity { address, progress: Arc::default() },
             served: 0,
             read_until: Box::pin(sleep(FIRST_REQUEST_MAX)),
             write_until: None,
@@ -230,7 +230,7 @@ impl Guest {
     }
 }
 
-impl AsyncRead for Guest {
+impl AsyncRead for GuardedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -245,7 +245,7 @@ impl AsyncRead for Guest {
     }
 }
 
-impl AsyncWrite for Guest {
+impl AsyncWrite for GuardedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let guest = self.get_mut();
         let written = Pin::new(&mut guest.stream).poll_write(context, bytes);
@@ -280,14 +280,14 @@ mod tests {
     use super::*;
 
     /// A connection as the server sees it, and its client.
-    async fn guest() -> (Guest, TcpStream) {
-        let mut door = Door::bind("127.0.0.1:0".parse().unwrap(), 8).await.unwrap();
+    async fn guest() -> (GuardedStream, TcpStream) {
+        let mut door = LimitedListener::bind("127.0.0.1:0".parse().unwrap(), 8).await.unwrap();
         let client = TcpStream::connect(door.address().unwrap()).await.unwrap();
         (Listener::accept(&mut door).await.0, client)
     }
 
     /// How reading ends once the client is silent, and after how long by the paused clock.
-    async fn silence(guest: &mut Guest) -> (io::ErrorKind, Duration) {
+    async fn silence(guest: &mut GuardedStream) -> (io::ErrorKind, Duration) {
         let start = Instant::now();
         let mut byte = [0];
         let error = guest.read_exact(&mut byte).await.unwrap_err();
@@ -337,7 +337,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_listening_is_not_ready() {
-        let door = Door::bind("127.0.0.1:0".parse().unwrap(), 8).await.unwrap();
+        let door = LimitedListener::bind("127.0.0.1:0".parse().unwrap(), 8).await.unwrap();
         let address = door.address().unwrap();
         drop(door);
         assert!(!is_ready(address, None).await);

@@ -11,7 +11,7 @@ use contract::time::Timestamp;
 use rust_decimal::Decimal;
 
 use super::counters::Counters;
-use super::heat::Counts;
+use super::latency_heatmap::Counts;
 use super::restarts::{Restart, Restarts};
 
 /// An instance is there while it was heard of within this time, four of its tellings: whoever looks once a second
@@ -32,7 +32,7 @@ const MARKS_MAX: usize = 6;
 
 /// The instances.
 #[derive(Debug, Default)]
-pub(crate) struct Fleet {
+pub(crate) struct Instances {
     instances: BTreeMap<(Service, String), Instance>,
     departed: VecDeque<Departed>,
     forgotten: HashMap<Service, Counted>,
@@ -88,9 +88,9 @@ struct Counted {
     since: Timestamp,
 }
 
-// === impl Fleet ===
+// === impl Instances ===
 
-impl Fleet {
+impl Instances {
     /// Hears an instance.
     pub(crate) fn heard(&mut self, stats: Stats, now: Timestamp) {
         let key = (stats.service, stats.instance.clone());

@@ -10,14 +10,14 @@ const SLOTS: usize = 11;
 
 /// Counts by second, of the newest second heard of and the ten before it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct TickRate {
     newest: i64,
     counts: [u16; SLOTS],
 }
 
-// === impl Pace ===
+// === impl TickRate ===
 
-impl Pace {
+impl TickRate {
     /// Counts a tick that the feed read at `at`; one from the future counts now.
     pub(super) fn count(&mut self, at: Timestamp, now: Timestamp) {
         let second = second_of(at).min(second_of(now));
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn the_pace_is_that_of_ten_whole_seconds() {
-        let mut pace = Pace::default();
+        let mut pace = TickRate::default();
         for second in [89, 90, 95, 99, 100, 100] {
             pace.count(at(second), at(100));
         }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_comes_late_counts_where_it_belongs_and_the_future_counts_now() {
-        let mut pace = Pace::default();
+        let mut pace = TickRate::default();
         pace.count(at(100), at(100));
         pace.count(at(95), at(100));
         pace.count(at(80), at(100));

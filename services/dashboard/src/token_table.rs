@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::spawn_blocking;
 
-use crate::state::tokens::{Row, Snapshot, Standing};
+use crate::state::tokens::{Row, Snapshot, TokenStatus};
 
 /// From this age on the table is made anew, aside, while it still answers.
 const RENEW_AFTER: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ const READY_MAX: usize = 16;
 
 /// The table; a clone is the same one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Listing {
+pub(crate) struct TokenTable {
     table: Arc<Mutex<Option<Arc<Table>>>>,
     /// Held by whoever makes the next one.
     making: Arc<tokio::sync::Mutex<()>>,
@@ -36,10 +36,10 @@ pub(crate) struct Listing {
 pub(crate) struct Table {
     pub(crate) snapshot: Snapshot,
     /// How many there are of each standing.
-    pub(crate) counts: BTreeMap<Standing, usize>,
+    pub(crate) counts: BTreeMap<TokenStatus, usize>,
     /// Place of each slot in the order of questions and outcomes.
     ranks: Arc<Vec<u32>>,
-    answers: Mutex<HashMap<Question, Kept>>,
+    answers: Mutex<HashMap<TableQuery, Kept>>,
 }
 
 /// An answer that may be asked for again.
@@ -52,51 +52,51 @@ struct Kept {
 
 /// What is asked of the table.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Question {
+pub(crate) struct TableQuery {
     pub(crate) sort: Sort,
     pub(crate) descending: bool,
     /// All of these words are in its question, outcome or slug, or it is the start of its id; in small letters.
     pub(crate) text: String,
     /// Only these; all without any.
-    pub(crate) standings: Vec<Standing>,
+    pub(crate) standings: Vec<TokenStatus>,
 }
 
 /// By what tokens are sorted.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Sort {
     Volume,
-    Question,
+    TableQuery,
     Outcome,
     Bid,
     Ask,
     Last,
     Ticks,
     Age,
-    Standing,
+    TokenStatus,
 }
 
 /// The rows that were asked for.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TablePage {
     pub(crate) table: Arc<Table>,
     /// Places in the table, sorted.
     pub(crate) places: Arc<[usize]>,
 }
 
-// === impl Listing ===
+// === impl TokenTable ===
 
-impl Listing {
+impl TokenTable {
     /// The answer to a question, less than two seconds old; none when the process ends. `snapshot` gives the tokens
     /// as they stand. Whoever asks of a table that is a second old has the next one made, and does not wait for it.
     pub(crate) async fn answer(
         &self,
-        question: &Question,
+        question: &TableQuery,
         now: Timestamp,
         snapshot: impl FnOnce() -> Snapshot + Send + 'static,
-    ) -> Option<Answer> {
+    ) -> Option<TablePage> {
         if let Some(table) = self.younger_than(AGE_MAX, now) {
             let is_due = !table.is_within(RENEW_AFTER, now);
-            let answer = Answer::of(table, question);
+            let answer = TablePage::of(table, question);
             if is_due && let Ok(turn) = self.making.clone().try_lock_owned() {
                 drop(self.make(turn, snapshot));
             }
@@ -108,7 +108,7 @@ impl Listing {
             Some(table) => table,
             None => self.make(turn, snapshot).await.ok()?,
         };
-        Some(Answer::of(table, question))
+        Some(TablePage::of(table, question))
     }
 
     /// Makes the next table, where nobody waits but for it.
@@ -136,10 +136,10 @@ impl Listing {
     }
 }
 
-// === impl Answer ===
+// === impl TablePage ===
 
-impl Answer {
-    fn of(table: Arc<Table>, question: &Question) -> Self {
+impl TablePage {
+    fn of(table: Arc<Table>, question: &TableQuery) -> Self {
         let places = table.answer(question);
         Self { table, places }
     }
@@ -165,8 +165,8 @@ fn ranks(rows: &[Row]) -> Vec<u32> {
 impl Table {
     /// The table of a moment, which has the answers ready that were asked of the one before.
     fn of(snapshot: Snapshot, before: Option<&Self>) -> Self {
-        let mut counts: BTreeMap<Standing, usize> =
-            Standing::ALL.into_iter().map(|standing| (standing, 0)).collect();
+        let mut counts: BTreeMap<TokenStatus, usize> =
+            TokenStatus::ALL.into_iter().map(|standing| (standing, 0)).collect();
         for row in &snapshot.rows {
             *counts.entry(row.standing).or_default() += 1;
         }
@@ -187,7 +187,7 @@ impl Table {
     }
 
     /// The answer to a question, kept for the next one who asks.
-    fn answer(&self, question: &Question) -> Arc<[usize]> {
+    fn answer(&self, question: &TableQuery) -> Arc<[usize]> {
         if let Some(kept) = self.answers().get_mut(question) {
             kept.asked = kept.asked.saturating_add(1);
             return kept.places.clone();
@@ -202,9 +202,9 @@ impl Table {
     }
 
     /// The questions that were asked of it most.
-    fn asked(&self) -> Vec<Question> {
+    fn asked(&self) -> Vec<TableQuery> {
         let answers = self.answers();
-        let mut asked: Vec<(u32, &Question)> = answers
+        let mut asked: Vec<(u32, &TableQuery)> = answers
             .iter()
             .filter(|(_, kept)| kept.asked > 0)
             .map(|(question, kept)| (kept.asked, question))
@@ -213,11 +213,11 @@ impl Table {
         asked.into_iter().take(READY_MAX).map(|(_, question)| question.clone()).collect()
     }
 
-    fn answers(&self) -> MutexGuard<'_, HashMap<Question, Kept>> {
+    fn answers(&self) -> MutexGuard<'_, HashMap<TableQuery, Kept>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn places(&self, question: &Question) -> Vec<usize> {
+    fn places(&self, question: &TableQuery) -> Vec<usize> {
         let rows = &self.snapshot.rows;
         let words: Vec<&str> = question.text.split_whitespace().collect();
         let passing = (0..rows.len()).filter(|&place| question.lets_pass(&rows[place], &words));
@@ -252,9 +252,9 @@ impl Table {
     }
 }
 
-// === impl Question ===
+// === impl TableQuery ===
 
-impl Question {
+impl TableQuery {
     fn lets_pass(&self, row: &Row, words: &[&str]) -> bool {
         let is_standing = self.standings.is_empty() || self.standings.contains(&row.standing);
         is_standing
@@ -276,34 +276,34 @@ impl Sort {
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "volume_24h" => Self::Volume,
-            "question" => Self::Question,
+            "question" => Self::TableQuery,
             "outcome" => Self::Outcome,
             "bid" => Self::Bid,
             "ask" => Self::Ask,
             "last" => Self::Last,
             "ticks_per_s" => Self::Ticks,
             "age" => Self::Age,
-            "state" => Self::Standing,
+            "state" => Self::TokenStatus,
             _ => return None,
         })
     }
 
     /// Which way round it is useful at first: names from A, the worst state first, else the largest.
     pub(crate) fn is_descending_at_first(self) -> bool {
-        !matches!(self, Self::Question | Self::Outcome | Self::Standing)
+        !matches!(self, Self::TableQuery | Self::Outcome | Self::TokenStatus)
     }
 
     fn key(self, row: &Row, rank: u32) -> Option<i64> {
         let price = |price: Option<Price>| price.and_then(|price| scaled(price.decimal()));
         match self {
             Self::Volume => row.about.as_ref().and_then(|about| about.volume_24h).and_then(scaled),
-            Self::Question | Self::Outcome => row.label.is_some().then(|| i64::from(rank)),
+            Self::TableQuery | Self::Outcome => row.label.is_some().then(|| i64::from(rank)),
             Self::Bid => price(row.bid),
             Self::Ask => price(row.ask),
             Self::Last => price(row.last),
             Self::Ticks => Some(i64::from(row.ticks)),
             Self::Age => row.last_tick_at.map(|at| -at.micros()),
-            Self::Standing => Some(row.standing as i64),
+            Self::TokenStatus => Some(row.standing as i64),
         }
     }
 }

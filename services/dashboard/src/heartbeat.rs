@@ -17,10 +17,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::board::Board;
 use crate::metrics::Metrics;
+use crate::shared_state::SharedState;
 use crate::state::delivery::Stage;
-use crate::state::link::Link;
+use crate::state::dependency::Dependency;
 use crate::view;
 
 /// How often.
@@ -37,7 +37,7 @@ pub(crate) struct Pulse {
     pub(crate) durability: &'static str,
     pub(crate) started_at: Timestamp,
     pub(crate) errors: ErrorLog,
-    pub(crate) board: Board,
+    pub(crate) board: SharedState,
     pub(crate) metrics: Metrics,
     pub(crate) bus_latch: Latch,
     pub(crate) database_latch: Latch,
@@ -103,10 +103,10 @@ impl Pulse {
         stats
     }
 
-    fn stats(&self, bus: &Link, database: &Link, now: Timestamp) -> Stats {
+    fn stats(&self, bus: &Dependency, database: &Dependency, now: Timestamp) -> Stats {
         let moment = now.date_time().unwrap_or_default();
         let newest = self.errors.last_hour(moment).into_iter().take(ERRORS_TOLD);
-        let problem = |(name, link): (&str, &Link)| {
+        let problem = |(name, link): (&str, &Dependency)| {
             let why = link.problem.as_deref().unwrap_or("does not answer");
             (link.is_up == Some(false)).then(|| format!("{name}: {why}"))
         };
@@ -127,7 +127,7 @@ impl Pulse {
     }
 }
 
-fn show(latch: &Latch, link: &Link) {
+fn show(latch: &Latch, link: &Dependency) {
     match (link.is_up, &link.problem) {
         (Some(true), _) => latch.set(true),
         (Some(false), Some(why)) => latch.fail(why),
@@ -150,7 +150,7 @@ mod tests {
             durability: "standard",
             started_at: at(0),
             errors: ErrorLog::default(),
-            board: Board::new(Hub::new(at(0)), at(0)),
+            board: SharedState::new(Hub::new(at(0)), at(0)),
             metrics: Metrics::default(),
             bus_latch: readiness.latch("bus"),
             database_latch: readiness.latch("database"),
@@ -177,7 +177,7 @@ mod tests {
         let mut frames = pulse.board.hub().listen();
         pulse.beat(at(1));
         for kind in ["metrics", "status"] {
-            let Ok(Frame::Told(text)) = frames.try_recv() else { panic!("nothing was told") };
+            let Ok(Frame::Broadcast(text)) = frames.try_recv() else { panic!("nothing was told") };
             assert!(text.starts_with(&format!(r#"{{"type":"{kind}","{kind}":{{"#)), "{text}");
         }
         assert!(frames.try_recv().is_err());

@@ -19,7 +19,7 @@ const LIVE_FOR: Duration = Duration::from_mins(1);
 
 /// How far the book of a token can be trusted; the worst first.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Standing {
+pub(crate) enum TokenStatus {
     /// Its book disagrees with the venue's hash, or it is set aside.
     Suspect,
     /// Its ticks are missing: a gap is open, and nothing has come since.
@@ -47,7 +47,7 @@ pub(crate) struct Row {
     /// In the last ten whole seconds.
     pub(crate) ticks: u32,
     pub(crate) last_tick_at: Option<Timestamp>,
-    pub(crate) standing: Standing,
+    pub(crate) standing: TokenStatus,
 }
 
 /// All followed tokens at one moment.
@@ -72,9 +72,9 @@ struct Broken {
     broke_at: Option<Timestamp>,
 }
 
-// === impl Standing ===
+// === impl TokenStatus ===
 
-impl Standing {
+impl TokenStatus {
     /// All of them.
     pub(crate) const ALL: [Self; 5] =
         [Self::Suspect, Self::Resyncing, Self::NeverSeen, Self::Quiet, Self::Live];
@@ -112,22 +112,22 @@ impl<'a> Doubts<'a> {
         Self { gaps: broken, set_aside }
     }
 
-    fn standing(&self, token: &Token, now: Timestamp) -> Standing {
+    fn standing(&self, token: &Token, now: Timestamp) -> TokenStatus {
         let live = &token.live;
         let gap = self.gaps.get(&token.condition_id).copied().unwrap_or_default();
         let is_since = |heard: Option<Timestamp>, at: Timestamp| heard.is_some_and(|heard| heard > at);
         let disagrees = gap.disagreed_at.is_some_and(|at| !is_since(live.agreed_at, at));
         let lacks_ticks = gap.broke_at.is_some_and(|at| !is_since(live.last_tick_at, at));
         if disagrees || self.set_aside.contains(token.token_id.as_str()) {
-            Standing::Suspect
+            TokenStatus::Suspect
         } else if !live.has_book && live.last_tick_at.is_none() {
-            Standing::NeverSeen
+            TokenStatus::NeverSeen
         } else if lacks_ticks {
-            Standing::Resyncing
+            TokenStatus::Resyncing
         } else if live.last_tick_at.is_some_and(|at| now.since(at) <= LIVE_FOR) {
-            Standing::Live
+            TokenStatus::Live
         } else {
-            Standing::Quiet
+            TokenStatus::Quiet
         }
     }
 }

@@ -15,7 +15,7 @@ const BACKLOG_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// Whether a server answers.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Link {
+pub(crate) struct Dependency {
     /// None before the first answer or failure.
     pub(crate) is_up: Option<bool>,
     /// Since when it is so: of one that does not answer, since its last good answer.
@@ -50,9 +50,9 @@ pub(crate) struct Consumer {
     waiting_since: Option<Timestamp>,
 }
 
-// === impl Link ===
+// === impl Dependency ===
 
-impl Link {
+impl Dependency {
     /// Nothing is known yet.
     pub(crate) fn new(now: Timestamp) -> Self {
         Self { is_up: None, since: now, answered_at: None, problem: None }
@@ -71,7 +71,7 @@ impl Link {
     }
 }
 
-impl Link {
+impl Dependency {
     /// Whether it ever answered.
     pub(crate) fn has_answered(&self) -> bool {
         self.answered_at.is_some()
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_link_is_up_since_its_first_answer_and_away_since_its_last() {
-        let mut link = Link::new(at(0));
+        let mut link = Dependency::new(at(0));
         link.told(Ok(()), at(3));
         link.told(Ok(()), at(4));
         assert_eq!((link.is_up, link.since), (Some(true), at(3)));
@@ -164,7 +164,7 @@ mod tests {
         );
         link.told(Ok(()), at(7));
         assert_eq!((link.is_up, link.since), (Some(true), at(7)));
-        let mut never = Link::new(at(0));
+        let mut never = Dependency::new(at(0));
         never.told(Err("away".to_owned()), at(5));
         assert_eq!(never.since, at(0), "it has never answered");
     }

@@ -4,21 +4,21 @@
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::{Batch, Frame, Wish, events_text};
+use super::{Batch, Frame, SubscriptionFilter, events_text};
 
 /// One client's place in the stream.
 #[derive(Debug)]
-pub(crate) struct Watcher {
-    wish: Wish,
+pub(crate) struct Subscriber {
+    wish: SubscriptionFilter,
     next: u64,
     missed: u64,
 }
 
-// === impl Watcher ===
+// === impl Subscriber ===
 
-impl Watcher {
+impl Subscriber {
     /// A client that has seen everything before event number `next`.
-    pub(crate) fn new(wish: Wish, next: u64) -> Self {
+    pub(crate) fn new(wish: SubscriptionFilter, next: u64) -> Self {
         Self { wish, next, missed: 0 }
     }
 
@@ -32,7 +32,7 @@ impl Watcher {
         match frame {
             Frame::Events(batch) => self.events(batch),
             Frame::Gaps(told) => told.text(&self.wish).into_iter().collect(),
-            Frame::Told(text) => vec![text.clone()],
+            Frame::Broadcast(text) => vec![text.clone()],
         }
     }
 

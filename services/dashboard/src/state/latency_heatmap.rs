@@ -15,7 +15,7 @@ const STEPS_RECENT: usize = 4;
 
 /// Counts by step and bucket.
 #[derive(Clone, Debug)]
-pub(crate) struct Heat {
+pub(crate) struct LatencyHeatmap {
     steps: Vec<Step>,
 }
 
@@ -29,9 +29,9 @@ struct Step {
     counts: Counts,
 }
 
-// === impl Heat ===
+// === impl LatencyHeatmap ===
 
-impl Heat {
+impl LatencyHeatmap {
     /// Counts a time that was over at `at`. What is older than an hour does not count, the future counts now.
     pub(crate) fn count(&mut self, micros: i64, at: Timestamp, now: Timestamp) {
         let mut counts = [0; BUCKETS];
@@ -75,7 +75,7 @@ impl Heat {
     }
 }
 
-impl Default for Heat {
+impl Default for LatencyHeatmap {
     fn default() -> Self {
         Self { steps: vec![Step { number: i64::MIN, counts: [0; BUCKETS] }; STEPS] }
     }
@@ -123,13 +123,13 @@ mod tests {
     use super::*;
     use crate::state::testing::at;
 
-    fn sum(heat: &Heat, steps: usize, second: i64) -> u64 {
+    fn sum(heat: &LatencyHeatmap, steps: usize, second: i64) -> u64 {
         heat.last(steps, at(second)).iter().flatten().sum()
     }
 
     #[test]
     fn a_time_counts_in_its_step_for_an_hour() {
-        let mut heat = Heat::default();
+        let mut heat = LatencyHeatmap::default();
         heat.count(1_500, at(0), at(3_600));
         heat.count(-5, at(3_599), at(3_600));
         heat.count(-5, at(9_999), at(3_600));

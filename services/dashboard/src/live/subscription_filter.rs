@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use contract::ids::{ConditionId, TokenId};
 use contract::tick::Kind;
 
-use super::Line;
+use super::EncodedEvent;
 use crate::state::events::EventFilter;
 
 /// The words of `kinds`, as an answer to a wrong one.
@@ -15,7 +15,7 @@ pub(crate) const KINDS: &str = "trade, price, book, quote, tick_size, gap";
 
 /// What passes; a set that is none does not narrow.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wish {
+pub(crate) struct SubscriptionFilter {
     kinds: Option<HashSet<Kind>>,
     without_gaps: bool,
     pub(crate) token_id: Option<TokenId>,
@@ -24,9 +24,9 @@ pub(crate) struct Wish {
     pub(crate) condition_id: Option<ConditionId>,
 }
 
-// === impl Wish ===
+// === impl SubscriptionFilter ===
 
-impl Wish {
+impl SubscriptionFilter {
     /// Narrowed to kinds, by their words, joined by commas; none when a word is unknown.
     pub(crate) fn of_kinds(mut self, words: &str) -> Option<Self> {
         let mut kinds = HashSet::new();
@@ -43,7 +43,7 @@ impl Wish {
     }
 
     /// Whether an event passes.
-    pub(super) fn takes(&self, line: &Line) -> bool {
+    pub(super) fn takes(&self, line: &EncodedEvent) -> bool {
         self.takes_kind(line.kind)
             && self.token_id.as_ref().is_none_or(|id| *id == line.token_id)
             && self.condition_id.as_ref().is_none_or(|id| *id == line.condition_id)
@@ -85,30 +85,33 @@ mod tests {
 
     #[test]
     fn a_wish_for_kinds_takes_these_and_no_others() {
-        let wish = Wish::default().of_kinds("trade,gap").unwrap();
+        let wish = SubscriptionFilter::default().of_kinds("trade,gap").unwrap();
         assert!(wish.takes_kind(Kind::Trade) && !wish.takes_kind(Kind::Book));
         let market = ConditionId::try_from("0x1").unwrap();
         assert!(wish.takes_gap(&market));
-        assert!(!Wish::default().of_kinds("price").unwrap().takes_gap(&market));
+        assert!(!SubscriptionFilter::default().of_kinds("price").unwrap().takes_gap(&market));
         assert_eq!(wish.filter().kind, Some(Kind::Trade));
-        assert_eq!(Wish::default().of_kinds("trade,price").unwrap().filter().kind, None);
+        assert_eq!(SubscriptionFilter::default().of_kinds("trade,price").unwrap().filter().kind, None);
     }
 
     #[test]
     fn a_token_narrows_gaps_to_those_of_its_market() {
         let [own, other] = ["0x1", "0x2"].map(|id| ConditionId::try_from(id).unwrap());
         let token_id = TokenId::try_from("71").ok();
-        let known =
-            Wish { token_id: token_id.clone(), market_of_token: Some(own.clone()), ..Wish::default() };
+        let known = SubscriptionFilter {
+            token_id: token_id.clone(),
+            market_of_token: Some(own.clone()),
+            ..SubscriptionFilter::default()
+        };
         assert!(known.takes_gap(&own) && !known.takes_gap(&other));
-        let unknown = Wish { token_id, ..Wish::default() };
+        let unknown = SubscriptionFilter { token_id, ..SubscriptionFilter::default() };
         assert!(!unknown.takes_gap(&own), "of a token that nobody knows there is no market");
     }
 
     #[test]
     fn an_unknown_kind_is_none() {
         for words in ["", "trades", "trade,", "trade,,gap", "TRADE"] {
-            assert!(Wish::default().of_kinds(words).is_none(), "{words:?}");
+            assert!(SubscriptionFilter::default().of_kinds(words).is_none(), "{words:?}");
         }
     }
 }

@@ -11,9 +11,9 @@ use contract::time::Timestamp;
 use store::CoverageOrder;
 
 use super::App;
-use super::answer::{self, Refused};
-use super::ask::Asked;
+use super::answer::{self, ApiError};
 use super::history::unanswered;
+use super::query_params::QueryParams;
 use super::tokens::known;
 use crate::view::chart::{Chart, Ladder};
 use crate::view::coverage::{Grid, HOUR_US};
@@ -33,11 +33,11 @@ pub(crate) async fn book(
     State(app): State<App>,
     Path(text): Path<String>,
     uri: Uri,
-) -> Result<Response, Refused> {
-    let levels = Asked::of(&uri, &["levels"])?.whole("levels", 20, 1, 1_000)?;
+) -> Result<Response, ApiError> {
+    let levels = QueryParams::of(&uri, &["levels"])?.whole("levels", 20, 1, 1_000)?;
     let (token_id, _) = known(&app, &text, clock::now().into()).await?;
     let ladder = app.reader.ladder(&token_id).await.map_err(unanswered)?;
-    let nothing = || Refused::new(StatusCode::NOT_FOUND, "no book of this token is stored yet");
+    let nothing = || ApiError::new(StatusCode::NOT_FOUND, "no book of this token is stored yet");
     let ladder = ladder.ok_or_else(nothing)?;
     Ok(answer::stored(&app.board, &Ladder::of(&token_id, &ladder, levels)))
 }
@@ -47,8 +47,8 @@ pub(crate) async fn chart(
     State(app): State<App>,
     Path(text): Path<String>,
     uri: Uri,
-) -> Result<Response, Refused> {
-    let minutes = Asked::of(&uri, &["minutes"])?.whole("minutes", 60, 1, MINUTES_MAX)?;
+) -> Result<Response, ApiError> {
+    let minutes = QueryParams::of(&uri, &["minutes"])?.whole("minutes", 60, 1, MINUTES_MAX)?;
     let to = Timestamp::from(clock::now());
     let (token_id, market) = known(&app, &text, to).await?;
     let seconds = u32::try_from(minutes * 60).unwrap_or(u32::MAX);
@@ -61,8 +61,8 @@ pub(crate) async fn chart(
 }
 
 /// `/api/coverage`. The order goes over all markets, which takes the database some 50 ms when there are 20,000.
-pub(crate) async fn coverage(State(app): State<App>, uri: Uri) -> Result<Response, Refused> {
-    let asked = Asked::of(&uri, &["hours", "sort", "limit", "offset"])?;
+pub(crate) async fn coverage(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    let asked = QueryParams::of(&uri, &["hours", "sort", "limit", "offset"])?;
     let hours = asked.whole("hours", 24, 1, HOURS_MAX)?;
     let (limit, offset) = (asked.limit()?, asked.whole("offset", 0, 0, OFFSET_MAX)?);
     let shape = "one of worst, best, question, volume_24h";

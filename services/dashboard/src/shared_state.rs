@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use contract::gap::Gap;
 use contract::time::Timestamp;
 
-use crate::freshness::IsNews;
+use crate::freshness::Freshness;
 use crate::live::Hub;
-use crate::state::Fold;
+use crate::state::Projection;
 use crate::state::event::Judged;
 use crate::state::events::{EventFilter, EventPage};
 
 /// The state; a clone is the same one.
 #[derive(Clone, Debug)]
-pub(crate) struct Board {
-    fold: Arc<Mutex<Fold>>,
+pub(crate) struct SharedState {
+    fold: Arc<Mutex<Projection>>,
     hub: Hub,
 }
 
@@ -29,16 +29,16 @@ pub(crate) struct First {
     pub(crate) cut: u64,
 }
 
-// === impl Board ===
+// === impl SharedState ===
 
-impl Board {
+impl SharedState {
     /// An empty state.
     pub(crate) fn new(hub: Hub, now: Timestamp) -> Self {
-        Self { fold: Arc::new(Mutex::new(Fold::new(now))), hub }
+        Self { fold: Arc::new(Mutex::new(Projection::new(now))), hub }
     }
 
     /// Looks at the state, or changes it. `work` is short and waits for nothing.
-    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Fold) -> R) -> R {
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Projection) -> R) -> R {
         work(&mut self.fold.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -48,7 +48,7 @@ impl Board {
     }
 
     /// Folds a judged tick and offers it to the live stream, but for history (`is_news`).
-    pub(crate) fn tick(&self, judged: Judged, is_news: IsNews, now: Timestamp) {
+    pub(crate) fn tick(&self, judged: Judged, is_news: Freshness, now: Timestamp) {
         self.with(|fold| {
             if let Some(event) = fold.tick(judged, now) {
                 self.hub.offer(event, is_news);
@@ -57,12 +57,12 @@ impl Board {
     }
 
     /// Folds a gap and tells it to the live stream, but for history.
-    pub(crate) fn gap(&self, gap: &Gap, is_news: IsNews) {
+    pub(crate) fn gap(&self, gap: &Gap, is_news: Freshness) {
         let question = self.with(|fold| {
             fold.gap(gap.clone());
             fold.question(&gap.condition_id)
         });
-        if is_news == IsNews::Yes {
+        if is_news == Freshness::Live {
             self.hub.tell_gap(gap, question.as_deref());
         }
     }

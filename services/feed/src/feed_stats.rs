@@ -60,7 +60,7 @@ pub(crate) struct SocketCounters {
 }
 
 impl FeedStats {
-    /// FeedCounters what is followed, and how many markets found no place.
+    /// Records what is followed, and how many markets found no place.
     pub(crate) fn followed(&self, markets: usize, tokens: usize, left_out: usize) {
         let mut notes = self.notes();
         notes.markets = markets as u64;
@@ -68,46 +68,46 @@ impl FeedStats {
         notes.left_out = left_out;
     }
 
-    /// FeedCounters that there is one more socket.
+    /// Records that there is one more socket.
     pub(crate) fn add_socket(&self) {
         let mut notes = self.notes();
         let number = notes.sockets.len();
         notes.sockets.push(SocketCounters::numbered(number));
     }
 
-    /// FeedCounters that the catalogue was read, whole.
+    /// Records that the catalogue was read, whole.
     pub(crate) fn universe_read(&self) {
         self.notes().universe_problem = None;
     }
 
-    /// FeedCounters which tokens are set aside.
+    /// Records which tokens are set aside.
     pub(crate) fn set_aside<'a>(&self, tokens: impl Iterator<Item = &'a TokenId>) {
         let mut tokens: Vec<String> = tokens.map(ToString::to_string).collect();
         tokens.sort_unstable();
         self.notes().set_aside = tokens;
     }
 
-    /// FeedCounters how many tokens are of markets that are over and have no book.
+    /// Records how many tokens are of markets that are over and have no book.
     pub(crate) fn dead(&self, tokens: usize) {
         self.notes().dead = tokens;
     }
 
-    /// FeedCounters trades that were recovered.
+    /// Records trades that were recovered.
     pub(crate) fn recovered(&self, trades: u64) {
         self.notes().recovered += trades;
     }
 
-    /// FeedCounters why the trades of gaps cannot be fetched, or that they can.
+    /// Records why the trades of gaps cannot be fetched, or that they can.
     pub(crate) fn recovery_failed(&self, problem: Option<String>) {
         self.notes().recovery_problem = problem;
     }
 
-    /// FeedCounters the venue's clock minus ours.
+    /// Records the venue's clock minus ours.
     pub(crate) fn clock_offset(&self, ms: i64) {
         self.notes().clock_offset_ms = Some(ms);
     }
 
-    /// FeedCounters why the markets are not known.
+    /// Records why the markets are not known.
     pub(crate) fn universe_failed(&self, problem: String) {
         self.notes().universe_problem = Some(problem);
     }

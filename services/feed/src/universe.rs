@@ -56,7 +56,7 @@ pub(crate) struct Universe {
     events: mpsc::Sender<ControlEvent>,
     /// Every market is to be published again.
     again: Arc<Notify>,
-    /// RecentEvents markets that the catalogue does not have yet.
+    /// Announced markets that the catalogue does not have yet.
     new: PendingLookups<()>,
     /// Markets that were resolved, as far as the sockets say: the catalogue is asked whether they are closed.
     ending: PendingLookups<()>,

@@ -38,7 +38,7 @@ pub struct Settings {
     service: &'static str,
     about: &'static str,
     given: RawSettings,
-    settings: Vec<Setting>,
+    declared: Vec<Setting>,
     commands: Vec<Word>,
     words: Vec<Word>,
     known: Vec<String>,
@@ -90,7 +90,7 @@ impl Settings {
         let (settings, commands, words, known) = Default::default();
         let mut given = given.with_folder();
         let faults = std::mem::take(&mut given.faults);
-        Self { service, about, given, settings, commands, words, known, faults }
+        Self { service, about, given, declared: settings, commands, words, known, faults }
     }
 
     /// The sub-command, the first word of the command line, if there is one. `allowed`: name and help line of each.
@@ -279,7 +279,7 @@ impl Settings {
     pub fn finish(mut self) -> Result<(), EarlyExit> {
         self.read_settings_of_the_frame();
         if self.given.help {
-            let Self { service, about, commands, words, settings, .. } = &self;
+            let Self { service, about, commands, words, declared: settings, .. } = &self;
             return Err(EarlyExit::Help(help::text(service, about, commands, words, settings)));
         }
         if self.given.version {
@@ -369,7 +369,7 @@ impl Settings {
         help: &'static str,
     ) {
         self.known.push(name.to_owned());
-        self.settings.push(Setting { name, shape: shape.into(), otherwise, help });
+        self.declared.push(Setting { name, shape: shape.into(), otherwise, help });
     }
 
     fn shaped<T>(

@@ -77,7 +77,7 @@ impl QueryParams {
     /// `limit`: 1 to 500, 50 by default.
     ///
     /// # Errors
-    /// As [`Asked::whole`].
+    /// As [`QueryParams::whole`].
     pub(crate) fn limit(&self) -> Result<usize, ApiError> {
         self.whole("limit", 50, 1, 500)
     }

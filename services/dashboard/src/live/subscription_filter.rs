@@ -67,7 +67,7 @@ impl SubscriptionFilter {
     }
 
     /// The filter for the events that are shown first. Of several kinds only one can be filtered by; the rest
-    /// is left to [`Wish::takes_kind`].
+    /// is left to [`SubscriptionFilter::takes_kind`].
     pub(crate) fn filter(&self) -> EventFilter {
         let mut kinds = self.kinds.iter().flatten().copied();
         let kind = match (kinds.next(), kinds.next()) {

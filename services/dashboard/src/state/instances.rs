@@ -19,9 +19,9 @@ use super::restarts::{Restart, Restarts};
 pub(crate) const PRESENT_FOR: Duration = Duration::from_secs(4);
 /// An instance that was silent for longer is forgotten; what it counted is kept.
 pub(crate) const KNOWN_FOR: Duration = Duration::from_mins(1);
-/// Instances known at once; one that says it is yet another is not heard.
+/// Instances known at once; one that says it is yet another is ignored.
 pub(crate) const INSTANCES_MAX: usize = 1_000;
-/// Instances that went, whose counters are told apart in case they come back; older ones are added up.
+/// Instances that went, whose counters are kept apart in case they come back; older ones are added up.
 const DEPARTED_MAX: usize = 256;
 /// Errors kept, newest first.
 pub(crate) const ERRORS_MAX: usize = 200;
@@ -33,7 +33,7 @@ const MARKS_MAX: usize = 6;
 /// The instances.
 #[derive(Debug, Default)]
 pub(crate) struct Instances {
-    instances: BTreeMap<(Service, String), Instance>,
+    by_name: BTreeMap<(Service, String), Instance>,
     departed: VecDeque<Departed>,
     forgotten: HashMap<Service, Counted>,
     restarts: Restarts,
@@ -99,8 +99,8 @@ impl Instances {
         let service = stats.service;
         self.departed.retain(|gone| !gone.is(&stats));
         let mark = Mark::of(&stats);
-        let has_room = self.instances.len() < INSTANCES_MAX;
-        match self.instances.get_mut(&key) {
+        let has_room = self.by_name.len() < INSTANCES_MAX;
+        match self.by_name.get_mut(&key) {
             Some(known) if known.stats.started_at == stats.started_at => {
                 if known.marks.back().is_none_or(|last| last.at < mark.at) {
                     known.marks.push_back(mark);
@@ -116,12 +116,12 @@ impl Instances {
                 // It started again under its old name: what it had counted is kept.
                 let (instance, at) = (stats.instance.clone(), stats.started_at);
                 self.restarts.keep(Restart { service, at, before: instance.clone(), instance });
-                if let Some(old) = self.instances.insert(key, Instance::new(stats, now, mark)) {
+                if let Some(old) = self.by_name.insert(key, Instance::new(stats, now, mark)) {
                     self.depart(old);
                 }
             }
             None if has_room => {
-                self.instances.insert(key, Instance::new(stats, now, mark));
+                self.by_name.insert(key, Instance::new(stats, now, mark));
             }
             None => {}
         }
@@ -134,7 +134,7 @@ impl Instances {
     /// Trades that a writer committed since its last word, by the time since their verdicts; none where that is not
     /// known.
     pub(crate) fn stored_since(&self, stats: &Stats) -> Option<Counts> {
-        let known = self.instances.get(&(stats.service, stats.instance.clone()))?;
+        let known = self.by_name.get(&(stats.service, stats.instance.clone()))?;
         let (Report::Writer(now), Report::Writer(before)) = (&stats.report, &known.stats.report) else {
             return None;
         };
@@ -159,9 +159,9 @@ impl Instances {
         self.restarts.expire(now);
         let silent = |instance: &Instance| now.since(instance.heard_at) > KNOWN_FOR;
         let gone: Vec<_> =
-            self.instances.iter().filter(|(_, it)| silent(it)).map(|(key, _)| key.clone()).collect();
+            self.by_name.iter().filter(|(_, it)| silent(it)).map(|(key, _)| key.clone()).collect();
         for key in gone {
-            if let Some(instance) = self.instances.remove(&key) {
+            if let Some(instance) = self.by_name.remove(&key) {
                 self.depart(instance);
             }
         }
@@ -170,7 +170,7 @@ impl Instances {
 
     /// The instances of a service that are known, there or silent.
     pub(crate) fn of(&self, service: Service) -> impl Iterator<Item = &Instance> {
-        self.instances.iter().filter(move |((of, _), _)| *of == service).map(|(_, instance)| instance)
+        self.by_name.iter().filter(move |((of, _), _)| *of == service).map(|(_, instance)| instance)
     }
 
     /// Those of them whose place no other one took.
@@ -180,7 +180,7 @@ impl Instances {
 
     /// All instances that are known.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Instance> {
-        self.instances.values()
+        self.by_name.values()
     }
 
     /// When any instance of a service was last heard of.
@@ -239,7 +239,7 @@ impl Instances {
     /// remembered of the others.
     pub(crate) fn errors_last_hour(&self, now: Timestamp) -> u64 {
         let counted = self.all().map(|instance| instance.stats.errors_last_hour);
-        let is_known = |told: &&&Told| self.instances.contains_key(&(told.service, told.instance.clone()));
+        let is_known = |told: &&&Told| self.by_name.contains_key(&(told.service, told.instance.clone()));
         let errors = self.errors(now);
         let others = errors.iter().filter(|told| !is_known(told)).count();
         counted.fold(others as u64, u64::saturating_add)
@@ -273,10 +273,10 @@ impl Instances {
         for (last_word, before) in silent {
             let Some(place) = began.iter().position(|(at, _)| *at >= last_word) else { break };
             let (at, instance) = began.remove(place);
-            if let Some(old) = self.instances.get_mut(&(service, before.clone())) {
+            if let Some(old) = self.by_name.get_mut(&(service, before.clone())) {
                 old.is_replaced = true;
             }
-            if let Some(new) = self.instances.get_mut(&(service, instance.clone())) {
+            if let Some(new) = self.by_name.get_mut(&(service, instance.clone())) {
                 new.is_successor = true;
             }
             self.restarts.keep(Restart { service, at, instance, before });
@@ -298,7 +298,7 @@ impl Instances {
 
     #[cfg(test)]
     pub(crate) fn sizes(&self) -> [usize; 3] {
-        [self.instances.len(), self.departed.len(), self.errors.len()]
+        [self.by_name.len(), self.departed.len(), self.errors.len()]
     }
 }
 

@@ -1,4 +1,4 @@
-//! TablePage of `/api/sockets`: each connection to the venue, and the tokens that are silent for longest.
+//! Answer of `/api/sockets`: each connection to the venue, and the tokens that are silent for longest.
 //!
 //! Knows: members. Never: why a socket broke; the feed says it.
 

@@ -86,7 +86,7 @@ impl DeadLetterLimiter {
         self.notes().left_out += 1;
     }
 
-    /// DeadLetterLimiter that were not written.
+    /// Dead letters that were not written.
     pub(crate) fn left_out(&self) -> u64 {
         self.notes().left_out
     }

@@ -201,7 +201,7 @@ impl BookKeeper {
         watched.is_some_and(|watched| !watched.tokens.iter().any(|token| self.lacks_book(token)))
     }
 
-    /// Forgets all books and last prices: the connection is lost. OccurrenceCounter stay.
+    /// Forgets all books and last prices: the connection is lost. Occurrence counters stay.
     pub(crate) fn reset_books(&mut self) {
         for held in self.tokens.values_mut() {
             held.book.reset();
@@ -228,7 +228,7 @@ impl BookKeeper {
             match event {
                 FrameEvent::Tick(tick) => self.take(tick, &mut reading),
                 FrameEvent::Refused { error, bytes } => {
-                    reading.refused.push((error, bytes.as_bytes().to_vec()))
+                    reading.refused.push((error, bytes.as_bytes().to_vec()));
                 }
                 FrameEvent::Unknown { kind, count, sample } => {
                     reading.unknown.push(Unknown { kind, count, sample: sample.as_bytes().to_vec() });

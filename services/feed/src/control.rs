@@ -32,8 +32,13 @@ pub(crate) enum ControlEvent {
     MarketEvent(MarketEvent),
     /// REST cleared a trade that a book of ours spoke against.
     Overruled(Overruled),
-    /// REST has no book for these tokens either.
-    Bookless(Vec<TokenId>),
+    /// REST was asked whether these tokens have books.
+    Looked {
+        /// It has one.
+        with_book: Vec<TokenId>,
+        /// It has none either.
+        without: Vec<TokenId>,
+    },
 }
 
 /// Markets that come and go.

@@ -49,7 +49,7 @@ impl SnapshotRequests {
         self.ask(tokens, Some(socket));
     }
 
-    /// Asks whether these tokens have books at all: the subscription manager is notified of those that have none.
+    /// Asks whether these tokens have books at all: the subscription manager gets the answer.
     pub(crate) fn look(&self, tokens: &[TokenId]) {
         self.ask(tokens, None);
     }
@@ -114,11 +114,8 @@ impl SnapshotFetcher {
     fn deliver(&self, question: &Question, books: &[RestBook]) {
         let of = |token: &TokenId| books.iter().find(|book| book.token_id == *token);
         let Some(socket) = &question.socket else {
-            let bookless: Vec<TokenId> =
-                question.tokens.iter().filter(|token| of(token).is_none()).cloned().collect();
-            if !bookless.is_empty()
-                && let Err(error) = self.events.try_send(ControlEvent::Bookless(bookless))
-            {
+            let (with_book, without) = question.tokens.iter().cloned().partition(|token| of(token).is_some());
+            if let Err(error) = self.events.try_send(ControlEvent::Looked { with_book, without }) {
                 debug!(%error, "the subscription manager is busy: it asks again");
             }
             return;

@@ -55,6 +55,8 @@ pub(crate) struct SubscriptionManager {
     snapshots: SnapshotRequests,
     moved: HashSet<TokenId>,
     aside: HashMap<TokenId, Instant>,
+    /// Tokens without a book at REST, of markets whose time is over.
+    bookless: HashSet<TokenId>,
     /// Markets whose time is over and that have no book, until when they are left alone.
     dead: HashMap<ConditionId, (AssignedMarket, Instant)>,
 }
@@ -86,6 +88,7 @@ impl SubscriptionManager {
             snapshots,
             moved: HashSet::new(),
             aside: HashMap::new(),
+            bookless: HashSet::new(),
             dead: HashMap::new(),
         }
     }
@@ -130,7 +133,10 @@ impl SubscriptionManager {
             ControlEvent::Suspects(tokens) => self.suspect(tokens),
             ControlEvent::Probed(finding) => self.probed(finding),
             ControlEvent::Overruled(overruled) => self.overruled(overruled),
-            ControlEvent::Bookless(tokens) => self.bookless(&tokens, now),
+            ControlEvent::Looked { with_book, without } => {
+                self.bookless(&without, now);
+                self.move_away(&with_book, now);
+            }
             ControlEvent::MarketEvent(news) => {
                 // What finds the ear full is found by the next sweep.
                 let _full = self.channels.universe.try_send(news);
@@ -151,6 +157,7 @@ impl SubscriptionManager {
         if !change.gone.is_empty() {
             let assignments = &self.assignments;
             self.moved.retain(|token| assignments.market_of(token).is_some());
+            self.bookless.retain(|token| assignments.market_of(token).is_some());
             self.aside.retain(|token, _| assignments.market_of(token).is_some());
             self.stats.set_aside(self.aside.keys());
             self.report_dead();
@@ -185,9 +192,13 @@ impl SubscriptionManager {
     /// Tokens without a book get another socket, once; after that their socket asks now and then, and they are named.
     /// Those whose market is over may never get one: REST is asked whether there are any.
     fn missing(&mut self, tokens: &[TokenId], now: Timestamp) {
-        let is_over = |token: &&TokenId| self.assignments.end_of(token).is_some_and(|end| end < now);
-        let (over, tokens): (Vec<&TokenId>, Vec<&TokenId>) = tokens.iter().partition(is_over);
-        self.snapshots.look(&over.into_iter().cloned().collect::<Vec<_>>());
+        let is_over = |token: &TokenId| self.assignments.end_of(token).is_some_and(|end| end < now);
+        let (over, others): (Vec<TokenId>, Vec<TokenId>) = tokens.iter().cloned().partition(is_over);
+        self.snapshots.look(&over);
+        self.move_away(&others, now);
+    }
+
+    fn move_away(&mut self, tokens: &[TokenId], now: Timestamp) {
         for token in tokens {
             let Some(market) = self.assignments.market_of(token).cloned() else { continue };
             if self.moved.insert(token.clone()) && self.assignments.move_away(token) {
@@ -199,15 +210,19 @@ impl SubscriptionManager {
         }
     }
 
-    /// REST has no book for these tokens either: where their market's time is over, nothing more will come of it.
+    /// REST has no book for these tokens either: where their market's time is over and neither of its tokens has one,
+    /// nothing more will come of it.
     fn bookless(&mut self, tokens: &[TokenId], now: Timestamp) {
+        self.bookless.extend(tokens.iter().cloned());
         for token in tokens {
-            let Some(watched) =
-                self.assignments.watched(token).filter(|it| it.end_at.is_some_and(|end| end < now))
-            else {
-                continue;
+            let is_over = |it: &&AssignedMarket| {
+                it.end_at.is_some_and(|end| end < now) && it.tokens.iter().all(|other| self.bookless.contains(other))
             };
+            let Some(watched) = self.assignments.watched(token).filter(is_over) else { continue };
             let watched = watched.clone();
+            for token in &watched.tokens {
+                self.bookless.remove(token);
+            }
             info!(market.id = %watched.market, "a market is over and has no book: left alone for {DEAD_FOR:?}");
             self.assignments.remove(&watched.market);
             // Nothing is missing: what it traded before its gap began can be fetched.

@@ -1,4 +1,4 @@
-//! The brake on dead letters: many in a short time are a fault of ours, not of the messages.
+//! Circuit breaker: many dead letters in a short time indicate a bug, so the writer stops consuming.
 //!
 //! Knows: moments at which messages were given up. Never: why.
 

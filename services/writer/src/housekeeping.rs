@@ -45,7 +45,7 @@ pub async fn prepare(
                 if failure.is_transient() {
                     stats.database_is_away(&why);
                 } else if stats.database_refuses(&why) {
-                    error!("the database refuses us: {why}");
+                    error!("the database rejects housekeeping: {why}");
                 }
             }
         }

@@ -217,7 +217,7 @@ impl Sink {
                 warn!("the database is away, holding what has come: {why}");
             }
         } else if self.stats.database_refuses(&why) {
-            error!("the database refuses us, reading stops until that is mended: {why}");
+            error!("the database rejects writes; consumption is paused until this is fixed: {why}");
         }
     }
 
@@ -253,7 +253,7 @@ impl Sink {
                 return;
             };
             if !error.is_transient() || backoff.attempts() >= LETTER_MAX || self.stop.is_cancelled() {
-                error!(subject = %delivery.subject, "a dead letter found no way: {}", logline::error_chain(&error));
+                error!(subject = %delivery.subject, "could not publish a dead letter: {}", logline::error_chain(&error));
                 return;
             }
             sleep(backoff.next(fastrand::u64(..))).await;

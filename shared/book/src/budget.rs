@@ -36,7 +36,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// So many levels a second, with a reserve of one second; at zero only suspect books are checked.
+    /// Limits hashing to `levels_per_s`, with a burst of one second; at zero only suspect books are checked.
     pub fn new(levels_per_s: u32) -> Self {
         Self {
             levels_per_s: Some(levels_per_s),

@@ -1,4 +1,4 @@
-//! The last words of a process and its exit code.
+//! Final log line and exit code.
 //!
 //! Knows: codes 0, 1 and 64. Never: why a service could not go on, beyond the error it is given.
 

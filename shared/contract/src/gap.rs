@@ -21,7 +21,7 @@ pub enum Cause {
     BufferFull,
     /// The book did not agree with the venue's hash: a change was lost, or the venue's own book was wrong.
     BookMismatch,
-    /// The market was moved to another socket, or its tokens were subscribed anew.
+    /// The market was moved to another socket, or its tokens were subscribed again.
     Resubscribed,
     /// The market was not followed: it had left the chosen part of the catalogue.
     NotFollowed,

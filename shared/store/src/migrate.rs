@@ -174,9 +174,8 @@ mod tests {
                 .sql
                 .contains("alter role polyfeed_reader in database %I set statement_timeout = ''3s''")
         );
-        let readme = include_str!("../../../README.md");
-        let (_, researchers) = readme.split_once("- **Researchers:**").unwrap();
-        let (researchers, _) = researchers.split_once("- **Operators:**").unwrap();
+        let reading = include_str!("../../../docs/reading.md");
+        let (_, researchers) = reading.split_once("## Researchers").unwrap();
         for words in ["may take 3 s", "statement_timeout", "\\copy", "set statement_timeout = '"] {
             assert!(researchers.contains(words), "{words}");
         }

@@ -1,4 +1,4 @@
-//! The listening socket: how many may come in, and how long they may stand in the door.
+//! TCP listener with a connection limit and idle timeouts.
 //!
 //! Knows: connections and their silence. Never: a path, a header.
 

@@ -1,4 +1,4 @@
-//! Answers that are dear to make, given again for a few seconds.
+//! Short-lived cache for expensive responses.
 //!
 //! Knows: how old they are. Never: what they say.
 

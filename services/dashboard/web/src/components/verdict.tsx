@@ -86,7 +86,7 @@ export function Verdict(): JSX.Element {
       </p>
       <div class="because" id="verdict-because">
         {first === undefined ? (
-          <p class="first">Every service is heard of, data flows, nobody complains.</p>
+          <p class="first">All services report, data flows, no problems.</p>
         ) : (
           <p class="first" title={words(first)}>
             {first.who !== "" && <b>{first.who}: </b>}

@@ -10,7 +10,7 @@ export const CAUSES: Record<string, string> = {
   feed_restart: "feed restarted",
   buffer_full: "buffer full",
   book_mismatch: "book mismatch",
-  resubscribed: "subscribed anew",
+  resubscribed: "re-subscribed",
   not_followed: "not followed",
   stream_lost: "stream lost on the bus",
   frame_refused: "unreadable frame",

@@ -26,7 +26,7 @@ pub struct Backoff {
 
 /// What follows from an exit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Outlook {
+pub struct RestartDecision {
     /// How long to wait before the next start.
     pub wait: Duration,
     /// Whether this exit makes a crash loop that has not been reported yet.
@@ -41,7 +41,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// Notes an exit at `at` (any steady time line) of a child that ran for `ran`.
-    pub fn after_exit(&mut self, at: Duration, ran: Duration) -> Outlook {
+    pub fn after_exit(&mut self, at: Duration, ran: Duration) -> RestartDecision {
         if ran >= STEADY_AFTER {
             self.next = WAIT_MIN;
             self.reported = false;
@@ -57,7 +57,7 @@ impl Backoff {
         let is_loop = self.exits.len() == LOOP_EXITS && at.saturating_sub(oldest) <= LOOP_WINDOW;
         let looping = is_loop && !self.reported;
         self.reported |= looping;
-        Outlook { wait, looping }
+        RestartDecision { wait, looping }
     }
 }
 

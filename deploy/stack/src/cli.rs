@@ -61,7 +61,7 @@ pub enum Verb {
     Run(Kind),
     /// End what runs.
     Down,
-    /// Say what runs.
+    /// Progress what runs.
     Status,
     /// Print logs.
     Logs {
@@ -73,7 +73,7 @@ pub enum Verb {
     /// SQL.
     Psql {
         /// As whom.
-        who: Who,
+        who: DbRole,
         /// Handed to psql.
         args: Vec<String>,
     },
@@ -99,9 +99,9 @@ pub enum Follow {
     Yes,
 }
 
-/// Who asks the database.
+/// DbRole asks the database.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Who {
+pub enum DbRole {
     /// May read the views.
     Reader,
     /// May do everything.
@@ -120,12 +120,12 @@ pub struct Command {
     /// How much is told.
     pub level: Level,
     /// Where things shall listen.
-    pub wishes: Wishes,
+    pub wishes: ListenOptions,
 }
 
 /// Where things shall listen, as far as the user has said so.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Wishes {
+pub struct ListenOptions {
     /// `DASHBOARD_ADDR`.
     pub page: SocketAddr,
     /// `NATS_PORT`.
@@ -220,7 +220,7 @@ fn verb(words: &[&str], faults: &mut Vec<String>) -> Option<Verb> {
         "psql" => {
             let admin = rest.first() == Some(&"--admin");
             let args = rest.iter().skip(usize::from(admin)).map(|word| (*word).to_owned()).collect();
-            return Some(Verb::Psql { who: if admin { Who::Admin } else { Who::Reader }, args });
+            return Some(Verb::Psql { who: if admin { DbRole::Admin } else { DbRole::Reader }, args });
         }
         "secrets" => return crate::secrets::parse(rest, faults).map(Verb::Secrets),
         other => {
@@ -253,7 +253,7 @@ fn chosen(words: &[&str], faults: &mut Vec<String>) -> Option<Verb> {
 
 const FOLLOW: [&str; 2] = ["-f", "--follow"];
 
-fn wishes(variables: &BTreeMap<String, String>, faults: &mut Vec<String>) -> Option<Wishes> {
+fn wishes(variables: &BTreeMap<String, String>, faults: &mut Vec<String>) -> Option<ListenOptions> {
     let given = |name: &str| variables.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
     let mut port = |name: &str| {
         let text = given(name)?;
@@ -282,7 +282,7 @@ fn wishes(variables: &BTreeMap<String, String>, faults: &mut Vec<String>) -> Opt
     if page.is_none() {
         faults.push(format!("DASHBOARD_ADDR is an address and a port such as 127.0.0.1:8080, not `{text}`"));
     }
-    Some(Wishes { page: page?, nats, postgres, sim, scenario, durability })
+    Some(ListenOptions { page: page?, nats, postgres, sim, scenario, durability })
 }
 
 #[cfg(test)]
@@ -329,8 +329,8 @@ mod tests {
         assert_eq!(typed("psql --local-dir /l -l", &[]).unwrap().local_dir, PathBuf::from("/l"));
         let command = typed("--local-dir /l psql --admin -c --help --local-dir", &[]).unwrap();
         let args = ["-c", "--help", "--local-dir"].map(str::to_owned).to_vec();
-        assert_eq!(command.verb, Verb::Psql { who: Who::Admin, args });
-        assert_eq!(typed("psql", &[]).unwrap().verb, Verb::Psql { who: Who::Reader, args: Vec::new() });
+        assert_eq!(command.verb, Verb::Psql { who: DbRole::Admin, args });
+        assert_eq!(typed("psql", &[]).unwrap().verb, Verb::Psql { who: DbRole::Reader, args: Vec::new() });
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Fault {
 }
 
 /// Receives lines of progress, one sentence each, as they happen.
-pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
+pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 impl Fault {
     /// A fault without a deeper cause.

@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::account::Account;
 use crate::fault::Fault;
+use crate::os_user::Account;
 use crate::table;
 
 /// How long orphans of a killed server may take to notice; they look every few milliseconds.

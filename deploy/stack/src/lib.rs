@@ -5,8 +5,6 @@
 //! `./just demo` and `./just up` are the binary of this crate; the end-to-end tests use the same
 //! servers through [`nats::Server`] and [`postgres::Server`].
 
-pub mod account;
-pub mod accounts;
 pub mod backoff;
 pub mod cli;
 pub mod fault;
@@ -14,11 +12,13 @@ pub mod http;
 pub mod launch;
 pub mod log;
 pub mod nats;
-pub mod places;
+pub mod nats_logins;
+pub mod os_user;
+pub mod paths;
 pub mod plan;
 pub mod ports;
 pub mod postgres;
-pub mod record;
+pub mod process_registry;
 pub mod requirement;
 pub mod run;
 pub mod secret;

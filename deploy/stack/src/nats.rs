@@ -13,12 +13,12 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::accounts::{CONFIGURATION_FILE, Logins};
 use crate::fault::Fault;
 use crate::http;
 use crate::launch::{Group, LOOK_EVERY, Launch, Process, StopBy, send};
+use crate::nats_logins::{CONFIGURATION_FILE, Logins};
 use crate::tls::Tls;
-use crate::{log, places, ports, secrets};
+use crate::{log, paths, ports, secrets};
 
 /// Start-up, with the recovery of a full store on a slow disk.
 pub const START_WAIT: Duration = Duration::from_mins(1);
@@ -43,7 +43,7 @@ pub enum Durability {
     Strict,
 }
 
-/// Who is let in.
+/// DbRole is let in.
 #[derive(Clone, Debug)]
 pub enum Access {
     /// Everybody on this machine: for figures and for tests of other things.
@@ -69,7 +69,7 @@ pub struct Settings {
     pub file_max_bytes: u64,
     /// Process group it joins.
     pub group: Group,
-    /// Who is let in.
+    /// DbRole is let in.
     pub access: Access,
 }
 
@@ -111,7 +111,7 @@ impl Settings {
 /// # Errors
 /// When the folder or file cannot be written, or no port is free.
 pub fn prepare(program: &Path, settings: &Settings) -> Result<Prepared, Fault> {
-    places::make(&settings.data)?;
+    paths::make(&settings.data)?;
     let port = if settings.port == 0 { ports::free()? } else { settings.port };
     let mut monitor_port = ports::free()?;
     while monitor_port == port {

@@ -5,8 +5,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use crate::accounts::Logins;
 use crate::launch::{Group, Launch, StopBy};
+use crate::nats_logins::Logins;
 use crate::supervise::Child;
 use crate::{log, postgres};
 

@@ -14,11 +14,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use self::client::Login;
-use crate::account::{self, Account};
 use crate::fault::Fault;
 use crate::launch::{Group, LOOK_EVERY, Launch, Process, StopBy};
+use crate::os_user::{self, Account};
 use crate::wheels::PostgresPrograms;
-use crate::{log, places, ports, secret, table};
+use crate::{log, paths, ports, secret, table};
 
 /// Start-up; after a crash it first replays up to a gigabyte of its log.
 pub const START_WAIT: Duration = Duration::from_mins(2);
@@ -80,7 +80,7 @@ pub struct Server {
 /// # Errors
 /// When the data cannot be made, root finds no account for it, or no port is free.
 pub async fn prepare(programs: &PostgresPrograms, settings: &Settings) -> Result<Prepared, Fault> {
-    let account = account::for_servers()?;
+    let account = os_user::for_servers()?;
     cluster::make(programs, &settings.data, account.as_ref(), &settings.password, settings.safety).await?;
     let port = if settings.port == 0 { ports::free()? } else { settings.port };
     let launch = launch_of(programs, settings, account, port);
@@ -339,7 +339,7 @@ impl Drop for Server {
 fn fresh_folder() -> Result<PathBuf, Fault> {
     let name = format!("polyfeed-postgres-{}-{:08x}", std::process::id(), fastrand::u32(..));
     let folder = std::env::temp_dir().join(name);
-    places::make(&folder)?;
+    paths::make(&folder)?;
     Ok(folder)
 }
 

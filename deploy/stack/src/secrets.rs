@@ -8,14 +8,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::accounts::{LOGINS, Logins};
-use crate::fault::{Fault, Say};
+use crate::fault::{Fault, Progress};
+use crate::nats_logins::{LOGINS, Logins};
 use crate::plan::{DATABASE, MIGRATOR_ROLE, READER_ROLE, WRITER_ROLE};
 use crate::secret::fit;
 use crate::tls::{self, Tls, Validity};
-use crate::{places, secret};
+use crate::{paths, secret};
 
-/// Who uses the bus, and so gets its authority's certificate.
+/// DbRole uses the bus, and so gets its authority's certificate.
 const CLIENTS: [&str; 5] = ["feed", "processor", "writer", "dashboard", "viewer"];
 /// The database's logins: name of the password, role, and whose folder gets the address.
 const DATABASE_LOGINS: [(&str, &str, &str); 3] = [
@@ -79,10 +79,10 @@ pub fn parse(words: &[&str], faults: &mut Vec<String>) -> Option<Wish> {
 ///
 /// # Errors
 /// When a folder or file can neither be read nor written.
-pub fn write(wish: &Wish, say: Say<'_>) -> Result<(), Fault> {
+pub fn write(wish: &Wish, say: Progress<'_>) -> Result<(), Fault> {
     let folder = |name: &str| -> Result<PathBuf, Fault> {
         let path = wish.dir.join(name);
-        places::make(&path)?;
+        paths::make(&path)?;
         Ok(path)
     };
     let bus = folder("nats")?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::fault::{Fault, Say};
+use crate::fault::{Fault, Progress};
 
 /// Written last: the choice is made. No service takes a hidden file for a setting.
 const KEPT: &str = ".kept";
@@ -16,7 +16,7 @@ const KEPT: &str = ".kept";
 ///
 /// # Errors
 /// When the folder cannot be read or written, or another choice was made first.
-pub fn keep(folder: &Path, chosen: &BTreeMap<String, String>, say: Say<'_>) -> Result<(), Fault> {
+pub fn keep(folder: &Path, chosen: &BTreeMap<String, String>, say: Progress<'_>) -> Result<(), Fault> {
     let told = |source| Fault::io(format!("could not keep settings in `{}`", folder.display()), source);
     if !folder.join(KEPT).try_exists().map_err(told)? {
         for (name, value) in chosen {

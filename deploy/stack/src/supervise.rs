@@ -14,7 +14,7 @@ use crate::backoff::Backoff;
 use crate::fault::Fault;
 use crate::launch::{Launch, Process};
 use crate::log;
-use crate::record::{Book, Record};
+use crate::process_registry::{ProcessRegistry, Record};
 
 /// News not yet told; more than this at a time are dropped, since the logs have them all.
 const NEWS_MAX: usize = 256;
@@ -64,7 +64,7 @@ pub enum News {
 #[derive(Debug)]
 pub struct Supervisor {
     began: Instant,
-    book: Arc<Book>,
+    book: Arc<ProcessRegistry>,
     sender: mpsc::Sender<News>,
     news: mpsc::Receiver<News>,
     kept: Vec<Kept>,
@@ -82,7 +82,7 @@ struct Kept {
 struct Keeper {
     launch: Launch,
     began: Instant,
-    book: Arc<Book>,
+    book: Arc<ProcessRegistry>,
     news: mpsc::Sender<News>,
     gone_by: watch::Receiver<Option<Instant>>,
 }
@@ -91,7 +91,7 @@ struct Keeper {
 
 impl Supervisor {
     /// A supervisor without children that notes them in `book`.
-    pub fn new(book: Book) -> Self {
+    pub fn new(book: ProcessRegistry) -> Self {
         let (sender, news) = mpsc::channel(NEWS_MAX);
         Self { began: Instant::now(), book: Arc::new(book), sender, news, kept: Vec::new() }
     }

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::cli::{self, Command, Follow, HELP, Level, Verb, Who};
-use crate::fault::{Fault, Say};
+use crate::cli::{self, Command, DbRole, Follow, HELP, Level, Verb};
+use crate::fault::{Fault, Progress};
 use crate::launch::{self, Group};
 use crate::log::{self, Follower};
-use crate::places::Places;
+use crate::paths::Paths;
 use crate::plan::{DATABASE, READER_ROLE};
 use crate::postgres::client::Login;
-use crate::record::{self, Record, State};
+use crate::process_registry::{self, Record, State};
 use crate::run::{self, CHILDREN, LEFTOVER_GRACE, LOCK, STATE};
 use crate::{http, secret, secrets, settings, wheels};
 
@@ -35,7 +35,7 @@ const USAGE: u8 = 64;
 const FAILED: u8 = 1;
 
 /// Carries out what was typed; returns the exit code. `say` prints one line.
-pub async fn carry_out(arguments: &[String], variables: &BTreeMap<String, String>, say: Say<'_>) -> u8 {
+pub async fn carry_out(arguments: &[String], variables: &BTreeMap<String, String>, say: Progress<'_>) -> u8 {
     let command = match cli::parse(arguments, variables) {
         Ok(command) => command,
         Err(faults) => {
@@ -54,7 +54,7 @@ pub async fn carry_out(arguments: &[String], variables: &BTreeMap<String, String
     }
 }
 
-async fn dispatch(command: &Command, say: Say<'_>) -> Result<u8, Fault> {
+async fn dispatch(command: &Command, say: Progress<'_>) -> Result<u8, Fault> {
     if command.verb == Verb::Help {
         say(HELP);
         return Ok(0);
@@ -66,7 +66,7 @@ async fn dispatch(command: &Command, say: Say<'_>) -> Result<u8, Fault> {
         settings::keep(folder, chosen, say)?;
         return Ok(0);
     }
-    let places = Places::at(&command.local_dir)?;
+    let places = Paths::at(&command.local_dir)?;
     match &command.verb {
         Verb::Help | Verb::Secrets(_) | Verb::Settings { .. } => {}
         Verb::Run(kind) => {
@@ -82,7 +82,7 @@ async fn dispatch(command: &Command, say: Say<'_>) -> Result<u8, Fault> {
                 level: command.level,
             };
             let silent = |_: &str| {};
-            let say: Say<'_> = if command.level == Level::Error { &silent } else { say };
+            let say: Progress<'_> = if command.level == Level::Error { &silent } else { say };
             run::run(&options, say).await?;
         }
         Verb::Fetch => {
@@ -107,9 +107,9 @@ fn own_folder() -> Result<std::path::PathBuf, Fault> {
 }
 
 /// Asks the running supervisor to stop, waits for it, and ends what an earlier one left behind.
-async fn down(places: &Places, say: Say<'_>) -> Result<(), Fault> {
+async fn down(places: &Paths, say: Progress<'_>) -> Result<(), Fault> {
     let run = places.run();
-    let state: Option<State> = record::read(&run.join(STATE));
+    let state: Option<State> = process_registry::read(&run.join(STATE));
     let supervisor = state.map(|state| state.supervisor).filter(Record::runs);
     if let Some(supervisor) = &supervisor {
         launch::send(supervisor.pid, Group::Shared, Signal::TERM);
@@ -122,7 +122,7 @@ async fn down(places: &Places, say: Say<'_>) -> Result<(), Fault> {
         let why = "a run is just starting or stopping here: wait a moment, or press Ctrl-C in its terminal";
         return Err(Fault::new(why));
     }
-    let left = record::end_leftovers(&run.join(CHILDREN), LEFTOVER_GRACE).await;
+    let left = process_registry::end_leftovers(&run.join(CHILDREN), LEFTOVER_GRACE).await;
     for name in &left {
         say(&format!("ended {name}"));
     }
@@ -136,9 +136,9 @@ fn is_locked(path: &Path) -> bool {
 }
 
 /// Says what runs; the exit code is 0 only when a supervisor does.
-async fn status(places: &Places, say: Say<'_>) -> u8 {
+async fn status(places: &Paths, say: Progress<'_>) -> u8 {
     let run = places.run();
-    let state: Option<State> = record::read(&run.join(STATE));
+    let state: Option<State> = process_registry::read(&run.join(STATE));
     let Some(state) = state.filter(|state| state.supervisor.runs()) else {
         say("nothing is running; `./just demo` starts it");
         return FAILED;
@@ -147,7 +147,7 @@ async fn status(places: &Places, say: Say<'_>) -> u8 {
         "`{}` is running: page {}, NATS {}, Postgres port {}",
         state.verb, state.page, state.nats_url, state.postgres_port
     ));
-    let children: Vec<Record> = record::read(&run.join(CHILDREN)).unwrap_or_default();
+    let children: Vec<Record> = process_registry::read(&run.join(CHILDREN)).unwrap_or_default();
     for child in children {
         let admin = state.admin.iter().find(|(name, _)| *name == child.name);
         let admin = admin.and_then(|(_, address)| address.parse().ok());
@@ -196,7 +196,7 @@ fn verdict(status: &str) -> Option<&str> {
     status.split_once(r#""verdict":""#)?.1.split_once('"').map(|(word, _)| word)
 }
 
-async fn logs(folder: &Path, name: Option<&str>, follow: Follow, say: Say<'_>) -> Result<(), Fault> {
+async fn logs(folder: &Path, name: Option<&str>, follow: Follow, say: Progress<'_>) -> Result<(), Fault> {
     let names = match name {
         Some(name) => vec![name.to_owned()],
         None => names_in(folder),
@@ -241,14 +241,14 @@ fn names_in(folder: &Path) -> Vec<String> {
 }
 
 /// Becomes `psql`; comes back only with a fault.
-fn psql(places: &Places, who: Who, args: &[String]) -> Fault {
-    let state: Option<State> = record::read(&places.run().join(STATE));
+fn psql(places: &Paths, who: DbRole, args: &[String]) -> Fault {
+    let state: Option<State> = process_registry::read(&places.run().join(STATE));
     let Some(state) = state.filter(|state| state.supervisor.runs()) else {
         return Fault::new("the database is not running: start it with `./just demo` or `./just up` first");
     };
     let (user, folder, file) = match who {
-        Who::Reader => (READER_ROLE, places.roles(), "reader"),
-        Who::Admin => ("postgres", places.secrets(), "postgres"),
+        DbRole::Reader => (READER_ROLE, places.roles(), "reader"),
+        DbRole::Admin => ("postgres", places.secrets(), "postgres"),
     };
     let password = match secret::kept(&folder, file) {
         Ok(password) => password,

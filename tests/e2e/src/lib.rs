@@ -3,7 +3,6 @@
 //! Knows: how to start, break and mend each part, and how to hold the database against the ledger.
 //! Never: a part that is not the real one, but for the venue.
 
-pub mod account;
 pub mod database;
 pub mod eventually;
 pub mod length;
@@ -11,10 +10,11 @@ pub mod manifests;
 pub mod programs;
 pub mod promql;
 pub mod proxy;
+pub mod reconciliation;
 pub mod wire;
 pub mod world;
 
-pub use account::{Account, Sheet};
 pub use eventually::eventually;
 pub use length::by_length;
+pub use reconciliation::{Reconciliation, Sheet};
 pub use world::{Settings, World};

@@ -16,9 +16,9 @@ use contract::codec::decode;
 use contract::stats::{FeedReport, Report, Stats};
 use contract::subject;
 use serde_json::Value;
-use stack::accounts::Logins;
 use stack::launch::{Launch, Process};
-use stack::places::Places;
+use stack::nats_logins::Logins;
+use stack::paths::Paths;
 use stack::{http, nats, ports, postgres, wheels};
 use tempfile::TempDir;
 use tokio_postgres::Client;
@@ -27,12 +27,12 @@ use venue_sim::replay::Rebase;
 use venue_sim::scenario::Scenario;
 use venue_sim::{Begin, Options, Simulator, Source};
 
-use crate::account::{Account, reconcile};
 use crate::database;
 use crate::eventually::eventually;
 use crate::length::by_length;
 use crate::programs::START_WITHIN;
 use crate::proxy::Proxy;
+use crate::reconciliation::{Reconciliation, reconcile};
 
 /// Longest wait for everything sent to be stored.
 pub const STORED_WITHIN: Duration = Duration::from_secs(90);
@@ -127,7 +127,7 @@ impl World {
     pub async fn start(settings: Settings) -> Self {
         let began = tokio::time::Instant::now();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let places = Places::of_workspace().expect("a place for the servers");
+        let places = Paths::of_workspace().expect("a place for the servers");
         let say = |line: &str| eprintln!("{line}");
         let nats_program = wheels::nats(&places, &say).await.expect("nats-server");
         let programs = wheels::postgres(&places, &say).await.expect("postgres");
@@ -293,7 +293,7 @@ impl World {
     /// # Panics
     /// When `old` does not stand there.
     pub fn change_rights(&self, old: &str, new: &str) {
-        let path = self.folder.path().join("nats").join(stack::accounts::CONFIGURATION_FILE);
+        let path = self.folder.path().join("nats").join(stack::nats_logins::CONFIGURATION_FILE);
         let text = std::fs::read_to_string(&path).expect("the rights lie beside the configuration");
         assert!(text.contains(old), "no `{old}` in the rights");
         std::fs::remove_file(&path).expect("the rights can be replaced");
@@ -347,7 +347,7 @@ impl World {
     }
 
     /// Holds the database against the ledger now.
-    pub async fn account(&self) -> Account {
+    pub async fn account(&self) -> Reconciliation {
         reconcile(&self.ledger(), &self.sim.poisoned(), &self.database).await
     }
 
@@ -355,8 +355,8 @@ impl World {
     ///
     /// # Panics
     /// When they still differ after a minute and a half, or the raw stream and the judged one do not add up.
-    pub async fn finish(self) -> Account {
-        let mut last = Account::default();
+    pub async fn finish(self) -> Reconciliation {
+        let mut last = Reconciliation::default();
         eventually("everything sent is stored once, and nothing else", STORED_WITHIN, async || {
             last = self.account().await;
             match last.balanced() {

@@ -6,6 +6,7 @@
 
 #![expect(clippy::similar_names, reason = "side and size are the venue's own words")]
 
+mod admission;
 mod book;
 mod cdn;
 mod clob;
@@ -13,7 +14,6 @@ mod clock;
 pub mod controls;
 mod data;
 mod digest;
-mod door;
 pub mod expect;
 mod fills;
 mod frame;
@@ -23,6 +23,7 @@ mod generator;
 mod hash;
 pub mod healthcheck;
 mod hub;
+mod initial_markets;
 mod inject;
 pub mod ledger;
 mod market;
@@ -33,7 +34,6 @@ mod remote;
 pub mod replay;
 mod resolutions;
 pub mod rest;
-mod roster;
 pub mod scenario;
 mod server;
 pub mod settings;

@@ -57,13 +57,13 @@ impl From<FaultMode> for RestMode {
 
 /// Modes and counts of all services.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
+pub(crate) struct RestServices {
     modes: Mutex<[RestMode; 3]>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
     v1_retired: AtomicBool,
 }
 
-impl Desk {
+impl RestServices {
     /// From now on a service behaves like this.
     pub(crate) fn set(&self, service: Service, mode: RestMode) {
         lock(&self.modes)[place(service)] = mode;
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_are_counted_whatever_the_mode() {
-        let (desk, stop) = (Desk::default(), CancellationToken::new());
+        let (desk, stop) = (RestServices::default(), CancellationToken::new());
         assert!(desk.admit(Service::Clob, "/book", &stop).await.is_ok());
         desk.set(Service::Clob, RestMode::Down);
         let refused = desk.admit(Service::Clob, "/book", &stop).await.unwrap_err();
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hanging_service_lets_go_when_the_simulator_stops() {
-        let (desk, stop) = (Desk::default(), CancellationToken::new());
+        let (desk, stop) = (RestServices::default(), CancellationToken::new());
         desk.set(Service::Gamma, RestMode::Hang);
         stop.cancel();
         assert!(desk.admit(Service::Gamma, "/markets", &stop).await.is_err());

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Manners;
+use crate::admission::Admission;
 use crate::cdn::Cdn;
-use crate::door::Door;
 use crate::ledger::Ledger;
-use crate::rest::Desk;
+use crate::rest::RestServices;
 use crate::scenario::Cut;
 use crate::venue::Venue;
 
@@ -48,8 +48,8 @@ pub(crate) struct Limits {
 pub(crate) struct Shared {
     venue: Mutex<Venue>,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) desk: Desk,
-    pub(crate) door: Door,
+    pub(crate) desk: RestServices,
+    pub(crate) door: Admission,
     pub(crate) limits: Limits,
     pub(crate) cdn: Cdn,
     /// Ticks a second.
@@ -77,8 +77,8 @@ impl Shared {
             queued: venue.hub.queued(),
             venue: Mutex::new(venue),
             ledger,
-            desk: Desk::default(),
-            door: Door::default(),
+            desk: RestServices::default(),
+            door: Admission::default(),
             cdn: Cdn::new(limits.trades_cached_for),
             limits,
             rate: AtomicU32::new(rate_per_s),

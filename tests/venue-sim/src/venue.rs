@@ -3,8 +3,8 @@
 //! Knows: markets, listeners, fills, the ledger; each send is recorded and queued in one step, so that an
 //! opening book and the changes after it cannot cross. Never: when or why something is sent; it never waits.
 
-mod ailments;
 pub(crate) mod catalogue;
+mod faults;
 pub(crate) mod listing;
 mod windows;
 
@@ -14,17 +14,17 @@ use std::sync::atomic::AtomicBool;
 
 use axum::extract::ws::Message;
 
-use self::ailments::Ailments;
 use self::catalogue::Catalogue;
+use self::faults::Faults;
 use self::listing::Listings;
 use self::windows::Windows;
 use crate::expect::Expectation;
 use crate::fills::{Fill, Fills};
 use crate::frame::{self, Change, Trade};
 use crate::hub::{Hub, Reach};
+use crate::initial_markets;
 use crate::ledger::{Kind, Ledger, Occasion, Record, Settled, Special};
 use crate::market::{Market, mirrored};
-use crate::roster;
 use crate::scenario::Scenario;
 use crate::scenario::catalogue::Settlement;
 use crate::units::{Price, Side, Size};
@@ -50,7 +50,7 @@ pub(crate) struct Venue {
     pub(crate) dump_lag_ms: u64,
     /// How many of a hundred opening books lack a member.
     pub(crate) sparse_books_percent: u32,
-    pub(crate) ailments: Ailments,
+    pub(crate) ailments: Faults,
     pub(crate) listings: Listings,
     pub(crate) catalogue: Catalogue,
     pub(crate) settlement: Settlement,
@@ -100,7 +100,7 @@ impl Venue {
         ledger: Arc<Ledger>,
         now_ms: u64,
     ) -> Self {
-        let mut venue = Self::of_markets(roster::markets(scenario, rows, now_ms), fills, ledger);
+        let mut venue = Self::of_markets(initial_markets::markets(scenario, rows, now_ms), fills, ledger);
         venue.dump_lag_ms = scenario.dump_lag_ms;
         venue.sparse_books_percent = scenario.sparse_books_percent;
         venue.windows = scenario.updown.map(|updown| Windows::of(&venue.markets, updown)).unwrap_or_default();
@@ -141,7 +141,7 @@ impl Venue {
             unclean: Arc::default(),
             dump_lag_ms: 0,
             sparse_books_percent: 0,
-            ailments: Ailments::default(),
+            ailments: Faults::default(),
             by_token,
             by_condition,
             ledger,

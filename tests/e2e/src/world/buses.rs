@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bus::Limits;
 use serde_json::Value;
-use stack::accounts::Logins;
 use stack::fault::Fault;
+use stack::nats_logins::Logins;
 use stack::{http, nats, ports};
 
 use super::World;

@@ -13,8 +13,8 @@ use contract::tick::Kind;
 use contract::verdict::Verdict;
 use e2e::wire::Wire;
 use e2e::{Settings, World, eventually};
-use stack::accounts::Logins;
-use stack::places::Places;
+use stack::nats_logins::Logins;
+use stack::paths::Paths;
 use stack::{nats, postgres, wheels};
 use tempfile::TempDir;
 
@@ -30,7 +30,7 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     pub(crate) async fn start() -> Self {
-        let places = Places::of_workspace().unwrap();
+        let places = Paths::of_workspace().unwrap();
         let program = wheels::nats(&places, &|line| eprintln!("{line}")).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let logins = Logins::fresh().unwrap();
@@ -324,7 +324,7 @@ async fn logged(world: &World, words: &str) {
 
 #[tokio::test]
 async fn no_service_is_a_superuser_of_the_database_and_the_migrator_needs_none() {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let programs = wheels::postgres(&places, &|line| eprintln!("{line}")).await.unwrap();
     let server = postgres::Server::disposable(&programs).await.unwrap();
     server.create_database("polyfeed").await.unwrap();

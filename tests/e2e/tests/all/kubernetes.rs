@@ -9,7 +9,7 @@ use std::process::Command;
 use e2e::manifests::{Api, Manifests, documents_of, list, name_in, name_of, rendered, text, text_of};
 use e2e::programs::{binary, coverage};
 use serde_json::{Value, json};
-use stack::places::Places;
+use stack::paths::Paths;
 use stack::{postgres, wheels};
 
 const OVERLAYS: [&str; 2] = ["overlays/demo", "overlays/production"];
@@ -357,7 +357,7 @@ async fn the_migrator_of_the_cluster_may_migrate_and_both_logins_come_in() {
     let start = &cluster["spec"]["bootstrap"]["initdb"];
     let (owner, database) = (text(&start["owner"]), text(&start["database"]));
     let programs =
-        wheels::postgres(&Places::of_workspace().unwrap(), &|line| eprintln!("{line}")).await.unwrap();
+        wheels::postgres(&Paths::of_workspace().unwrap(), &|line| eprintln!("{line}")).await.unwrap();
     let postgres = postgres::Server::disposable(&programs).await.unwrap();
     postgres.psql("postgres", &format!("create role {owner} login")).await.unwrap();
     postgres.psql("postgres", &format!("create database {database} owner {owner}")).await.unwrap();

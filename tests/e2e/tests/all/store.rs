@@ -11,7 +11,7 @@ use contract::stats::Service;
 use contract::tick::{Book, Level, Origin, Prevailing, PriceChange, Side, Trade};
 use contract::time::Timestamp;
 use contract::verdict::{JudgedTrade, Reason, SizeSource, Verdict};
-use stack::places::Places;
+use stack::paths::Paths;
 use stack::{postgres, wheels};
 use store::row::{self, GapView, Row};
 use store::{
@@ -65,7 +65,7 @@ impl Database {
 }
 
 async fn server() -> postgres::Server {
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let programs = wheels::postgres(&places, &|line: &str| eprintln!("{line}")).await.unwrap();
     postgres::Server::disposable(&programs).await.unwrap()
 }

@@ -13,7 +13,7 @@ use contract::time::Timestamp;
 use contract::verdict::Verdict;
 use e2e::wire::Wire;
 use e2e::{Settings, World, eventually};
-use stack::places::Places;
+use stack::paths::Paths;
 use stack::{nats, wheels};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -38,7 +38,7 @@ struct Plain {
 
 impl Plain {
     async fn start() -> Self {
-        let places = Places::of_workspace().unwrap();
+        let places = Paths::of_workspace().unwrap();
         let program = wheels::nats(&places, &|line| eprintln!("{line}")).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let nats = nats::Server::start(&program, nats::Settings::in_folder(folder.path())).await.unwrap();

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use bus::{Bus, BusError, Limits};
 use contract::stats::Service;
 use e2e::wire::Wire;
-use stack::accounts::Logins;
-use stack::places::Places;
+use stack::nats_logins::Logins;
+use stack::paths::Paths;
 use stack::tls::{AUTHORITY, Tls, Validity};
 use stack::{nats, wheels};
 use tempfile::TempDir;
@@ -21,7 +21,7 @@ struct Encrypted {
 
 impl Encrypted {
     async fn start(names: &[&str], validity: Validity) -> Self {
-        let places = Places::of_workspace().unwrap();
+        let places = Paths::of_workspace().unwrap();
         let program = wheels::nats(&places, &|line| eprintln!("{line}")).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let logins = Logins::fresh().unwrap();
@@ -106,7 +106,7 @@ async fn a_certificate_for_another_host_or_one_that_is_over_is_refused() {
 #[tokio::test]
 async fn with_an_authority_nothing_goes_to_a_server_without_tls() {
     let server = Encrypted::start(&["127.0.0.1"], Validity::Years).await;
-    let places = Places::of_workspace().unwrap();
+    let places = Paths::of_workspace().unwrap();
     let program = wheels::nats(&places, &|line| eprintln!("{line}")).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let open = nats::Server::start(&program, nats::Settings::in_folder(folder.path())).await.unwrap();

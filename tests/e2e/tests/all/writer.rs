@@ -17,7 +17,7 @@ use contract::verdict::{JudgedTrade, Verdict};
 use e2e::eventually;
 use e2e::programs::binary;
 use stack::launch::{Group, Launch, Process, StopBy};
-use stack::places::Places;
+use stack::paths::Paths;
 use stack::{nats, postgres, wheels};
 
 const WITHIN: Duration = Duration::from_mins(1);
@@ -35,7 +35,7 @@ struct Line {
 
 impl Line {
     async fn start() -> Self {
-        let places = Places::of_workspace().unwrap();
+        let places = Paths::of_workspace().unwrap();
         let say = |line: &str| eprintln!("{line}");
         let folder = tempfile::tempdir().unwrap();
         let nats_program = wheels::nats(&places, &say).await.unwrap();

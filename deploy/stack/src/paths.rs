@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::account::{self, Account};
 use crate::fault::Fault;
+use crate::os_user::{self, Account};
 
 /// Where servers and data lie when the clone is below a folder that only root may enter.
 const OUTSIDE: &str = "/var/lib/polyfeed";
@@ -18,7 +18,7 @@ pub const SPACE_MIN_BYTES: u64 = 1_000_000_000;
 
 /// The folders of one clone.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct Paths {
     /// `.local` of the clone: cache, logs, secrets, records of running processes.
     pub local: PathBuf,
     /// Folder of Postgres, its binaries and data: `local`, or a folder of this clone below
@@ -28,7 +28,7 @@ pub struct Places {
     pub account: Option<Account>,
 }
 
-impl Places {
+impl Paths {
     /// The places of the clone whose local folder is `local`; makes the folder.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Places {
         make(local)?;
         let local = fs::canonicalize(local)
             .map_err(|source| Fault::io(format!("could not resolve `{}`", local.display()), source))?;
-        let account = account::for_servers()?;
+        let account = os_user::for_servers()?;
         let shelf = match &account {
             Some(account) if !account.may_enter(&local) => Path::new(OUTSIDE).join(mark_of(&local)),
             _ => local.clone(),
@@ -79,7 +79,7 @@ impl Places {
         self.secrets().join("roles")
     }
 
-    /// Who runs at present.
+    /// DbRole runs at present.
     pub fn run(&self) -> PathBuf {
         self.local.join("run")
     }
@@ -162,7 +162,7 @@ mod tests {
     fn folder_that_only_root_may_enter_moves_postgres_outside() {
         let closed = tempfile::tempdir().unwrap();
         fs::set_permissions(closed.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-        let places = Places::at(&closed.path().join("clone/.local")).unwrap();
+        let places = Paths::at(&closed.path().join("clone/.local")).unwrap();
         assert_eq!(places.is_outside(), places.account.is_some());
         if places.is_outside() {
             assert!(places.shelf.starts_with(OUTSIDE));
@@ -174,7 +174,7 @@ mod tests {
     fn open_folder_keeps_everything_inside() {
         let open = tempfile::tempdir().unwrap();
         fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let places = Places::at(&open.path().join(".local")).unwrap();
+        let places = Paths::at(&open.path().join(".local")).unwrap();
         assert!(!places.is_outside());
         assert!(places.postgres_data(18).ends_with("data/postgres-18"));
     }
@@ -183,7 +183,7 @@ mod tests {
     fn too_little_space_is_one_sentence_with_both_numbers() {
         let open = tempfile::tempdir().unwrap();
         fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let places = Places::at(open.path()).unwrap();
+        let places = Paths::at(open.path()).unwrap();
         places.check_space(1).unwrap();
         let fault = places.check_space(u64::MAX).unwrap_err().to_string();
         assert!(fault.contains("MB are free") && fault.contains("free some space"), "{fault}");

@@ -21,7 +21,7 @@ pub struct Spans(HashMap<String, Vec<(i64, i64)>>);
 
 /// What was found when the two were compared.
 #[derive(Clone, Debug, Default)]
-pub struct Account {
+pub struct Reconciliation {
     /// Sent and neither stored nor in a gap.
     pub missing: Vec<Line>,
     /// Stored and never sent, or stored too often.
@@ -32,7 +32,7 @@ pub struct Account {
     pub matched: u64,
 }
 
-impl Account {
+impl Reconciliation {
     /// Nothing is missing, nothing is alien.
     ///
     /// # Errors
@@ -60,10 +60,10 @@ impl Account {
 ///
 /// # Panics
 /// When the database cannot be read.
-pub async fn reconcile(ledger: &[Entry], poison: &[String], database: &Client) -> Account {
+pub async fn reconcile(ledger: &[Entry], poison: &[String], database: &Client) -> Reconciliation {
     let (mut stored, mut recovered) = (sheet(&STORED, database).await, sheet(&[RECOVERED], database).await);
     let spans = spans(database).await;
-    let mut account = Account::default();
+    let mut account = Reconciliation::default();
     forgive_garbage(ledger, &mut stored, &mut recovered);
     let is_aside = |entry: &&Entry| {
         entry.kind == Kind::Trade
@@ -105,7 +105,7 @@ pub async fn reconcile(ledger: &[Entry], poison: &[String], database: &Client) -
     account
 }
 
-impl Account {
+impl Reconciliation {
     /// A trade is stored as its socket told it, or, where that lay in a gap, as REST told it.
     fn trade(&mut self, entry: &Entry, stored: &mut Sheet, recovered: &mut Sheet, spans: &Spans) {
         let Some(line) = expected(entry) else { return };

@@ -11,7 +11,7 @@ const SPAN: Duration = Duration::from_secs(1);
 
 /// Counts and, if told so, limits the upgrades.
 #[derive(Debug, Default)]
-pub(crate) struct Door(Mutex<Inner>);
+pub(crate) struct Admission(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -22,7 +22,7 @@ struct Inner {
     refused: u64,
 }
 
-impl Door {
+impl Admission {
     /// From now on at most so many are let in within any one second; `None` lets in everybody.
     pub(crate) fn limit(&self, per_s: Option<u32>) {
         let mut inner = self.lock();
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn no_second_sees_more_than_the_limit() {
-        let (door, start) = (Door::default(), Instant::now());
+        let (door, start) = (Admission::default(), Instant::now());
         assert!((0..9).all(|_| door.admits(start)), "without a limit everybody is let in");
         door.limit(Some(2));
         let moments = [0, 400, 999, 1_000, 1_399, 1_400];

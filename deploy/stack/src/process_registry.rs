@@ -1,4 +1,4 @@
-//! Who runs, written down, so that a later command finds what a killed supervisor left behind.
+//! DbRole runs, written down, so that a later command finds what a killed supervisor left behind.
 //!
 //! Knows: `.local/run/`. Never: a process that is not written there with its start.
 
@@ -48,7 +48,7 @@ pub struct State {
 
 /// The list of running children, kept in a file.
 #[derive(Debug)]
-pub struct Book {
+pub struct ProcessRegistry {
     path: PathBuf,
     records: Mutex<Vec<Record>>,
 }
@@ -66,7 +66,7 @@ impl Record {
     }
 }
 
-impl Book {
+impl ProcessRegistry {
     /// An empty list that will be kept at `path`.
     pub fn new(path: PathBuf) -> Self {
         Self { path, records: Mutex::default() }
@@ -145,7 +145,7 @@ mod tests {
     fn book_keeps_what_was_added_and_not_struck_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("children.json");
-        let book = Book::new(path.clone());
+        let book = ProcessRegistry::new(path.clone());
         book.add(record("feed", 7, "x")).unwrap();
         book.add(record("writer", 8, "y")).unwrap();
         book.strike(7).unwrap();

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::fault::Fault;
 use crate::secret;
 
-/// Who may do what: read by nats-server, which finds [`HASHES_FILE`] beside it.
+/// DbRole may do what: read by nats-server, which finds [`HASHES_FILE`] beside it.
 pub const CONFIGURATION: &str = include_str!("../../nats/accounts.conf");
 /// Name under which nats-server is given [`CONFIGURATION`].
 pub const CONFIGURATION_FILE: &str = "accounts.conf";

@@ -21,7 +21,7 @@ const LOSER: usize = 0;
 
 /// The ailments of a venue.
 #[derive(Debug, Default)]
-pub(crate) struct Ailments {
+pub(crate) struct Faults {
     poisoned: BTreeSet<String>,
     /// Opening books still to be left out, by token.
     withheld: HashMap<String, u32>,
@@ -30,7 +30,7 @@ pub(crate) struct Ailments {
     lost: VecDeque<LostRemoval>,
 }
 
-impl Ailments {
+impl Faults {
     /// From now on these tokens end the socket that asks for them.
     pub(crate) fn poison(&mut self, tokens: impl IntoIterator<Item = String>) {
         self.poisoned.extend(tokens);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_book_is_withheld_so_many_times_and_then_comes() {
-        let mut ailments = Ailments::default();
+        let mut ailments = Faults::default();
         ailments.withhold(["11".to_owned()], 2);
         let seen: Vec<bool> = (0..3).map(|_| ailments.withholds("11")).collect();
         assert_eq!((seen, ailments.withholds("22")), (vec![true, true, false], false));
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_cured_token_is_harmless() {
-        let mut ailments = Ailments::default();
+        let mut ailments = Faults::default();
         ailments.poison(["11".to_owned(), "22".to_owned()]);
         assert!(ailments.is_poisoned(&["33".to_owned(), "22".to_owned()]));
         ailments.cure("22");

@@ -245,8 +245,8 @@ async fn a_removal_withheld_from_one_token_of_a_thousand_is_found_and_mended_and
                 withheld += 1;
             }
         }
-        lost = world.sim.lost_removals().pop();
         let depth = world.feed_report().await.depth;
+        lost = world.sim.lost_removals().pop();
         if depth.resyncs == 1 { Ok(()) } else { Err(format!("{withheld} withheld, {depth:?}")) }
     })
     .await;

@@ -99,7 +99,7 @@ pub enum Follow {
     Yes,
 }
 
-/// DbRole asks the database.
+/// Who asks the database.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DbRole {
     /// May read the views.

@@ -43,7 +43,7 @@ pub enum Durability {
     Strict,
 }
 
-/// DbRole is let in.
+/// Who is let in.
 #[derive(Clone, Debug)]
 pub enum Access {
     /// Everybody on this machine: for figures and for tests of other things.
@@ -69,7 +69,7 @@ pub struct Settings {
     pub file_max_bytes: u64,
     /// Process group it joins.
     pub group: Group,
-    /// DbRole is let in.
+    /// Who is let in.
     pub access: Access,
 }
 

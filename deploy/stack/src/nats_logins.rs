@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::fault::Fault;
 use crate::secret;
 
-/// DbRole may do what: read by nats-server, which finds [`HASHES_FILE`] beside it.
+/// Who may do what: read by nats-server, which finds [`HASHES_FILE`] beside it.
 pub const CONFIGURATION: &str = include_str!("../../nats/accounts.conf");
 /// Name under which nats-server is given [`CONFIGURATION`].
 pub const CONFIGURATION_FILE: &str = "accounts.conf";

@@ -49,7 +49,7 @@ impl Paths {
     /// The places of this very workspace, for its tests.
     ///
     /// # Errors
-    /// As [`Places::at`].
+    /// As [`Paths::at`].
     pub fn of_workspace() -> Result<Self, Fault> {
         Self::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local"))
     }
@@ -79,7 +79,7 @@ impl Paths {
         self.secrets().join("roles")
     }
 
-    /// DbRole runs at present.
+    /// Who runs at present.
     pub fn run(&self) -> PathBuf {
         self.local.join("run")
     }

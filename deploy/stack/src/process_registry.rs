@@ -1,4 +1,4 @@
-//! DbRole runs, written down, so that a later command finds what a killed supervisor left behind.
+//! Who runs, written down, so that a later command finds what a killed supervisor left behind.
 //!
 //! Knows: `.local/run/`. Never: a process that is not written there with its start.
 

@@ -15,7 +15,7 @@ use crate::secret::fit;
 use crate::tls::{self, Tls, Validity};
 use crate::{paths, secret};
 
-/// DbRole uses the bus, and so gets its authority's certificate.
+/// Who uses the bus, and so gets its authority's certificate.
 const CLIENTS: [&str; 5] = ["feed", "processor", "writer", "dashboard", "viewer"];
 /// The database's logins: name of the password, role, and whose folder gets the address.
 const DATABASE_LOGINS: [(&str, &str, &str); 3] = [

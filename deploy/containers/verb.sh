@@ -56,7 +56,8 @@ nats() {
   local terminal=()
   if [ ! -t 0 ] || [ ! -t 1 ]; then terminal=(-T); fi
   if ! runs; then
-    command -v nats >/dev/null || refuse "nothing runs in containers, and the program \`nats\` is not on PATH
+    # `command -v` would find this very function.
+    type -P nats >/dev/null || refuse "nothing runs in containers, and the program \`nats\` is not on PATH
 (github.com/nats-io/natscli); \`./just tap 'ticks.>'\` shows the same, decoded"
     NATS_URL="${NATS_URL:-$(cat .local/run/nats-url 2>/dev/null || echo nats://127.0.0.1:4222)}" exec nats "$@"
   fi
